@@ -1,0 +1,89 @@
+"""What the node's behaviour asks of the middleware: topics, services, timers, clock, log.
+
+The behaviour knows only this protocol; a host supplies it over rclpy or over Cyclone DDS.
+Names are ROS names as a user writes them ("audio_in", "~/reset", "/diagnostics"): the host
+expands and remaps them. Type names are "package/msg/Name" and "package/srv/Name".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+LogLevel = Literal["debug", "info", "warn", "error", "fatal"]
+
+
+@dataclass(frozen=True)
+class Qos:
+    """Quality of service of a topic, always keep-last, named as ROS 2 names it."""
+
+    reliable: bool
+    transient_local: bool
+    depth: int
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise ValueError(f"Qos.depth is {self.depth}; it must be at least 1")
+
+
+RELIABLE = Qos(reliable=True, transient_local=False, depth=10)
+"""ROS 2's default profile."""
+SENSOR = Qos(reliable=False, transient_local=False, depth=5)
+"""ROS 2's sensor-data profile; as a subscription it matches every publisher."""
+LATCHED = Qos(reliable=True, transient_local=True, depth=1)
+"""State: whoever comes late still receives the last message."""
+
+
+class Closable(Protocol):
+    """Anything a bus hands out that can be taken back; closing twice is allowed."""
+
+    def close(self) -> None:
+        """Stop it and free what it holds."""
+
+
+class Publisher(Closable, Protocol):
+    """The sending end of a topic."""
+
+    def publish(self, msg: Any) -> None:
+        """Send one message; any thread may call it."""
+
+
+Subscription = Closable
+Service = Closable
+Timer = Closable
+
+
+class Bus(Protocol):
+    """One node's connection to the graph.
+
+    Callbacks run on the host's executor thread, one at a time: they move data and return.
+    An exception in one is logged and does not stop the others.
+    """
+
+    def now_ns(self) -> int:
+        """Return the node's time in nanoseconds since the epoch (simulated if so configured)."""
+
+    def message(self, type_name: str) -> type:
+        """Return the class of a message, or of a service with members Request and Response.
+
+        ``cls()`` gives ROS defaults, nested messages are attributes. Raises LookupError, naming
+        the type and the remedy, when its definition is not installed.
+        """
+
+    def advertise(self, topic: str, type_name: str, qos: Qos) -> Publisher:
+        """Open a topic for sending."""
+
+    def subscribe(
+        self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any, str], None]
+    ) -> Subscription:
+        """Call ``callback(msg, publisher_id)`` for every message; the id differs by publisher."""
+
+    def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> Service:
+        """Answer requests with ``handler(request, response) -> response``."""
+
+    def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback()`` periodically on the executor thread."""
+
+    def log(self, level: LogLevel, text: str) -> None:
+        """Write one line to the node's log."""
