@@ -1,0 +1,305 @@
+"""Classes for ROS messages and services, made at run time from their definitions.
+
+Definitions come from the package's own msg/ and srv/ files, from rosbags' store of ROS 2's
+standard messages, and, for packages that others own, from msg/external/<owner>/<package>/.
+Each class is a cyclonedds ``IdlStruct`` (final, XCDR1, named as ROS 2 names DDS types), whose
+fields carry their ROS names and whose constants are class attributes. CDR is read and written by
+rosbags, which moves number sequences as whole arrays: an int16[1920] takes 0.01 ms instead of
+0.15 ms with cyclonedds' element by element machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import struct
+import threading
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from cyclonedds.idl import IdlStruct
+from cyclonedds.idl import types as idl
+from cyclonedds.idl.annotations import cdrv0
+from rosbags.interfaces import Nodetype
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.base import normalize_fieldname
+from rosbags.typesys.store import Typestore
+
+from personaplex_ros.resources import PACKAGE, share_directory
+
+EXTERNAL_OWNERS = ("ros2", "ros_drivers", "mgonzs13", "foxglove")
+"""Folders of msg/external/, in the order in which they are asked for a type."""
+
+_IDL_TYPES: dict[str, Any] = {
+    "bool": bool,
+    "byte": idl.byte,
+    "char": idl.uint8,
+    "float32": idl.float32,
+    "float64": idl.float64,
+    "string": str,
+    **{f"{sign}int{bits}": getattr(idl, f"{sign}int{bits}")
+       for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}  # fmt: skip
+# Typed as Any: cyclonedds makes them subscriptable in a way that type checkers do not see.
+_ARRAY: Any = idl.array
+_SEQUENCE: Any = idl.sequence
+_BOUNDED_STRING: Any = idl.bounded_str
+_DTYPES = {"byte": "int8", "char": "uint8"}
+_DEFAULTS: dict[str, Any] = {"bool": False, "float32": 0.0, "float64": 0.0, "string": ""}
+_SERVICE_HEADER: list[Any] = [
+    ("rmw_client_id", (Nodetype.BASE, ("uint64", 0))),
+    ("rmw_sequence_number", (Nodetype.BASE, ("int64", 0))),
+]
+_EMPTY: list[Any] = [("structure_needs_at_least_one_member", (Nodetype.BASE, ("uint8", 0)))]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How one message class becomes CDR and back; ``arrays`` are its number sequences."""
+
+    store: Typestore
+    type_name: str
+    arrays: tuple[tuple[str, np.dtype[Any]], ...]
+    nested: tuple[str, ...]
+    nested_lists: tuple[str, ...]
+
+    def encode(self, message: RosMessage) -> bytes:
+        """Return the message as CDR with its four bytes of header; ValueError if it does not fit.
+
+        Number sequences of the message (list, bytes, array.array) are replaced by NumPy arrays.
+        """
+        try:
+            self.use_arrays(message)
+            return bytes(self.store.serialize_cdr(message, self.type_name))
+        except (struct.error, AttributeError, TypeError, OverflowError, ValueError) as error:
+            raise ValueError(f"{self.type_name} cannot be serialised: {error}") from error
+
+    def decode(self, data: bytes) -> Any:
+        """Return the message; number sequences are read-only NumPy arrays that share ``data``."""
+        try:
+            return self.store.deserialize_cdr(data, self.type_name)
+        except (SerdeError, AssertionError) as error:
+            raise ValueError(f"{self.type_name} cannot be read: {error}") from error
+
+    def use_arrays(self, message: RosMessage) -> None:
+        """Turn every number sequence, also of nested messages, into an array of its type."""
+        for name, dtype in self.arrays:
+            value = getattr(message, name)
+            if not (isinstance(value, np.ndarray) and value.dtype == dtype and value.ndim == 1):
+                value = _as_array(value, dtype, name)
+            setattr(message, name, np.ascontiguousarray(value))
+        for name in self.nested:
+            value = getattr(message, name)
+            value.codec.use_arrays(value)
+        for name in self.nested_lists:
+            for value in getattr(message, name):
+                value.codec.use_arrays(value)
+
+
+@cdrv0
+class RosMessage(IdlStruct):
+    """Base of every message class."""
+
+    if TYPE_CHECKING:  # set on each class; annotated for real they would become fields
+        codec: Codec
+        type_hash: str
+
+    def serialize(
+        self, buffer: Any = None, endianness: Any = None, use_version_2: bool | None = None
+    ) -> bytes:
+        """Return XCDR1 in the machine's byte order (the only form that ROS 2 uses)."""
+        return self.codec.encode(self)
+
+    @classmethod
+    def deserialize(
+        cls, data: bytes, has_header: bool = True, use_version_2: bool | None = None
+    ) -> Any:
+        """Read XCDR1 of either byte order, with its header."""
+        return cls.codec.decode(data)
+
+
+@dataclass(frozen=True)
+class ServiceTypes:
+    """A service's message classes; the wire classes begin with the requests' header."""
+
+    Request: type[Any]
+    Response: type[Any]
+    request_wire: type[Any]
+    response_wire: type[Any]
+
+
+class MessageTypes:
+    """Makes message and service classes by name and keeps those it has made."""
+
+    def __init__(self, standard: Stores = Stores.ROS2_JAZZY) -> None:
+        self._lock = threading.Lock()
+        self._standard = standard
+        self._share = share_directory()
+        self._own = _Definitions(get_typestore(standard))
+        for path in sorted((self._share / "msg").glob("*.msg")):
+            self._own.read_message(PACKAGE, path)
+        for path in sorted((self._share / "srv").glob("*.srv")):
+            self._own.read_service(PACKAGE, path)
+        self._external: dict[str, _Definitions] = {}
+
+    def message(self, type_name: str) -> type[Any]:
+        """Return the class of "package/msg/Name".
+
+        Raises LookupError naming the type and where its definition belongs.
+        """
+        with self._lock:
+            return self._definitions(type_name, "msg").message_class(type_name)
+
+    def service(self, type_name: str) -> ServiceTypes:
+        """Return the classes of "package/srv/Name"; LookupError as :meth:`message`."""
+        parts = ("Request", "Response", "Request_wire", "Response_wire")
+        with self._lock:
+            definitions = self._definitions(type_name, "srv")
+            return ServiceTypes(
+                *(definitions.message_class(f"{type_name}_{part}") for part in parts)
+            )
+
+    def _definitions(self, type_name: str, kind: str) -> _Definitions:
+        parts = type_name.split("/")
+        if len(parts) != 3 or parts[1] != kind:
+            raise LookupError(f"{type_name!r} must have the form package/{kind}/Name")
+        key = type_name if kind == "msg" else f"{type_name}_Request"
+        if key in self._own.store.fielddefs:
+            return self._own
+        for owner in EXTERNAL_OWNERS:
+            if (self._share / "msg" / "external" / owner / f"{type_name}.{kind}").is_file():
+                return self._external_definitions(owner)
+        raise LookupError(
+            f"no definition of {type_name} is known; add "
+            f"{self._share}/msg/external/<owner>/{type_name}.{kind}"
+        )
+
+    def _external_definitions(self, owner: str) -> _Definitions:
+        if owner not in self._external:
+            definitions = _Definitions(get_typestore(self._standard))
+            folder = self._share / "msg" / "external" / owner
+            for path in sorted(folder.glob("*/msg/*.msg")):
+                definitions.read_message(path.parts[-3], path)
+            for path in sorted(folder.glob("*/srv/*.srv")):
+                definitions.read_service(path.parts[-3], path)
+            self._external[owner] = definitions
+        return self._external[owner]
+
+
+class _Definitions:
+    """One store of definitions, in which a type name has one meaning, and its classes."""
+
+    def __init__(self, store: Typestore) -> None:
+        self.store = store
+        self._classes: dict[str, type[Any]] = {}
+
+    def read_message(self, package: str, path: Path) -> None:
+        self._register(f"{package}/msg/{path.stem}", path.read_text(encoding="utf-8"), package)
+
+    def read_service(self, package: str, path: Path) -> None:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if lines.count("---") != 1:
+            raise ValueError(f"{path}: a service definition has exactly one line ---")
+        middle = lines.index("---")
+        for part, body in (("Request", lines[:middle]), ("Response", lines[middle + 1 :])):
+            name = f"{package}/srv/{path.stem}_{part}"
+            self._register(name, "\n".join(body), package)
+            fields = self.store.fielddefs[name][1]
+            self.store.fielddefs[f"{name}_wire"] = ([], _SERVICE_HEADER + fields)
+
+    def _register(self, name: str, text: str, package: str) -> None:
+        # Comments end at any #, also after a string constant, as in rosidl's parser.
+        text = re.sub(r"[ \t]*(#.*)?$", "", text, flags=re.MULTILINE) + "\n"
+        # Parsed under a message's name, so that types without a package are found beside it.
+        parsed = get_types_from_msg(text, f"{package}/msg/{name.rpartition('/')[2]}")
+        ((constants, fields),) = parsed.values()
+        self.store.fielddefs[name] = (constants, fields or _EMPTY)
+
+    def message_class(self, name: str) -> type[Any]:
+        if name not in self._classes:
+            self._classes[name] = self._make_class(name)
+            self.store.types[name] = self._classes[name]
+        return self._classes[name]
+
+    def _make_class(self, name: str) -> type[Any]:
+        constants, fields = self.store.fielddefs[name]
+        fields = [(normalize_fieldname(field), desc) for field, desc in fields]
+        package, kind, short = name.removesuffix("_wire").split("/")
+
+        def body(namespace: dict[str, Any]) -> None:
+            for field, desc in fields:
+                namespace["__annotations__"][field] = self._idl_type(desc)
+                namespace[field] = dataclasses.field(default_factory=self._default(desc))
+
+        made = types.new_class(
+            short, (RosMessage,), {"typename": f"{package}::{kind}::dds_::{short}_"}, body
+        )
+        message: Any = dataclass(eq=False)(made)
+        for constant, _, value in constants:
+            setattr(message, constant, value)
+        message.codec = self._codec(name, fields)
+        message.type_hash = self.store.hash_rihs01(name.removesuffix("_wire"))
+        return message
+
+    def _codec(self, name: str, fields: list[Any]) -> Codec:
+        arrays, nested, nested_lists = [], [], []
+        for field, desc in fields:
+            if desc[0] == Nodetype.NAME:
+                nested.append(field)
+            elif desc[0] in (Nodetype.ARRAY, Nodetype.SEQUENCE):
+                element = desc[1][0]
+                if element[0] == Nodetype.NAME:
+                    nested_lists.append(field)
+                elif element[1][0] != "string":
+                    arrays.append((field, _dtype(element[1][0])))
+        return Codec(self.store, name, tuple(arrays), tuple(nested), tuple(nested_lists))
+
+    def _idl_type(self, desc: Any) -> Any:
+        node, detail = desc
+        if node == Nodetype.NAME:
+            return self.message_class(detail)
+        if node == Nodetype.BASE:
+            name, bound = detail
+            return _BOUNDED_STRING[bound] if name == "string" and bound else _IDL_TYPES[name]
+        element, size = self._idl_type(detail[0]), detail[1]
+        if node == Nodetype.ARRAY:
+            return _ARRAY[element, size]
+        return _SEQUENCE[element, size] if size else _SEQUENCE[element]
+
+    def _default(self, desc: Any) -> Callable[[], Any]:
+        node, detail = desc
+        if node == Nodetype.NAME:
+            return self.message_class(detail)
+        if node == Nodetype.BASE:
+            value = _DEFAULTS.get(detail[0], 0)
+            return lambda: value
+        element, size = detail
+        count = size if node == Nodetype.ARRAY else 0
+        if element[0] == Nodetype.BASE and element[1][0] != "string":
+            dtype = _dtype(element[1][0])
+            return lambda: np.zeros(count, dtype)
+        make = self._default(element)
+        return lambda: [make() for _ in range(count)]
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    return np.dtype(_DTYPES.get(name, name))
+
+
+def _as_array(value: Any, dtype: np.dtype[Any], field: str) -> np.ndarray:
+    if isinstance(value, (bytes, bytearray)) and dtype.itemsize == 1:
+        return np.frombuffer(value, dtype)
+    if isinstance(value, (list, tuple)):
+        return np.array(value, dtype)
+    array = np.asarray(value)
+    if array.dtype != dtype or array.ndim != 1:
+        raise TypeError(
+            f"field {field!r} is an array of {array.dtype} with shape {array.shape}; "
+            f"it must be one-dimensional {dtype}"
+        )
+    return array
