@@ -15,7 +15,7 @@ import re
 import struct
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,11 @@ _SERVICE_HEADER: list[Any] = [
     ("rmw_sequence_number", (Nodetype.BASE, ("int64", 0))),
 ]
 _EMPTY: list[Any] = [("structure_needs_at_least_one_member", (Nodetype.BASE, ("uint8", 0)))]
+
+
+def standard_types(environment: Mapping[str, str]) -> Stores:
+    """Return the release of ROS 2 whose messages to speak; its graph's gids differ by release."""
+    return Stores.ROS2_HUMBLE if environment.get("ROS_DISTRO") == "humble" else Stores.ROS2_JAZZY
 
 
 @dataclass(frozen=True)

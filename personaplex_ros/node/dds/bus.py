@@ -1,0 +1,169 @@
+"""The node's bus over Cyclone DDS: wire-compatible with ROS 2, without ROS on the machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from cyclonedds.core import DDSException
+from cyclonedds.pub import DataWriter
+
+from personaplex_ros.node.bus import LogLevel, Qos, Timer
+from personaplex_ros.node.dds.domain import domain_settings
+from personaplex_ros.node.dds.executor import Executor, Source
+from personaplex_ros.node.dds.participant import Participant
+from personaplex_ros.node.dds.service import DdsService
+from personaplex_ros.node.dds.types import MessageTypes, standard_types
+from personaplex_ros.node.names import Kind, NodeName, RosArguments, remap_node, resolve
+
+_LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
+
+
+class DdsPublisher:
+    """The sending end of a topic; ``dropped`` counts messages that a stuck reader held up."""
+
+    def __init__(self, bus: DdsBus, name: str, writer: DataWriter) -> None:
+        self._bus = bus
+        self._name = name
+        self._writer = writer
+        self._lock = threading.Lock()
+        self._closed = False
+        self.dropped = 0
+
+    def publish(self, msg: Any) -> None:
+        """Send one message; nothing happens once closed.
+
+        Raises TypeError for a message of another type, ValueError for one that does not fit it.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self._writer.write(msg)
+            except DDSException as error:
+                if error.code != DDSException.DDS_RETCODE_TIMEOUT:
+                    raise
+                self.dropped += 1
+                self._bus.log("warn", f"{self._name}: a reader is stuck, {self.dropped} dropped")
+
+    def subscribers(self) -> int:
+        """Return how many readers are matched at present."""
+        return len(self._writer.get_matched_subscriptions())
+
+    def close(self) -> None:
+        """Take the topic's writer out of the graph."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._bus.participant.remove(self._writer)
+
+
+class DdsSubscription:
+    """The receiving end of a topic."""
+
+    def __init__(self, bus: DdsBus, source: Source) -> None:
+        self._bus = bus
+        self._source = source
+
+    def publishers(self) -> int:
+        """Return how many writers are matched at present."""
+        return len(self._source.reader.get_matched_publications())
+
+    def close(self) -> None:
+        """Take the topic's reader out of the graph; a callback that has begun still ends."""
+        self._bus.executor.remove(self._source)
+        self._bus.participant.remove(self._source.reader)
+
+
+class DdsBus:
+    """One node on a ROS 2 graph, as :class:`personaplex_ros.node.bus.Bus` describes it.
+
+    ``name`` and ``namespace`` are defaults that the arguments' remapping rules may replace.
+    The environment's ROS_DOMAIN_ID, ROS_AUTOMATIC_DISCOVERY_RANGE, ROS_LOCALHOST_ONLY,
+    ROS_STATIC_PEERS, ROS_DISTRO and CYCLONEDDS_URI are obeyed. ValueError for a bad name or
+    variable.
+    """
+
+    def __init__(
+        self, name: str, namespace: str = "/", arguments: RosArguments | None = None
+    ) -> None:
+        arguments = arguments or RosArguments()
+        self._rules = arguments.remaps
+        self._level = _LEVELS[arguments.log_level]
+        self.node = remap_node(NodeName(name, namespace), self._rules)
+        self.types = MessageTypes(standard_types(os.environ))
+        settings = domain_settings(os.environ, os.getpid())
+        self.participant = Participant(self.node, arguments.enclave, settings, self.types)
+        self.executor = Executor(self.participant.entity, self.log)
+        self._closed = False
+
+    def resolve(self, name: str, kind: Kind) -> str:
+        """Return the absolute name of a topic or service after remapping."""
+        return resolve(name, kind, self.node, self._rules)
+
+    def now_ns(self) -> int:
+        """Return the wall clock's time, nanoseconds since the epoch."""
+        return time.time_ns()
+
+    def message(self, type_name: str) -> type[Any]:
+        """Return the class of a message, or a class with Request and Response for a service."""
+        if "/srv/" not in type_name:
+            return self.types.message(type_name)
+        service = self.types.service(type_name)
+        members = {"Request": service.Request, "Response": service.Response}
+        return type(type_name.rpartition("/")[2], (SimpleNamespace,), members)
+
+    def advertise(self, topic: str, type_name: str, qos: Qos) -> DdsPublisher:
+        """Open a topic for sending."""
+        name = self.resolve(topic, "topic")
+        writer = self.participant.writer(f"rt{name}", self.types.message(type_name), qos)
+        return DdsPublisher(self, name, writer)
+
+    def subscribe(
+        self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any, str], None]
+    ) -> DdsSubscription:
+        """Call ``callback(msg, publisher_id)`` on the executor's thread for every message.
+
+        Number sequences of ``msg`` are read-only NumPy arrays. The id stays the same as long as
+        the publisher lives, and differs when it comes back.
+        """
+        name = self.resolve(topic, "topic")
+        reader = self.participant.reader(f"rt{name}", self.types.message(type_name), qos)
+
+        def deliver(sample: Any) -> None:
+            callback(sample, f"{sample.sample_info.publication_handle:016x}")
+
+        return DdsSubscription(self, self.executor.add(name, reader, deliver))
+
+    def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> DdsService:
+        """Answer requests with ``handler(request, response) -> response``."""
+        return DdsService(
+            self.participant,
+            self.executor,
+            self.resolve(name, "service"),
+            self.types.service(type_name),
+            handler,
+        )
+
+    def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback()`` at a fixed rate on the executor's thread."""
+        return self.executor.every(period_s, callback)
+
+    def log(self, level: LogLevel, text: str) -> None:
+        """Write one line to stderr in the format of ROS 2's console."""
+        if _LEVELS[level] >= self._level:
+            seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+            stamp = f"{seconds}.{nanoseconds:09d}"
+            print(f"[{level.upper()}] [{stamp}] [{self.node.logger}]: {text}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Stop the executor and take the node out of the graph at once."""
+        if not self._closed:
+            self._closed = True
+            self.executor.close()
+            self.participant.close()

@@ -1,0 +1,84 @@
+"""The environment that ROS 2 nodes obey, as a Cyclone DDS configuration.
+
+The same variables give the same configuration as in ROS 2's rmw_cyclonedds (Jazzy): base settings
+from ROS_AUTOMATIC_DISCOVERY_RANGE and ROS_STATIC_PEERS, then whatever CYCLONEDDS_URI says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from xml.sax.saxutils import quoteattr
+
+_RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
+_MAX_DOMAIN_ID = 232
+_PARTICIPANTS_PER_HOST = 32
+
+
+@dataclass(frozen=True)
+class DomainSettings:
+    """Which domain to join and how; ``configuration`` is a list for CYCLONEDDS_URI, or empty."""
+
+    domain_id: int
+    configuration: str
+
+
+def domain_settings(environment: Mapping[str, str], process_id: int) -> DomainSettings:
+    """Read the settings from environment variables; ValueError names a variable that is wrong."""
+    base = _base_configuration(environment, process_id)
+    parts = [part for part in (base, environment.get("CYCLONEDDS_URI", "")) if part]
+    return DomainSettings(_domain_id(environment), ",".join(parts))
+
+
+@contextlib.contextmanager
+def applied(configuration: str) -> Iterator[None]:
+    """Let Cyclone DDS read this configuration if it creates a domain inside the block.
+
+    It does so when the process's first participant in that domain is made. A domain that is
+    created explicitly would take a configuration directly, but takes all its participants
+    with it when it is deleted, also those of others in the same process.
+    """
+    before = os.environ.get("CYCLONEDDS_URI")
+    os.environ["CYCLONEDDS_URI"] = configuration
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CYCLONEDDS_URI"]
+        else:
+            os.environ["CYCLONEDDS_URI"] = before
+
+
+def _domain_id(environment: Mapping[str, str]) -> int:
+    text = environment.get("ROS_DOMAIN_ID", "") or "0"
+    if not text.isdecimal() or int(text) > _MAX_DOMAIN_ID:
+        raise ValueError(f"ROS_DOMAIN_ID is {text!r}; it must be a number from 0 to 232")
+    return int(text)
+
+
+def _base_configuration(environment: Mapping[str, str], process_id: int) -> str:
+    reach = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "") or "SUBNET"
+    if environment.get("ROS_LOCALHOST_ONLY", "") == "1":
+        reach = "LOCALHOST"
+    if reach not in _RANGES:
+        raise ValueError(
+            f"ROS_AUTOMATIC_DISCOVERY_RANGE is {reach!r}; it must be one of {', '.join(_RANGES)}"
+        )
+    if reach == "SYSTEM_DEFAULT":
+        return ""
+    peers = [p for p in environment.get("ROS_STATIC_PEERS", "").split(";") if p]
+    if reach == "LOCALHOST":
+        peers.insert(0, "localhost")
+    elif reach == "OFF":
+        peers = []
+    multicast = "" if reach == "SUBNET" else "<General><AllowMulticast>false</></>"
+    if reach == "OFF":
+        # A tag of its own keeps a participant apart from every other one.
+        index = f"<ParticipantIndex>none</><Tag>ros_discovery_off_{process_id}</>"
+    else:
+        index = f"<ParticipantIndex>auto</><MaxAutoParticipantIndex>{_PARTICIPANTS_PER_HOST}</>"
+    listed = "".join(f"<Peer address={quoteattr(peer)}/>" for peer in peers)
+    known = f"<Peers>{listed}</>" if peers else ""
+    return f"<CycloneDDS><Domain>{multicast}<Discovery>{index}{known}</></></>"

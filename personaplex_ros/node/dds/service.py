@@ -1,0 +1,104 @@
+"""ROS 2 services over DDS, with the request header of rmw_cyclonedds.
+
+A service is a pair of topics whose samples begin with the client's id and a sequence number.
+Server and client mark their two endpoints with one id in the user data, by which the other side
+knows that both are there: a reply sent before the client's reader is matched would be lost.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from cyclonedds.pub import DataWriter
+from cyclonedds.qos import Policy
+
+from personaplex_ros.node.bus import RELIABLE
+from personaplex_ros.node.dds.executor import Executor
+from personaplex_ros.node.dds.participant import Participant
+from personaplex_ros.node.dds.types import ServiceTypes
+
+_REPLY_WAIT_S = 0.1
+_POLL_S = 0.001
+
+
+def endpoint_id(role: str) -> str:
+    """Return fresh user data "serviceid=<16 bytes>;" or "clientid=<16 bytes>;"."""
+    return f"{role}={'.'.join(f'{byte:x}' for byte in secrets.token_bytes(16))};"
+
+
+def on_wire(wire_class: type[Any], client_id: int, sequence_number: int, body: Any) -> Any:
+    """Return a request or response with its header in front."""
+    values = {field.name: getattr(body, field.name) for field in fields(body)}
+    return wire_class(rmw_client_id=client_id, rmw_sequence_number=sequence_number, **values)
+
+
+def off_wire(body_class: type[Any], sample: Any) -> Any:
+    """Return a request or response without its header."""
+    return body_class(**{f.name: getattr(sample, f.name) for f in fields(body_class)})
+
+
+class DdsService:
+    """A service's server: its handler runs on the executor's thread."""
+
+    def __init__(
+        self,
+        participant: Participant,
+        executor: Executor,
+        name: str,
+        types: ServiceTypes,
+        handler: Callable[[Any, Any], Any],
+    ) -> None:
+        self._participant = participant
+        self._executor = executor
+        self._types = types
+        self._handler = handler
+        own_id = endpoint_id("serviceid")
+        self._writer = participant.writer(f"rr{name}Reply", types.response_wire, RELIABLE, own_id)
+        self._reader = participant.reader(f"rq{name}Request", types.request_wire, RELIABLE, own_id)
+        self._source = executor.add(name, self._reader, self._answer)
+
+    def close(self) -> None:
+        """Take the service out of the graph; a request that is being answered still is."""
+        self._executor.remove(self._source)
+        self._participant.remove(self._reader)
+        self._participant.remove(self._writer)
+
+    def _answer(self, sample: Any) -> None:
+        response = self._handler(off_wire(self._types.Request, sample), self._types.Response())
+        self._wait_for_client(sample.sample_info.publication_handle)
+        self._writer.write(
+            on_wire(
+                self._types.response_wire,
+                sample.rmw_client_id,
+                sample.rmw_sequence_number,
+                response,
+            )
+        )
+
+    def _wait_for_client(self, request_writer: int) -> None:
+        client = self._reader.get_matched_publication_data(request_writer)
+        client_id = _user_data_entry(client, "clientid") if client else None
+        deadline = time.monotonic() + _REPLY_WAIT_S
+        while client_id and time.monotonic() < deadline:
+            if _has_reader_of(self._writer, client_id):
+                return
+            time.sleep(_POLL_S)
+
+
+def _has_reader_of(writer: DataWriter, client_id: str) -> bool:
+    readers = (
+        writer.get_matched_subscription_data(handle)
+        for handle in writer.get_matched_subscriptions()
+    )
+    return any(r and _user_data_entry(r, "clientid") == client_id for r in readers)
+
+
+def _user_data_entry(endpoint: Any, key: str) -> str | None:
+    if Policy.Userdata not in endpoint.qos:
+        return None
+    text = endpoint.qos[Policy.Userdata].data.decode(errors="replace")
+    return dict(part.split("=", 1) for part in text.split(";") if "=" in part).get(key)
