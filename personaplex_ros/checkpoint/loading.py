@@ -1,0 +1,141 @@
+"""From safetensors files to modules, with every difference named before anything is read.
+
+Modules are built without memory (on the meta device), the file's header is compared with them,
+and then each tensor is read once, straight to its device, and takes the place of the empty one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from personaplex_ros.lm import LanguageModel, LMConfig
+from personaplex_ros.mimi import Mimi, MimiConfig
+
+Shape = tuple[int, ...]
+FLOATS = ("F32", "BF16", "F16")
+LISTED = 12  # differences of a kind that an error lists in full
+
+
+def load_codec(path: Path, config: MimiConfig, device: torch.device | str) -> Mimi:
+    """Load the Mimi codec in float32.
+
+    Raises ValueError naming all tensors that are missing, surplus or misshapen.
+    """
+    codec = Mimi(config, device="meta")
+    with _open(path, device) as file:
+        names = list(codec.state_dict())
+        compare(path, _header(file), _shapes(codec))
+        state = {name: file.get_tensor(name).float() for name in names}
+    codec.load_state_dict(state, assign=True)
+    codec.quantizer.derive()
+    return codec.eval().requires_grad_(False)
+
+
+def load_language_model(
+    path: Path,
+    config: Mapping[str, Any],
+    device: torch.device | str,
+    dtype: torch.dtype,
+    depth_steps: int | None = None,
+) -> LanguageModel:
+    """Load the language model in ``dtype`` (norms stay in float32).
+
+    ``config`` is the content of config.json. Only the weights of ``depth_steps`` depth steps are
+    read, by default those of the agent's codebooks; when the file has fewer, they repeat.
+    Raises ValueError naming all tensors that are missing, surplus or misshapen.
+    """
+    with _open(path, device) as file:
+        header = _header(file)
+        try:
+            stored = LMConfig.from_checkpoint(config, header)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        compare(path, header, _shapes(LanguageModel(stored, device="meta")))
+        wanted = stored.with_depth_steps(depth_steps or stored.codebooks)
+        model = LanguageModel(wanted, device="meta", dtype=dtype)
+        state = {}
+        for name, empty in model.state_dict().items():
+            tensor = _read(file, name, stored.depth_steps, wanted.depth_steps)
+            state[name] = tensor.to(empty.dtype)
+    model.load_state_dict(state, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def compare(path: Path, found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
+    """Raise ValueError if the tensors of a file are not the expected ones."""
+    wrong = [
+        f"{name} is {list(found[name])}, must be {list(shape)}"
+        for name, shape in expected.items()
+        if name in found and found[name] != shape
+    ]
+    problems = {
+        "missing": [name for name in expected if name not in found],
+        "surplus": [name for name in found if name not in expected],
+        "misshapen": wrong,
+    }
+    texts = [f"{kind}: {_list(names)}" for kind, names in problems.items() if names]
+    if texts:
+        raise ValueError(
+            f"{path} does not fit its configuration. {'. '.join(texts)}. "
+            "Check that config.json belongs to this file and that the download is complete"
+        )
+
+
+def _open(path: Path, device: torch.device | str) -> Any:
+    try:
+        return safe_open(path, framework="pt", device=str(device))
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is not a complete safetensors file ({error}); download it again"
+        ) from error
+
+
+def _header(file: Any) -> dict[str, Shape]:
+    """Return the shapes of all tensors from the header alone; refuse other types than floats."""
+    shapes, strange = {}, []
+    for name in file.keys():
+        entry = file.get_slice(name)
+        shapes[name] = tuple(entry.get_shape())
+        if entry.get_dtype() not in FLOATS:
+            strange.append(f"{name} is {entry.get_dtype()}")
+    if strange:
+        raise ValueError(f"tensors of a type that cannot be loaded: {_list(strange)}")
+    return shapes
+
+
+def _shapes(module: nn.Module) -> dict[str, Shape]:
+    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+
+def _list(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
+
+
+def _read(file: Any, name: str, stored_steps: int, wanted_steps: int) -> Tensor:
+    """Read one tensor; of those that belong to depth steps, the wanted steps' part."""
+    if re.fullmatch(r"depformer\.layers\.\d+\.self_attn\.(in_proj_weight|out_proj\.weight)", name):
+        entry = file.get_slice(name)
+        rows = entry.get_shape()[0] // stored_steps
+        part = entry[: rows * min(stored_steps, wanted_steps)]
+        order = torch.arange(wanted_steps, device=part.device) % stored_steps
+        return (
+            part
+            if wanted_steps <= stored_steps
+            else part.unflatten(0, (-1, rows))[order].flatten(0, 1)
+        )
+    step = re.fullmatch(r"(depformer_in|linears|depformer\.layers\.\d+\.gating)\.(\d+)(\..*)", name)
+    if step:
+        name = f"{step[1]}.{int(step[2]) % stored_steps}{step[3]}"
+    embedding = re.fullmatch(r"depformer_emb\.(\d+)\.weight", name)
+    if embedding and int(embedding[1]) >= stored_steps - 1:
+        name = f"depformer_emb.{int(embedding[1]) % (stored_steps - 1)}.weight"
+    return file.get_tensor(name)

@@ -1,0 +1,18 @@
+"""One loaded model with slots for many conversations: microphone frames in, speech and text out."""
+
+from personaplex_ros.engine.engine import Engine
+from personaplex_ros.engine.prepared import PreparedPersona
+from personaplex_ros.engine.session import Session, StepResult, StepTiming
+from personaplex_ros.lm import Sampling
+from personaplex_ros.persona import Persona, load_persona
+
+__all__ = [
+    "Engine",
+    "Persona",
+    "PreparedPersona",
+    "Sampling",
+    "Session",
+    "StepResult",
+    "StepTiming",
+    "load_persona",
+]

@@ -1,0 +1,41 @@
+"""Timing of a step's parts without making the host wait for the device."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import torch
+
+from personaplex_ros.engine.session import StepTiming
+
+
+class StepClock:
+    """Marks the ends of encode, temporal, depth and decode.
+
+    On CUDA the marks are events in the stream, read once the results have been copied back.
+    """
+
+    def __init__(self, device: torch.device):
+        self._cuda = device.type == "cuda"
+        self._times: list[float] = []
+        self._events: list[torch.cuda.Event] = []
+        self.mark()
+
+    def mark(self) -> None:
+        """Mark the present end of the work."""
+        if self._cuda:
+            self._events.append(torch.cuda.Event(enable_timing=True))
+            self._events[-1].record()
+        else:
+            self._times.append(time.perf_counter())
+
+    def timing(self) -> StepTiming:
+        """Return the parts' seconds; waits for the last mark."""
+        if self._cuda:
+            self._events[-1].synchronize()
+            parts = [a.elapsed_time(b) / 1000 for a, b in pairwise(self._events)]
+        else:
+            parts = [b - a for a, b in pairwise(self._times)]
+        encode, temporal, depth, decode = parts
+        return StepTiming(encode, temporal, depth, decode, sum(parts))

@@ -1,0 +1,7 @@
+"""The language model: token grid, temporal transformer, depth transformer, sampling."""
+
+from personaplex_ros.lm.config import LMConfig
+from personaplex_ros.lm.model import LanguageModel, LMState
+from personaplex_ros.lm.sampling import Sampler, Sampling
+
+__all__ = ["LMConfig", "LMState", "LanguageModel", "Sampler", "Sampling"]

@@ -1,0 +1,98 @@
+"""Choosing a token from logits: temperature and top-k, or the most likely one.
+
+Random numbers are drawn on the host, a generator a conversation, as Gumbel noise for the k ranks
+of each draw. So a conversation's choices depend on its seed alone, not on who else is in the
+batch, and the device only adds and takes the largest (the Gumbel-max trick).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen; the defaults are the published ones.
+
+    Raises ValueError for a temperature that is not above 0 or a top-k below 1.
+    """
+
+    text_temperature: float = 0.7
+    text_top_k: int = 25
+    audio_temperature: float = 0.8
+    audio_top_k: int = 250
+    greedy: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.endswith("temperature") and not 0 < value < float("inf"):
+                raise ValueError(f"{field.name} is {value}; it must be above 0 (or use greedy)")
+            if field.name.endswith("top_k") and value < 1:
+                raise ValueError(f"{field.name} is {value}; it must be at least 1")
+
+
+@dataclass
+class Draw:
+    """Parameters and noise of one kind of token for B conversations."""
+
+    temperature: Tensor  # float32 [B, 1]
+    top_k: Tensor  # int64 [B, 1]
+    noise: Tensor  # float32 [B, draws a frame, ranks], Gumbel distributed; zeros when greedy
+
+
+def choose(logits: Tensor, draw: Draw, number: int) -> Tensor:
+    """Choose ids int64 [B] from logits [B, V] with the ``number``-th noise of the frame."""
+    ranks = draw.noise.shape[-1]
+    values, ids = logits.float().topk(ranks, dim=-1)
+    score = values / draw.temperature + draw.noise[:, number]
+    rank = torch.arange(ranks, device=logits.device)
+    score = score.masked_fill(rank >= draw.top_k, -torch.inf)
+    return ids.gather(1, score.argmax(-1, keepdim=True))[:, 0]
+
+
+class Sampler:
+    """Holds what ``choose`` needs for B conversations, and refills the noise frame by frame."""
+
+    def __init__(self, batch: int, audio_draws: int, vocabularies: tuple[int, int],
+                 device: torch.device | str):  # fmt: skip
+        self._vocabularies = vocabularies
+        self._device = torch.device(device)
+        self._settings = [Sampling(greedy=True)] * batch
+        self._generators = [torch.Generator() for _ in range(batch)]
+        self._draws = (1, audio_draws)
+        self.text, self.audio = self._build(0), self._build(1)
+
+    def start(self, row: int, settings: Sampling, seed: int) -> None:
+        """Begin a conversation in row ``row`` with its own settings and seed."""
+        self._settings[row] = settings
+        self._generators[row].manual_seed(seed)
+        self.text, self.audio = self._build(0), self._build(1)
+
+    def change(self, row: int, settings: Sampling) -> None:
+        """Go on with other settings."""
+        self._settings[row] = settings
+        self.text, self.audio = self._build(0), self._build(1)
+
+    def refill(self, rows: list[int]) -> None:
+        """Draw the noise of the next frame for the conversations that take part in it."""
+        for kind in (self.text, self.audio):
+            shape = kind.noise.shape[1:]
+            for row in rows:
+                if not self._settings[row].greedy:
+                    noise = torch.empty(shape).exponential_(generator=self._generators[row])
+                    kind.noise[row].copy_(noise.log_().neg_())
+
+    def _build(self, kind: int) -> Draw:
+        name = ("text", "audio")[kind]
+        settings, limit = self._settings, self._vocabularies[kind]
+        top_k = [1 if s.greedy else min(limit, getattr(s, f"{name}_top_k")) for s in settings]
+        heat = [1.0 if s.greedy else getattr(s, f"{name}_temperature") for s in settings]
+        return Draw(
+            torch.tensor(heat, device=self._device).view(-1, 1),
+            torch.tensor(top_k, device=self._device).view(-1, 1),
+            torch.zeros(len(settings), self._draws[kind], max(top_k), device=self._device),
+        )

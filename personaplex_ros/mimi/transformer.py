@@ -1,0 +1,88 @@
+"""Mimi's streaming transformer, one before the quantiser and one behind it (Moshi, section 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from personaplex_ros.mimi.config import MimiConfig
+from personaplex_ros.nn.attention import RingAttention, RingCache, RingSpec, RingView
+from personaplex_ros.nn.norm import LayerScale
+from personaplex_ros.nn.typed import ModuleList
+
+
+@dataclass
+class TransformerState:
+    """Caches of the layers, and the position [B] at which each row stands.
+
+    ``longest`` bounds the positions from above; it is known without asking the device.
+    """
+
+    caches: list[RingCache]
+    position: Tensor
+    longest: int = 0
+
+
+def ring_spec(config: MimiConfig) -> RingSpec:
+    """Return what the codec's attention may see."""
+    head_dim = config.dimension // config.heads
+    return RingSpec(config.context, head_dim, config.max_period, config.latent_stride)
+
+
+class Layer(nn.Module):
+    """Pre-norm attention and feed-forward branches, each scaled per channel."""
+
+    def __init__(self, config: MimiConfig, device: torch.device | str | None):
+        super().__init__()
+        dim = config.dimension
+        self.norm1 = nn.LayerNorm(dim, eps=1e-5, device=device)
+        self.self_attn = RingAttention(config.heads, ring_spec(config), device)
+        self.layer_scale_1 = LayerScale(dim, device)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-5, device=device)
+        self.linear1 = nn.Linear(dim, config.hidden, bias=False, device=device)
+        self.linear2 = nn.Linear(config.hidden, dim, bias=False, device=device)
+        self.layer_scale_2 = LayerScale(dim, device)
+
+    def forward(self, x: Tensor, cache: RingCache, view: RingView) -> Tensor:
+        """Map x [B, T, D] -> [B, T, D]."""
+        x = x + self.layer_scale_1(self.self_attn(self.norm1(x), cache, view))
+        return x + self.layer_scale_2(self.linear2(F.gelu(self.linear1(self.norm2(x)))))
+
+
+class Layers(nn.Module):
+    """The layers under their public name."""
+
+    def __init__(self, config: MimiConfig, device: torch.device | str | None):
+        super().__init__()
+        layers = [Layer(config, device) for _ in range(config.layers)]
+        self.layers: ModuleList[Layer] = ModuleList(layers)
+
+
+class Transformer(nn.Module):
+    """Causal transformer over latents [B, D, T] with a limited context."""
+
+    def __init__(self, config: MimiConfig, device: torch.device | str | None = None):
+        super().__init__()
+        self.spec = ring_spec(config)
+        self.transformer = Layers(config, device)
+
+    def initial_state(self, batch: int) -> TransformerState:
+        """Return the state of ``batch`` streams that have not begun."""
+        layers = self.transformer.layers
+        caches = [layer.self_attn.initial_cache(batch) for layer in layers]
+        position = torch.zeros(batch, dtype=torch.int64, device=caches[0].keys.device)
+        return TransformerState(caches, position)
+
+    def forward(self, x: Tensor, state: TransformerState, active: Tensor | None = None) -> Tensor:
+        """Map one chunk [B, D, T] and bring the state forward."""
+        length = x.shape[-1]
+        view = RingView.at(state.position, length, self.spec, state.longest, even=False)
+        x = x.transpose(1, 2)
+        for layer, cache in zip(self.transformer.layers, state.caches, strict=True):
+            x = layer(x, cache, view)
+        state.position += length if active is None else length * active
+        state.longest = min(state.longest + length, self.spec.context)
+        return x.transpose(1, 2)

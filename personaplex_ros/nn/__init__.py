@@ -1,0 +1,1 @@
+"""Streaming building blocks: pure modules, state in and out."""
