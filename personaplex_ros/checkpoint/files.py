@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +46,26 @@ class CheckpointFiles:
         def locate(given: str | Path | None, key: str, published: str) -> Path:
             return Path(given) if given else directory / str(config.get(key) or published)
 
-        files = {
-            "language model": locate(model, "moshi_name", MODEL),
-            "codec": locate(mimi, "mimi_name", MIMI),
-            "text tokenizer": locate(tokenizer, "tokenizer_name", TOKENIZER),
-        }
-        missing = [f"{what} {path}" for what, path in files.items() if not path.is_file()]
+        parts = CheckpointFiles(
+            directory,
+            locate(model, "moshi_name", MODEL),
+            locate(mimi, "mimi_name", MIMI),
+            locate(tokenizer, "tokenizer_name", TOKENIZER),
+            config,
+            MimiConfig(),
+        )
+        needed = (parts.model, parts.mimi, parts.tokenizer)
+        missing = [str(path) for path in needed if not path.is_file()]
         if missing:
             raise FileNotFoundError(
-                f"checkpoint {directory} is not complete, missing: {'; '.join(missing)}; "
+                f"checkpoint {directory} is not complete, missing: {', '.join(missing)}; "
                 "`personaplex download` fetches the published files"
             )
         name = config.get("mimi_config_name")
-        codec = MimiConfig.from_json(_read_json(directory / str(name), needed=True) if name else {})
-        return CheckpointFiles(directory, *files.values(), config=config, mimi_config=codec)
+        if not name:
+            return parts
+        codec = MimiConfig.from_json(_read_json(directory / str(name), needed=True))
+        return replace(parts, mimi_config=codec)
 
 
 def resolve(checkpoint: str | Path) -> Path:
