@@ -1,0 +1,39 @@
+"""Sound without ROS and without torch: files, resampling, loudness, microphone intake, devices."""
+
+from .chunk import AudioChunk, ChunkLimits
+from .devices import AudioDeviceError, DeviceInfo, SoundCardSink, SoundCardSource, list_devices
+from .files import WaveFileSource
+from .intake_types import IntakeCounters, IntakeLimits, MicrophoneFrame
+from .loudness import normalise_loudness
+from .microphone import MicrophoneIntake
+from .pcm import float32_to_int16, int16_to_float32
+from .playback import PlaybackBuffer, PlaybackCounters
+from .resample import StreamResampler, resample, to_mono
+from .wave import Wave, WaveWriter, read_wave, write_wave
+
+__all__ = [
+    "AudioChunk",
+    "AudioDeviceError",
+    "ChunkLimits",
+    "DeviceInfo",
+    "IntakeCounters",
+    "IntakeLimits",
+    "MicrophoneFrame",
+    "MicrophoneIntake",
+    "PlaybackBuffer",
+    "PlaybackCounters",
+    "SoundCardSink",
+    "SoundCardSource",
+    "StreamResampler",
+    "Wave",
+    "WaveFileSource",
+    "WaveWriter",
+    "float32_to_int16",
+    "int16_to_float32",
+    "list_devices",
+    "normalise_loudness",
+    "read_wave",
+    "resample",
+    "to_mono",
+    "write_wave",
+]

@@ -1,0 +1,89 @@
+"""Limits, counters and frames of the microphone intake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chunk import ChunkLimits
+
+
+@dataclass(frozen=True)
+class IntakeLimits:
+    """Policy of the intake; times in seconds.
+
+    chunk: what a single chunk may look like.
+    max_gap_fill_s: the longest gap that is filled with zeros; a longer one begins a new stream.
+    source_timeout_s: silence of the active publisher after which another one may take over.
+    max_backlog_frames: complete frames that may wait; one more, and all but the newest are dropped.
+    """
+
+    chunk: ChunkLimits = field(default_factory=ChunkLimits)
+    max_gap_fill_s: float = 0.5
+    source_timeout_s: float = 1.0
+    max_backlog_frames: int = 4
+
+    def __post_init__(self) -> None:
+        if self.max_gap_fill_s < 0.0 or self.source_timeout_s <= 0.0:
+            raise ValueError(
+                "max_gap_fill_s must not be negative and source_timeout_s must be positive, got "
+                f"{self.max_gap_fill_s} and {self.source_timeout_s}"
+            )
+        if self.max_backlog_frames < 1:
+            raise ValueError(
+                f"max_backlog_frames must be at least 1, got {self.max_backlog_frames}"
+            )
+
+
+@dataclass
+class IntakeCounters:
+    """What the intake met since it was made. Samples are per channel unless said otherwise.
+
+    chunks: accepted. frames: completed. filled_frames: silent ones made by `fill`.
+    Dropped chunks: empty, oversized, bad_format, bad_channels, bad_rate, second_publisher.
+    nan_samples, clipped_samples: interleaved samples set to 0 or clipped.
+    gaps, gap_samples: gaps filled with zeros. overlaps, overlap_samples: repeated samples dropped.
+    restarts: streams begun anew, of which format_changes by another rate or channel count and
+    source_changes by another publisher. discarded_samples: model-rate samples of a partly filled
+    frame that a restart dropped. stamp_jumps: numbered samples whose stamp leapt by over 0.2 s.
+    skipped_frames: dropped as backlog. late_samples: model-rate samples that came after silence
+    had taken their place.
+    """
+
+    chunks: int = 0
+    frames: int = 0
+    filled_frames: int = 0
+    empty: int = 0
+    oversized: int = 0
+    bad_format: int = 0
+    bad_channels: int = 0
+    bad_rate: int = 0
+    second_publisher: int = 0
+    nan_samples: int = 0
+    clipped_samples: int = 0
+    gaps: int = 0
+    gap_samples: int = 0
+    overlaps: int = 0
+    overlap_samples: int = 0
+    restarts: int = 0
+    format_changes: int = 0
+    source_changes: int = 0
+    discarded_samples: int = 0
+    stamp_jumps: int = 0
+    skipped_frames: int = 0
+    late_samples: int = 0
+
+
+@dataclass(frozen=True)
+class MicrophoneFrame:
+    """One frame for the model.
+
+    samples: float32 [frame_size] in [-1, 1]. stamp_ns: capture time of the first sample.
+    filled: True where silence stands for audio that was late.
+    """
+
+    samples: NDArray[np.float32]
+    stamp_ns: int
+    filled: bool

@@ -1,0 +1,126 @@
+"""Reading and writing of sound files (libsndfile by way of soundfile)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from .pcm import float32_to_int16
+
+
+@dataclass(frozen=True)
+class Wave:
+    """The content of a sound file.
+
+    `samples` is float32 [n, channels], full scale 1.0; `rate` is in samples per second.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate
+
+
+def read_wave(path: str | Path) -> Wave:
+    """Read a sound file of any format that libsndfile knows (WAV, FLAC, OGG, ...).
+
+    Raises FileNotFoundError where there is no such file, and ValueError where it is not a sound
+    file, holds no samples, or holds values that are not finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"sound file '{path}' does not exist")
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(
+            f"'{path}' cannot be read as a sound file ({error.error_string}); "
+            "convert it to WAV, FLAC or OGG"
+        ) from error
+    if len(samples) == 0:
+        raise ValueError(f"sound file '{path}' holds no samples")
+    if not np.isfinite(samples).all():
+        raise ValueError(f"sound file '{path}' holds NaN or infinite samples; export it again")
+    return Wave(samples, int(rate))
+
+
+def write_wave(path: str | Path, samples: NDArray[np.floating], rate: int) -> None:
+    """Write float samples [n] or [n, channels], full scale 1.0, as 16-bit PCM WAV.
+
+    Values outside [-1, 1] are clipped. The file appears under its name only when it is complete.
+    Raises ValueError for another shape or a rate below 1, OSError where it cannot be written.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2):
+        raise ValueError(f"samples for '{path}' must be [n] or [n, channels], got {samples.shape}")
+    with WaveWriter(path, rate, channels=1 if samples.ndim == 1 else samples.shape[1]) as writer:
+        writer.write(samples)
+
+
+class WaveWriter:
+    """A 16-bit PCM WAV file that grows block by block, for recordings of unknown length.
+
+    It is written to a temporary name beside `path` and renamed by `close`; `discard` removes it.
+    As a context manager it closes after success and discards after an exception.
+    """
+
+    def __init__(self, path: str | Path, rate: int, channels: int = 1) -> None:
+        if rate < 1 or channels < 1:
+            raise ValueError(f"'{path}': rate {rate} and channels {channels} must be positive")
+        self._path = Path(path)
+        self._channels = channels
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=self._path.parent, prefix=f".{self._path.name}.", suffix=".part"
+        )
+        os.close(handle)
+        # mkstemp gives 0600; a recording gets what open() would have given it.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        self._partial = Path(name)
+        self._file = soundfile.SoundFile(name, "w", rate, channels, "PCM_16", format="WAV")
+
+    def write(self, samples: NDArray[np.floating]) -> None:
+        """Append float samples [n] (mono) or [n, channels]; values outside [-1, 1] are clipped."""
+        channels = 1 if samples.ndim == 1 else samples.shape[-1]
+        if channels != self._channels:
+            raise ValueError(f"'{self._path}' has {self._channels} channels, got {channels}")
+        # libsndfile scales floats by 32767 but reads with 32768: integers keep the values exact.
+        self._file.write(float32_to_int16(samples))
+
+    def close(self) -> None:
+        """Finish the file and give it its name. A second call does nothing."""
+        if not self._file.closed:
+            self._file.close()
+            os.replace(self._partial, self._path)
+
+    def discard(self) -> None:
+        """Drop what was written, leaving a file that had the name before untouched."""
+        if not self._file.closed:
+            self._file.close()
+            self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> WaveWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()

@@ -1,0 +1,24 @@
+"""Turn-taking: activity of both sides, events, the pause of motion, the robot's utterances."""
+
+from .activity import Activity, LevelActivity, SpeechActivity
+from .events import TurnEvent
+from .hold import HoldParameters, MotionHold
+from .monitor import TurnMonitor, TurnUpdate
+from .tracker import TurnParameters, TurnTracker
+from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
+
+__all__ = [
+    "Activity",
+    "HoldParameters",
+    "LevelActivity",
+    "MotionHold",
+    "SpeechActivity",
+    "TurnEvent",
+    "TurnMonitor",
+    "TurnParameters",
+    "TurnTracker",
+    "TurnUpdate",
+    "Utterance",
+    "UtteranceAssembler",
+    "UtteranceParameters",
+]

@@ -1,0 +1,103 @@
+"""Turn-taking behind one call: both activity detectors, the tracker, the hold, the transcript."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .activity import LevelActivity, SpeechActivity
+from .events import TurnEvent
+from .hold import HoldParameters, MotionHold
+from .tracker import SECOND_NS, TurnParameters, TurnTracker
+from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
+
+
+@dataclass(frozen=True)
+class TurnUpdate:
+    """The state of the conversation after a frame, and what the frame decided.
+
+    utterance: the robot's utterance that ended with it, if any. hold: whether motion should pause.
+    """
+
+    events: list[TurnEvent]
+    user_speaking: bool
+    robot_speaking: bool
+    hold: bool
+    utterance: Utterance | None
+
+
+class TurnMonitor:
+    """Follows one conversation; for one thread.
+
+    robot_delay_s: how long after the begin of a microphone frame the robot's frame that is pushed
+    with it begins to sound: 0 where both are lines of one recording, one frame or more live.
+    Making one loads Silero VAD, which takes some tenths of a second.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        frame_size: int,
+        *,
+        parameters: TurnParameters | None = None,
+        hold: HoldParameters | None = None,
+        utterance: UtteranceParameters | None = None,
+        robot_delay_s: float = 0.0,
+    ) -> None:
+        parameters = parameters or TurnParameters()
+        self._frame_ns = frame_size * SECOND_NS // sample_rate
+        self._robot_delay_ns = round(robot_delay_s * SECOND_NS)
+        self._user = SpeechActivity(sample_rate, frame_size)
+        self._robot = LevelActivity(
+            sample_rate,
+            frame_size,
+            on_dbfs=parameters.robot_on_dbfs,
+            off_dbfs=parameters.robot_off_dbfs,
+        )
+        self._tracker = TurnTracker(parameters, sample_rate, frame_size, robot_delay_s)
+        self._hold = MotionHold(hold)
+        self._utterances = UtteranceAssembler(utterance)
+
+    def push(
+        self,
+        user_samples: NDArray[np.float32],
+        robot_samples: NDArray[np.float32],
+        piece: str,
+        stamp_ns: int,
+    ) -> TurnUpdate:
+        """Take one frame of both sides, float32 [frame_size] each, and the robot's text `piece`.
+
+        stamp_ns: capture time of the first of `user_samples`.
+        Raises ValueError for another shape or dtype.
+        """
+        robot = self._robot.push(robot_samples)
+        events = self._tracker.update(stamp_ns, self._user.push(user_samples), robot)
+        start_ns = stamp_ns + self._robot_delay_ns
+        utterance = self._utterances.push(
+            start_ns,
+            start_ns + self._frame_ns,
+            piece,
+            any(window.probability > 0.0 for window in robot),
+            events,
+        )
+        return TurnUpdate(
+            events,
+            self._tracker.user_speaking,
+            self._tracker.robot_speaking,
+            self._hold.update(stamp_ns + self._frame_ns, events),
+            utterance,
+        )
+
+    def flush(self) -> Utterance | None:
+        """Return the utterance that is open, as at the end of a conversation."""
+        return self._utterances.flush()
+
+    def reset(self) -> None:
+        """Begin a new conversation; call `flush` before to keep the last utterance."""
+        self._user.reset()
+        self._robot.reset()
+        self._tracker.reset()
+        self._hold.reset()
+        self._utterances.flush()
