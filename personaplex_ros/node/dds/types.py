@@ -18,7 +18,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from cyclonedds.idl import IdlStruct
@@ -106,26 +106,28 @@ class Codec:
                 value.codec.use_arrays(value)
 
 
-@cdrv0
-class RosMessage(IdlStruct):
-    """Base of every message class."""
+class RosMessage(Protocol):
+    """What every message class has besides its fields."""
 
-    if TYPE_CHECKING:  # set on each class; annotated for real they would become fields
-        codec: Codec
-        type_hash: str
+    codec: Codec
+    type_hash: str
 
-    def serialize(
-        self, buffer: Any = None, endianness: Any = None, use_version_2: bool | None = None
-    ) -> bytes:
-        """Return XCDR1 in the machine's byte order (the only form that ROS 2 uses)."""
-        return self.codec.encode(self)
 
-    @classmethod
-    def deserialize(
-        cls, data: bytes, has_header: bool = True, use_version_2: bool | None = None
-    ) -> Any:
-        """Read XCDR1 of either byte order, with its header."""
-        return cls.codec.decode(data)
+def _serialize(
+    message: RosMessage,
+    buffer: Any = None,
+    endianness: Any = None,
+    use_version_2: bool | None = None,
+) -> bytes:
+    """Replace ``IdlStruct.serialize``: XCDR1 in the machine's byte order, all that ROS 2 uses."""
+    return message.codec.encode(message)
+
+
+def _deserialize(
+    cls: type[RosMessage], data: bytes, has_header: bool = True, use_version_2: bool | None = None
+) -> Any:
+    """Replace ``IdlStruct.deserialize``: XCDR1 of either byte order, with its header."""
+    return cls.codec.decode(data)
 
 
 @dataclass(frozen=True)
@@ -237,14 +239,17 @@ class _Definitions:
         package, kind, short = name.removesuffix("_wire").split("/")
 
         def body(namespace: dict[str, Any]) -> None:
+            # Not inherited: peers compare type descriptions, where a base class would show.
+            namespace["serialize"] = _serialize
+            namespace["deserialize"] = classmethod(_deserialize)
             for field, desc in fields:
                 namespace["__annotations__"][field] = self._idl_type(desc)
                 namespace[field] = dataclasses.field(default_factory=self._default(desc))
 
         made = types.new_class(
-            short, (RosMessage,), {"typename": f"{package}::{kind}::dds_::{short}_"}, body
+            short, (IdlStruct,), {"typename": f"{package}::{kind}::dds_::{short}_"}, body
         )
-        message: Any = dataclass(eq=False)(made)
+        message: Any = cdrv0(dataclass(eq=False)(made))
         for constant, _, value in constants:
             setattr(message, constant, value)
         message.codec = self._codec(name, fields)
