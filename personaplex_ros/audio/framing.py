@@ -55,7 +55,7 @@ class Framer:
                 frame = np.clip(self._frame, -1.0, 1.0)
                 frames.append(MicrophoneFrame(frame, self._next_stamp_ns(), filled=False))
                 self._filled = 0
-                self._pass_over(count=len(frame))
+                self._passed += len(frame)
         return frames
 
     def replace_until(self, until_ns: int) -> None:
@@ -67,7 +67,7 @@ class Framer:
         self._debt += len(self._frame) - self._filled
         self._debt_until_ns = until_ns
         self.late_samples += self._filled
-        self._pass_over(self._filled)
+        self._passed += self._filled
         self._filled = 0
 
     def _pay_debt(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -79,20 +79,15 @@ class Framer:
         # The first sample captured after the replaced time settles the matter.
         self._debt = self._debt - count if count < early else 0
         self.late_samples += count
-        self._pass_over(count)
+        self._passed += count
         return ready[count:]
 
     def _next_stamp_ns(self) -> int:
         """Capture time of the first output sample that was not passed over yet."""
-        index, stamp_ns = self._anchors[0]
-        since = self._passed * self._rate_in - index * self._rate_out
-        return stamp_ns + since * SECOND_NS // (self._rate_in * self._rate_out)
-
-    def _pass_over(self, count: int) -> None:
-        self._passed += count
-        # The anchor in force is the last one at or before the next sample.
-        while (
-            len(self._anchors) > 1
-            and self._anchors[1][0] * self._rate_out <= self._passed * self._rate_in
-        ):
+        # The anchor in force is the last one at or before that sample.
+        position = self._passed * self._rate_in
+        while len(self._anchors) > 1 and self._anchors[1][0] * self._rate_out <= position:
             self._anchors.popleft()
+        index, stamp_ns = self._anchors[0]
+        since = position - index * self._rate_out
+        return stamp_ns + since * SECOND_NS // (self._rate_in * self._rate_out)

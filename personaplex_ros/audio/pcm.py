@@ -18,6 +18,8 @@ def float32_to_int16(samples: NDArray[np.floating]) -> NDArray[np.int16]:
 
     The inverse of `int16_to_float32` for every int16 value. NaN becomes 0.
     """
-    scaled = np.nan_to_num(np.asarray(samples, dtype=np.float32), nan=0.0) * np.float32(FULL_SCALE)
+    scaled = np.nan_to_num(
+        np.asarray(samples, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0
+    ) * np.float32(FULL_SCALE)
     np.clip(np.rint(scaled, out=scaled), -FULL_SCALE, FULL_SCALE - 1.0, out=scaled)
     return scaled.astype(np.int16)

@@ -1,0 +1,92 @@
+"""Sound files: what is read, what is written, and how faults are told."""
+
+from __future__ import annotations
+
+import stat
+import wave
+
+import numpy as np
+import pytest
+import scipy.io.wavfile
+
+from personaplex_ros.audio import (
+    WaveWriter,
+    float32_to_int16,
+    int16_to_float32,
+    read_wave,
+    write_wave,
+)
+
+ALL_INT16 = np.arange(-32768, 32768, dtype=np.int16)
+
+
+def test_every_int16_value_survives_the_way_through_float():
+    assert np.array_equal(float32_to_int16(int16_to_float32(ALL_INT16)), ALL_INT16)
+    assert int16_to_float32(ALL_INT16).min() == -1.0
+
+
+def test_floats_are_rounded_clipped_and_rid_of_nan():
+    values = np.array([0.0, 1.0, -1.0, 2.0, -2.0, 1.4 / 32768, 1.6 / 32768, np.nan, np.inf])
+    expected = [0, 32767, -32768, 32767, -32768, 1, 2, 0, 32767]
+    assert float32_to_int16(values.astype(np.float32)).tolist() == expected
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_written_file_is_read_back_by_another_reader_to_the_last_bit(tmp_path, channels):
+    pcm = np.random.default_rng(0).integers(-32768, 32767, (4001, channels), dtype=np.int16)
+    samples = int16_to_float32(pcm if channels == 2 else pcm[:, 0])
+    write_wave(tmp_path / "a.wav", samples, 16_000)
+    rate, other = scipy.io.wavfile.read(tmp_path / "a.wav")
+    assert rate == 16_000
+    assert np.array_equal(other.reshape(-1, channels), pcm)
+    with wave.open(str(tmp_path / "a.wav")) as header:
+        assert (header.getnchannels(), header.getsampwidth()) == (channels, 2)
+
+
+def test_a_file_of_another_writer_is_read_as_full_scale_floats(tmp_path):
+    scipy.io.wavfile.write(
+        tmp_path / "b.wav", 44_100, np.array([[0, 16384], [-32768, 32767]], "i2")
+    )
+    content = read_wave(tmp_path / "b.wav")
+    assert content.rate == 44_100
+    assert content.samples.dtype == np.float32
+    assert np.array_equal(content.samples, [[0.0, 0.5], [-1.0, 32767 / 32768]])
+    assert content.duration_s == 2 / 44_100
+
+
+def test_a_recording_appears_only_when_it_is_complete(tmp_path):
+    path = tmp_path / "new" / "c.wav"
+    with WaveWriter(path, 8_000) as writer:
+        writer.write(np.full(100, 0.5, np.float32))
+        writer.write(np.full(50, -0.5, np.float32))
+        assert not path.exists()
+    assert np.array_equal(read_wave(path).samples[:, 0], np.repeat([0.5, -0.5], [100, 50]))
+    assert [entry.name for entry in path.parent.iterdir()] == ["c.wav"]
+    assert stat.S_IMODE(path.stat().st_mode) & 0o400
+
+
+def test_a_failed_recording_leaves_the_older_file_untouched(tmp_path):
+    path = tmp_path / "d.wav"
+    write_wave(path, np.zeros(10, np.float32), 8_000)
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError), WaveWriter(path, 8_000) as writer:
+        writer.write(np.ones(10, np.float32))
+        raise RuntimeError
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_faulty_files_are_named_with_the_reason(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.wav' does not exist"):
+        read_wave(tmp_path / "none.wav")
+    (tmp_path / "text.wav").write_text("this is no sound")
+    with pytest.raises(ValueError, match=r"text\.wav' cannot be read as a sound file"):
+        read_wave(tmp_path / "text.wav")
+    scipy.io.wavfile.write(tmp_path / "empty.wav", 8_000, np.zeros(0, np.int16))
+    with pytest.raises(ValueError, match=r"empty\.wav' holds no samples"):
+        read_wave(tmp_path / "empty.wav")
+    scipy.io.wavfile.write(tmp_path / "nan.wav", 8_000, np.array([0.0, np.nan], np.float32))
+    with pytest.raises(ValueError, match=r"nan\.wav' holds NaN"):
+        read_wave(tmp_path / "nan.wav")
+    with pytest.raises(ValueError, match=r"must be \[n\] or \[n, channels\]"):
+        write_wave(tmp_path / "e.wav", np.zeros((2, 2, 2), np.float32), 8_000)
