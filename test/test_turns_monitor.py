@@ -1,0 +1,110 @@
+"""Turn-taking as a whole, on recorded speech with known turns."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from personaplex_ros.audio import read_wave
+from personaplex_ros.resources import share_directory
+from personaplex_ros.turns import TurnMonitor, TurnUpdate
+
+RATE, FRAME = 24_000, 1_920
+DEMO = share_directory() / "config" / "demo"
+# The robot answers the question, is interrupted, answers again, hears an "okay", goes on.
+ROBOT_SPEAKS_S = [(3.8, 8.0), (10.0, 15.5)]
+
+
+@pytest.fixture(scope="module")
+def updates() -> list[TurnUpdate]:
+    """Everything the monitor says about the recorded caller and a robot made of noise."""
+    caller = read_wave(DEMO / "caller.wav").samples[:, 0]
+    robot = np.zeros_like(caller)
+    rng = np.random.default_rng(0)
+    for begin_s, end_s in ROBOT_SPEAKS_S:
+        part = slice(round(begin_s * RATE), round(end_s * RATE))
+        robot[part] = 0.1 * rng.standard_normal(part.stop - part.start)
+    monitor = TurnMonitor(RATE, FRAME)
+    return [
+        monitor.push(
+            caller[first : first + FRAME],
+            robot[first : first + FRAME],
+            " word" if robot[first : first + FRAME].any() else "",
+            first * 1_000_000_000 // RATE,
+        )
+        for first in range(0, len(caller) - FRAME + 1, FRAME)
+    ]
+
+
+@pytest.fixture(scope="module")
+def truth() -> dict[str, dict]:
+    return {turn["kind"]: turn for turn in json.loads((DEMO / "caller.json").read_text())}
+
+
+def onsets(updates: list[TurnUpdate], kind: str) -> list[float]:
+    return [e.onset_ns / 1e9 for update in updates for e in update.events if e.kind == kind]
+
+
+def test_the_persons_turns_are_found_at_their_times(updates, truth):
+    turns = sorted(truth.values(), key=lambda turn: turn["start_s"])
+    starts, stops = onsets(updates, "user_started"), onsets(updates, "user_stopped")
+    assert starts == pytest.approx([turn["start_s"] for turn in turns], abs=0.1)
+    assert stops == pytest.approx([turn["end_s"] for turn in turns], abs=0.15)
+
+
+def test_the_robots_turns_are_found_at_their_times(updates):
+    assert onsets(updates, "robot_started") == pytest.approx([3.8, 10.0], abs=0.02)
+    assert onsets(updates, "robot_stopped") == pytest.approx([8.0, 15.5], abs=0.02)
+
+
+def test_the_interruption_and_the_backchannel_are_told_apart(updates, truth):
+    (interruption,) = onsets(updates, "interruption")
+    (backchannel,) = onsets(updates, "backchannel")
+    assert interruption == pytest.approx(truth["interruption"]["start_s"], abs=0.1)
+    assert backchannel == pytest.approx(truth["backchannel"]["start_s"], abs=0.1)
+    assert onsets(updates, "robot_yielded") == pytest.approx([8.0], abs=0.02)
+
+
+def test_motion_holds_from_the_interruption_to_the_answer(updates):
+    held = [index * 0.08 for index, update in enumerate(updates) if update.hold]
+    assert 7.5 + 0.5 < held[0] < 7.5 + 0.9
+    assert 10.0 < held[-1] + 2 * 0.08 < 10.2  # known at the end of the frame after
+    assert len(held) == round((held[-1] - held[0]) / 0.08) + 1
+
+
+def test_states_agree_with_events(updates):
+    user = robot = False
+    for update in updates:
+        for event in update.events:
+            user = {"user_started": True, "user_stopped": False}.get(event.kind, user)
+            robot = {"robot_started": True, "robot_stopped": False}.get(event.kind, robot)
+        assert (update.user_speaking, update.robot_speaking) == (user, robot)
+
+
+def test_utterances_end_with_yielding_and_with_silence(updates):
+    utterances = [update.utterance for update in updates if update.utterance is not None]
+    assert [utterance.interrupted for utterance in utterances] == [True, False]
+    assert [len(utterance.text.split()) for utterance in utterances] == [53, 69]
+    assert utterances[0].end_ns / 1e9 == pytest.approx(8.0, abs=0.02)
+
+
+def test_a_new_conversation_gives_the_same_as_the_first():
+    caller = read_wave(DEMO / "caller.wav").samples[: 4 * RATE, 0]
+    silence = np.zeros(FRAME, np.float32)
+    monitor = TurnMonitor(RATE, FRAME, robot_delay_s=0.08)
+
+    def converse() -> list[TurnUpdate]:
+        return [
+            monitor.push(
+                caller[first : first + FRAME], silence, " x", first * 1_000_000_000 // RATE
+            )
+            for first in range(0, len(caller) - FRAME + 1, FRAME)
+        ]
+
+    first = converse()
+    rest = monitor.flush()
+    assert rest is not None and rest.start_ns == 80_000_000
+    monitor.reset()
+    assert converse() == first
