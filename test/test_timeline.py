@@ -31,7 +31,7 @@ from personaplex_ros.timeline import (
     write_timeline,
 )
 from personaplex_ros.timeline.envelope import envelope, full_scale_db
-from personaplex_ros.timeline.files import write_whole
+from personaplex_ros.files import write_whole
 from personaplex_ros.timeline.layout import elide, place_labels, row_starts, stack_flags
 from personaplex_ros.timeline.picture import draw_sheet
 from personaplex_ros.timeline.sheet import DPI, LEFT, RIGHT, WIDTH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.persona import Persona
 
+ONE_THREAD_BYTES = 200 << 20  # language models of smaller files run on one thread
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -82,12 +84,15 @@ class Engine:
         dtype: str | None = None,
         slots: int = 1,
         voice_folders: list[Path] | None = None,
+        threads: int | None = None,
     ) -> Engine:
         """Load a checkpoint folder (or the bundled one of that name) onto a device.
 
         ``device`` is a torch device or ``auto`` (CUDA where there is one). ``dtype`` is the
         language model's; None means bfloat16 on CUDA and float32 on a CPU. Voices are looked for
-        in ``voice_folders`` before the checkpoint's folder.
+        in ``voice_folders`` before the checkpoint's folder. ``threads`` is how many a CPU uses,
+        for the whole process; None means one for a model so small that sharing its work out takes
+        longer than doing it, else all cores.
         Raises FileNotFoundError or ValueError naming file and remedy.
         """
         place = _device(device)
@@ -98,6 +103,9 @@ class Engine:
         files = checkpoint
         if not isinstance(files, CheckpointFiles):
             files = CheckpointFiles.find(files)
+        if place.type == "cpu":
+            small = files.model.stat().st_size < ONE_THREAD_BYTES
+            torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
         lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
         codec = load_codec(files.mimi, files.mimi_config, place)
         if codec.config.codebooks < lm.config.codebooks:

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from .envelope import envelope, full_scale_db
-from .files import write_whole
+from personaplex_ros.files import write_whole
 from .recording import Recording
 from .summary import summary, title
 

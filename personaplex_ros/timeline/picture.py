@@ -10,7 +10,7 @@ import numpy as np
 
 from . import layout, style
 from .envelope import envelope, full_scale_db
-from .files import write_whole
+from personaplex_ros.files import write_whole
 from .recording import Mark, Recording, Span, Word
 from .sheet import DPI, LEFT, RIGHT, WIDTH, Ruler, Scale, Sheet
 from .summary import summary, title

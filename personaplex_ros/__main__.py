@@ -1,0 +1,7 @@
+"""``python -m personaplex_ros`` is the ``personaplex`` command."""
+
+import sys
+
+from personaplex_ros.cli import main
+
+sys.exit(main())

@@ -1,0 +1,42 @@
+"""Reads the command line and runs one subcommand."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from personaplex_ros import __version__
+
+COMMANDS = {
+    "offline": "answer a recording, faster or slower than real time",
+    "demo": "hold a recorded conversation with the node over DDS",
+    "node": "start the ROS node (over Cyclone DDS; no ROS install needed)",
+    "download": "fetch the published weights",
+    "doctor": "tell whether this machine will work",
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 0 for success and 2 for what the user can mend."""
+    words = list(sys.argv[1:] if words is None else words)
+    parser = argparse.ArgumentParser(
+        prog="personaplex", description="Full-duplex spoken conversation for robots."
+    )
+    parser.add_argument("--version", action="version", version=f"personaplex_ros {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        if words[:1] == [name]:  # torch is imported only by commands that need it
+            module = importlib.import_module(f"personaplex_ros.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    arguments = parser.parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        print(f"personaplex: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

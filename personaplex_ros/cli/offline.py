@@ -1,0 +1,166 @@
+"""Answer a recording: a wave file in, the agent's speech and text out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import astuple, fields
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from personaplex_ros.audio import read_wave, resample, to_mono, write_wave
+from personaplex_ros.cli.model_arguments import (
+    add_model_arguments,
+    chosen_persona,
+    chosen_sampling,
+    load_engine,
+)
+from personaplex_ros.engine import Engine, Session, StepResult, StepTiming
+from personaplex_ros.files import write_whole
+from personaplex_ros.timeline import Mark, Recording, words_from_pieces, write_timeline
+from personaplex_ros.turns import TurnMonitor
+
+NS = 1_000_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "--input-wav",
+        required=True,
+        metavar="FILE",
+        help="the user's speech: any rate, mono or stereo",
+    )
+    parser.add_argument(
+        "--output-wav", metavar="FILE", help="the agent's speech, as long as the input"
+    )
+    parser.add_argument(
+        "--output-text",
+        metavar="FILE",
+        help="its text: a JSON list, one entry a frame, PAD or EPAD where silent",
+    )
+    parser.add_argument(
+        "--timeline",
+        metavar="FILE",
+        help="draw the conversation (FILE.png) and a page that plays it (FILE.html)",
+    )
+    add_model_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    wave = read_wave(arguments.input_wav)
+    persona, sampling = chosen_persona(arguments), chosen_sampling(arguments)
+    for name in ("output_wav", "output_text", "timeline"):
+        _check_folder(name, getattr(arguments, name))
+    started = time.perf_counter()
+    engine = load_engine(arguments)
+    loaded = time.perf_counter()
+    session = engine.open(persona, sampling, arguments.seed)
+    print(
+        f"loaded in {loaded - started:.1f} s, persona {persona.name} prepared in "
+        f"{time.perf_counter() - loaded:.2f} s, running on {engine.device}"
+    )
+    user = resample(to_mono(wave.samples), wave.rate, engine.sample_rate)
+    frames = split_frames(user, engine.frame_size)
+    results = _converse(session, frames, 1 / engine.frame_rate)
+    agent = np.concatenate([result.audio for result in results])[: len(user)]
+    if arguments.output_wav:
+        write_wave(arguments.output_wav, agent, engine.sample_rate)
+    if arguments.output_text:
+        text = json.dumps([result.silent or result.piece for result in results], indent=0)
+        write_whole(arguments.output_text, lambda path: path.write_text(text + "\n"))
+    if arguments.timeline:
+        title = f"{persona.name} answers {Path(arguments.input_wav).name}"
+        recording = _record(engine, user, agent, frames, results, title)
+        for path in write_timeline(recording, arguments.timeline):
+            print(f"wrote {path}")
+    print("text: " + "".join(result.piece for result in results).strip())
+    print(timing_table([result.timing for result in results], 1 / engine.frame_rate))
+    return 0
+
+
+def split_frames(samples: np.ndarray, size: int) -> list[np.ndarray]:
+    """Cut samples [n] into frames of ``size``, the last filled up with zeros."""
+    count = -(-len(samples) // size)
+    padded = np.zeros(count * size, np.float32)
+    padded[: len(samples)] = samples
+    return list(padded.reshape(count, size))
+
+
+def timing_table(timings: list[StepTiming], frame_s: float) -> str:
+    """Return the time of a frame and the share of each part, as a small table."""
+    values = np.array([astuple(timing) for timing in timings]) * 1e3
+    whole = values[:, -1].mean()
+    lines = [f"{'part':<10}{'mean':>9}{'p50':>9}{'p99':>9}{'share':>8}"]
+    for field, column in zip(fields(StepTiming), values.T, strict=True):
+        p50, p99 = np.percentile(column, [50, 99])
+        lines.append(
+            f"{field.name:<10}{column.mean():>6.2f} ms{p50:>6.2f} ms{p99:>6.2f} ms"
+            f"{column.mean() / whole:>7.0%}"
+        )
+    late = int((values[:, -1] > frame_s * 1e3).sum())
+    lines.append(
+        f"{len(timings)} frames of {frame_s * 1e3:.0f} ms, {frame_s * 1e3 / whole:.1f} times "
+        f"real time, {late} frames over {frame_s * 1e3:.0f} ms"
+    )
+    return "\n".join(lines)
+
+
+def _check_folder(option: str, path: str | None) -> None:
+    if path and not Path(path).resolve().parent.is_dir():
+        raise FileNotFoundError(
+            f"--{option.replace('_', '-')} {path}: the folder does not exist; make it first"
+        )
+
+
+def _converse(session: Session, frames: list[np.ndarray], frame_s: float) -> list[StepResult]:
+    """Push all frames, showing how far it is and how fast compared with real time."""
+    results = []
+    layout = "{l_bar}{bar}| {n:.0f} of {total:.0f} s{postfix}"
+    with tqdm(total=len(frames) * frame_s, bar_format=layout) as bar:
+        started = time.perf_counter()
+        for frame in frames:
+            results.append(session.push(frame))
+            speed = len(results) * frame_s / (time.perf_counter() - started)
+            bar.set_postfix_str(f"{speed:.1f} x real time", refresh=False)
+            bar.update(frame_s)
+    return results
+
+
+def _record(
+    engine: Engine,
+    user: np.ndarray,
+    agent: np.ndarray,
+    frames: list[np.ndarray],
+    results: list[StepResult],
+    title: str,
+) -> Recording:
+    """Follow the turns of a finished conversation and put it together for the picture."""
+    monitor = TurnMonitor(engine.sample_rate, engine.frame_size)
+    frame_s = engine.frame_size / engine.sample_rate
+    marks, hold = [], []
+    for index, (frame, result) in enumerate(zip(frames, results, strict=True)):
+        stamp = index * engine.frame_size * NS // engine.sample_rate
+        update = monitor.push(frame, result.audio, result.piece, stamp)
+        marks += [Mark(e.kind, e.onset_ns / NS, e.decided_ns / NS) for e in update.events]
+        hold.append(update.hold)
+    pieces = [(index * frame_s, result.piece) for index, result in enumerate(results)]
+    return Recording(
+        sample_rate=engine.sample_rate,
+        user=user,
+        agent=np.clip(agent, -1, 1),
+        words=words_from_pieces(pieces),
+        marks=tuple(marks),
+        title=title,
+        hold=spans(hold, frame_s),
+    )
+
+
+def spans(flags: list[bool], period_s: float) -> tuple[tuple[float, float], ...]:
+    """Return the spans in seconds in which flags, one a period, are true."""
+    edges = np.flatnonzero(np.diff([False, *flags, False]))
+    return tuple((a * period_s, b * period_s) for a, b in edges.reshape(-1, 2).tolist())

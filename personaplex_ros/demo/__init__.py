@@ -1,0 +1,7 @@
+"""A caller at the other end of the graph: plays a recording to the node and records its answer."""
+
+from personaplex_ros.demo.console import Console
+from personaplex_ros.demo.player import play
+from personaplex_ros.demo.recorder import Recorder
+
+__all__ = ["Console", "Recorder", "play"]

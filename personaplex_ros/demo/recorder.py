@@ -1,0 +1,159 @@
+"""Records what the node says: speech, words, turn events and holds, on the caller's clock."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from personaplex_ros.audio import int16_to_float32, resample, write_wave
+from personaplex_ros.demo.console import Console
+from personaplex_ros.files import write_whole
+from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
+from personaplex_ros.timeline import Mark, Recording, words_from_pieces, write_timeline
+
+NS = 1_000_000_000
+
+
+@dataclass
+class Heard:
+    """What has come so far; times in seconds of the caller's recording."""
+
+    speech: list[tuple[float, np.ndarray]] = field(default_factory=list)
+    rate: int = 0
+    pieces: list[tuple[float, str]] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    utterances: list[tuple[float, float, str]] = field(default_factory=list)
+    holds: list[tuple[float, bool]] = field(default_factory=list)
+
+
+class Recorder:
+    """Subscribes to the node's topics from construction on; keeps what falls into the recording."""
+
+    def __init__(self, bus: Bus, console: Console) -> None:
+        self._bus = bus
+        self._console = console
+        self._lock = threading.Lock()
+        self._start_ns: int | None = None
+        self.heard = Heard()
+        self.ready = threading.Event()  # set when the node is active
+        own = "personaplex_ros/msg/"
+        for topic, kind, qos, callback in (
+            ("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", RELIABLE, self._on_diagnostics),
+            ("audio_out", own + "AudioFrame", RELIABLE, self._on_speech),
+            ("text", own + "TextToken", RELIABLE, self._on_text),
+            ("transcript", own + "Utterance", RELIABLE, self._on_transcript),
+            ("turn_event", own + "TurnEvent", RELIABLE, self._on_event),
+            ("motion_hold", "std_msgs/msg/Bool", LATCHED, self._on_hold),
+        ):
+            bus.subscribe(topic, kind, qos, callback)
+
+    def begin(self, start_ns: int) -> None:
+        """Take ``start_ns`` as time 0; what was heard before does not count."""
+        with self._lock:
+            self.heard = Heard()
+            self._start_ns = start_ns
+
+    def save(self, folder: Path, caller: np.ndarray, rate: int, title: str) -> list[Path]:
+        """Write the two-channel wave (caller left), transcript, events and timeline.
+
+        ``caller`` is float32 [n] at ``rate``. Returns the paths of the files.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            heard, self.heard = self.heard, Heard()
+        robot = self._robot_channel(heard, len(caller), rate)
+        wave, transcript, events = (
+            folder / name for name in ("conversation.wav", "transcript.txt", "events.json")
+        )
+        write_wave(wave, np.stack([caller, robot], axis=1), rate)
+        lines = [f"{start:7.2f} {end:7.2f}  {text}\n" for start, end, text in heard.utterances]
+        write_whole(transcript, lambda path: path.write_text("".join(lines), encoding="utf-8"))
+        content = json.dumps([asdict(mark) for mark in heard.marks], indent=1) + "\n"
+        write_whole(events, lambda path: path.write_text(content, encoding="utf-8"))
+        recording = Recording(
+            sample_rate=rate,
+            user=caller,
+            agent=robot,
+            words=words_from_pieces(heard.pieces),
+            marks=tuple(heard.marks),
+            title=title,
+            hold=hold_spans(heard.holds, len(caller) / rate),
+        )
+        return [wave, transcript, events, *write_timeline(recording, folder / "timeline.png")]
+
+    @staticmethod
+    def _robot_channel(heard: Heard, length: int, rate: int) -> np.ndarray:
+        robot = np.zeros(length, np.float32)
+        for start_s, samples in heard.speech:
+            if heard.rate != rate:
+                samples = resample(samples, heard.rate, rate)
+            first = round(start_s * rate)
+            part = samples[max(0, -first) : max(0, length - first)]
+            robot[max(0, first) : max(0, first) + len(part)] = part
+        return robot
+
+    def _on_diagnostics(self, message: Any, _: str) -> None:
+        for status in message.status:
+            values = {value.key: value.value for value in status.values}
+            if values.get("state") == "active":
+                self.ready.set()
+
+    def _on_speech(self, message: Any, _: str) -> None:
+        at = self._since_start(message.header.stamp)
+        if at is not None:
+            with self._lock:
+                self.heard.rate = message.sample_rate
+                self.heard.speech.append((at, int16_to_float32(np.asarray(message.data))))
+
+    def _on_text(self, message: Any, _: str) -> None:
+        at = self._since_start(message.header.stamp)
+        if at is not None:
+            self._console.word(at, message.text)
+            with self._lock:
+                self.heard.pieces.append((at, message.text))
+
+    def _on_event(self, message: Any, _: str) -> None:
+        at = self._since_start(message.header.stamp)
+        if at is not None:
+            latency = message.latency.sec + message.latency.nanosec / NS
+            self._console.event(at, message.kind)
+            with self._lock:
+                self.heard.marks.append(Mark(message.kind, at, at + latency))
+
+    def _on_transcript(self, message: Any, _: str) -> None:
+        start, end = self._since_start(message.header.stamp), self._since_start(message.end)
+        if start is not None and end is not None:
+            with self._lock:
+                self.heard.utterances.append((start, end, message.text))
+
+    def _on_hold(self, message: Any, _: str) -> None:
+        start_ns = self._start_ns
+        if start_ns is not None:
+            with self._lock:
+                at = (self._bus.now_ns() - start_ns) / NS
+                self.heard.holds.append((at, bool(message.data)))
+
+    def _since_start(self, stamp: Any) -> float | None:
+        """Return seconds since time 0; None for what belongs before it."""
+        if self._start_ns is None:
+            return None
+        seconds = (stamp.sec * NS + stamp.nanosec - self._start_ns) / NS
+        return seconds if seconds >= 0 else None
+
+
+def hold_spans(samples: list[tuple[float, bool]], end_s: float) -> tuple[tuple[float, float], ...]:
+    """Return the spans in which a state that is repeated at a rate was true, up to ``end_s``."""
+    spans, begin = [], None
+    for at, value in [*samples, (end_s, False)]:
+        at = min(max(at, 0.0), end_s)
+        if value and begin is None:
+            begin = at
+        elif not value and begin is not None:
+            spans.append((begin, at))
+            begin = None
+    return tuple(span for span in spans if span[1] > span[0])
