@@ -1,0 +1,121 @@
+"""Where the microphone's audio comes from and where speech goes besides its topic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from personaplex_ros.audio import (
+    AudioChunk,
+    SoundCardSink,
+    SoundCardSource,
+    WaveFileSource,
+    WaveWriter,
+    read_wave,
+)
+from personaplex_ros.node.audio_messages import RawFormat
+from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.microphone_topic import Deliver, MicrophoneTopic
+from personaplex_ros.node.outputs import AudioSink
+from personaplex_ros.node.parameters import Parameters
+
+
+class AudioSource(Protocol):
+    """A microphone; between start and stop it delivers chunks from a thread of its own."""
+
+    @property
+    def unreadable(self) -> int:
+        """Messages that were not understood."""
+
+    @property
+    def last_problem(self) -> str:
+        """What was wrong with the last of them."""
+
+    def start(self) -> None:
+        """Begin to deliver."""
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+def open_source(bus: Bus, parameters: Parameters, deliver: Deliver) -> AudioSource:
+    """Open what `audio_source` names; raises what tells why it cannot be used."""
+    kind, _, place = parameters.audio_source.partition(":")
+    if kind == "topic":
+        return MicrophoneTopic(
+            bus,
+            parameters.audio_in_type,
+            RawFormat(parameters.audio_in_rate, parameters.audio_in_channels),
+            parameters.max_gap_fill_s,
+            deliver,
+        )
+
+    def callback(chunk: AudioChunk) -> None:
+        deliver(chunk, bus.now_ns(), time.perf_counter())
+
+    if kind == "file":
+        read_wave(place)  # configure is the moment to learn that the file is missing
+        return _LocalSource(lambda: WaveFileSource(callback, place))
+    device = device_of(place)
+    SoundCardSource(callback, device=device).stop()
+    return _LocalSource(lambda: SoundCardSource(callback, device=device))
+
+
+def open_sink(parameters: Parameters, rate: int) -> AudioSink | None:
+    """Open what `audio_sink` names; None when speech goes to its topic only."""
+    kind, _, place = parameters.audio_sink.partition(":")
+    if kind == "topic":
+        return None
+    if kind == "file":
+        return WaveWriter(Path(place), rate)
+    return _SoundCard(SoundCardSink(rate, device=device_of(place)))
+
+
+def device_of(name: str) -> int | str | None:
+    """Return PortAudio's index, a part of a name, or None for the default device."""
+    if not name:
+        return None
+    return int(name) if name.isdecimal() else name
+
+
+class _LocalSource:
+    """A file or sound card, opened afresh for every activation: a paused card is released."""
+
+    unreadable = 0
+    last_problem = ""
+
+    def __init__(self, make: Callable[[], SoundCardSource | WaveFileSource]) -> None:
+        self._make = make
+        self._source: SoundCardSource | WaveFileSource | None = None
+
+    def start(self) -> None:
+        self._source = self._make()
+        self._source.start()
+
+    def stop(self) -> None:
+        if self._source is not None:
+            self._source.stop()
+            self._source = None
+
+    def close(self) -> None:
+        self.stop()
+
+
+class _SoundCard:
+    def __init__(self, sink: SoundCardSink) -> None:
+        self._sink = sink
+        sink.start()
+
+    def write(self, samples: npt.NDArray[np.float32]) -> None:
+        self._sink.write(samples)
+
+    def close(self) -> None:
+        self._sink.stop()

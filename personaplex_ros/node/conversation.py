@@ -1,0 +1,315 @@
+"""The node's behaviour: a conversation with a life cycle, over any bus."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from personaplex_ros.audio import AudioChunk, IntakeLimits, MicrophoneIntake
+from personaplex_ros.engine import Engine, PreparedPersona, Session
+from personaplex_ros.node.audio_endpoints import AudioSource, open_sink, open_source
+from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.diagnostics import Diagnostics, ModelSnapshot, RunningSnapshot, Snapshot
+from personaplex_ros.node.loading import gpu_memory_bytes, sampling_of
+from personaplex_ros.node.model_thread import ModelThread
+from personaplex_ros.node.outputs import Outputs
+from personaplex_ros.node.parameter import State
+from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.personas import chosen_persona
+from personaplex_ros.node.services import Services
+from personaplex_ros.node.state_topics import StateTopics
+from personaplex_ros.node.turn_parameters import turn_monitor, turn_parameters
+from personaplex_ros.persona import Persona
+from personaplex_ros.turns import TurnParameters
+
+EngineLoader = Callable[[Parameters], Engine]
+
+STOP_TIMEOUT_S = 5.0
+"""How long deactivate waits for a frame in progress."""
+REQUEST_TIMEOUT_S = 10.0
+"""How long a service waits for the end of a frame."""
+
+
+@dataclass
+class _Model:
+    engine: Engine
+    session: Session
+    persona: Persona
+    prepared: PreparedPersona
+
+
+@dataclass
+class _Running:
+    thread: ModelThread
+    intake: MicrophoneIntake
+
+
+class Conversation:
+    """Life cycle as of a ROS 2 managed node; every method may raise, with the remedy in the text.
+
+    From construction on motion_hold and diagnostics are published. configure() loads the model
+    and opens topics and services, activate() starts or resumes the conversation, deactivate()
+    pauses it, cleanup() frees the memory, shutdown() ends all from any state.
+    """
+
+    def __init__(self, bus: Bus, parameters: Parameters, load_engine: EngineLoader) -> None:
+        self._bus = bus
+        self._parameters = parameters
+        self._load_engine = load_engine
+        self._lock = threading.RLock()
+        self._state = State.UNCONFIGURED
+        self._resources = ExitStack()
+        self._model: _Model | None = None
+        self._outputs: Outputs | None = None
+        self._source: AudioSource | None = None
+        self._running: _Running | None = None
+        self._stuck: ModelThread | None = None
+        turn_parameters(parameters)
+        self._state_topics = StateTopics(bus, parameters.hold_rate_hz, parameters.hold_timeout_s)
+        self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
+
+    @property
+    def state(self) -> State:
+        """Return how far the life cycle has come."""
+        return self._state
+
+    @property
+    def parameters(self) -> Parameters:
+        """Return the present values."""
+        return self._parameters
+
+    def set_parameters(self, values: Mapping[str, Any]) -> None:
+        """Change parameters; raises ParameterError, and then changes none.
+
+        Other turn parameters begin to count in silence: what was being said is not judged anew.
+        """
+        with self._lock:
+            before = self._parameters
+            after = before.changed(values, self._state)
+            turns_changed = _turn_settings(after) != _turn_settings(before)
+            self._parameters = after
+            self._state_topics.hold_timeout_s = after.hold_timeout_s
+            model, running = self._model, self._running
+        if turns_changed and model is not None and running is not None:
+            running.thread.use_monitor(turn_monitor(model.engine, after), REQUEST_TIMEOUT_S)
+
+    def configure(self) -> None:
+        """Open topics and services, load the model and prepare the persona."""
+        with self._lock:
+            self._expect(State.UNCONFIGURED, "configure")
+            if self._stuck is not None and self._stuck.alive:
+                raise RuntimeError(
+                    "the model of the last conversation is still busy; wait, or end the process"
+                )
+            parameters = self._parameters
+            persona = chosen_persona(parameters.persona, parameters.text_prompt, parameters.voice)
+            with ExitStack() as resources:
+                self._configure(parameters, persona, resources)
+                self._resources = resources.pop_all()
+            self._state = State.INACTIVE
+
+    def _configure(self, parameters: Parameters, persona: Persona, resources: ExitStack) -> None:
+        # The cheap checks come first: loading can take a minute.
+        resources.callback(self._forget)
+        self._source = open_source(self._bus, parameters, self._deliver)
+        resources.callback(self._source.close)
+        started = time.monotonic()
+        engine = self._load_engine(parameters)
+        prepared = engine.prepare(persona)
+        session = engine.open(prepared, sampling_of(parameters), self._next_seed())
+        resources.callback(session.close)
+        self._model = _Model(engine, session, persona, prepared)
+        sink = open_sink(parameters, engine.sample_rate)
+        if sink is not None:
+            resources.callback(sink.close)
+        self._outputs = Outputs(
+            self._bus,
+            audio_type=parameters.audio_out_type,
+            rate=engine.sample_rate,
+            frame_id=parameters.frame_id,
+            sink=sink,
+        )
+        resources.callback(self._outputs.close)
+        services = Services(self._bus, reset=self.reset, set_persona=self.set_persona)
+        resources.callback(services.close)
+        self._bus.log(
+            "info",
+            f"loaded checkpoint {parameters.checkpoint} with persona {persona.name} "
+            f"in {time.monotonic() - started:.1f} s",
+        )
+
+    def activate(self) -> None:
+        """Start the conversation, or resume the one that was paused."""
+        with self._lock:
+            self._expect(State.INACTIVE, "activate")
+            if self._stuck is not None and self._stuck.alive:
+                raise RuntimeError("the model is still busy with the frame before the pause")
+            model, outputs = self._model, self._outputs
+            assert model is not None and outputs is not None and self._source is not None
+            parameters = self._parameters
+            engine = model.engine
+            intake = MicrophoneIntake(engine.sample_rate, engine.frame_size, _limits(parameters))
+            thread = ModelThread(
+                self._bus,
+                model.session,
+                intake,
+                turn_monitor(engine, parameters),
+                outputs,
+                self._state_topics,
+                frame_s=engine.frame_size / engine.sample_rate,
+                parameters=lambda: self._parameters,
+                seed=self._next_seed,
+            )
+            self._running = _Running(thread, intake)
+            self._state = State.ACTIVE
+            thread.start()
+            self._source.start()
+
+    def deactivate(self) -> None:
+        """Pause: the microphone is no longer heard and nothing is said."""
+        with self._lock:
+            self._expect(State.ACTIVE, "deactivate")
+            self._pause()
+
+    def _pause(self) -> None:
+        assert self._running is not None and self._source is not None
+        self._source.stop()
+        thread = self._running.thread
+        self._running = None
+        self._state = State.INACTIVE
+        if not thread.stop(STOP_TIMEOUT_S):
+            self._stuck = thread
+            self._bus.log(
+                "warn", f"the model did not end its frame within {STOP_TIMEOUT_S:g} s; going on"
+            )
+        self._state_topics.clear()
+
+    def cleanup(self) -> None:
+        """Close topics and services and free the model's memory."""
+        with self._lock:
+            self._expect(State.INACTIVE, "clean up")
+            self._resources.close()
+            self._state = State.UNCONFIGURED
+        gc.collect()
+
+    def shutdown(self) -> None:
+        """End everything from any state; may be called twice."""
+        with self._lock:
+            if self._running is not None:
+                self._pause()
+            self._resources.close()
+            self._state = State.UNCONFIGURED
+            self._diagnostics.close()
+            self._state_topics.close()
+
+    def reset(self) -> str:
+        """Begin a new conversation with the same persona; returns a message for the caller."""
+        with self._lock:
+            model, running = self._configured()
+        self._restart(model, running, None)
+        return f"began a new conversation as {model.persona.name}"
+
+    def set_persona(self, persona: str, text_prompt: str, voice: str) -> str:
+        """Begin a new conversation as another persona; the present one goes on meanwhile.
+
+        Empty texts keep what the present persona has. Raises what loading and preparing raise.
+        """
+        with self._lock:
+            model, _ = self._configured()
+        chosen = chosen_persona(persona or model.persona, text_prompt, voice)
+        prepared = model.prepared
+        if chosen != model.persona:
+            prepared = model.engine.prepare(chosen)
+        with self._lock:
+            present, running = self._configured()
+            if present is not model:
+                raise RuntimeError("the node was configured anew meanwhile; ask again")
+        self._restart(model, running, prepared)
+        model.persona, model.prepared = chosen, prepared
+        return f"began a new conversation as {chosen.name}"
+
+    def _restart(
+        self, model: _Model, running: _Running | None, prepared: PreparedPersona | None
+    ) -> None:
+        if running is None:
+            model.session.restart(prepared, seed=self._next_seed())
+        else:
+            running.thread.restart(prepared, REQUEST_TIMEOUT_S)
+
+    def _configured(self) -> tuple[_Model, _Running | None]:
+        if self._model is None:
+            raise RuntimeError("the node is not configured")
+        return self._model, self._running
+
+    def _deliver(self, chunk: AudioChunk, arrival_ns: int, arrived_at: float) -> None:
+        running = self._running
+        if running is not None:
+            running.thread.audio_arrived(arrived_at)
+            running.intake.accept(chunk, arrival_ns)
+
+    def _snapshot(self) -> Snapshot:
+        model, running, source = self._model, self._running, self._source
+        return Snapshot(
+            self._state,
+            None if model is None else self._model_snapshot(model),
+            None if running is None else _running_snapshot(running, source),
+        )
+
+    def _model_snapshot(self, model: _Model) -> ModelSnapshot:
+        context = model.engine.context_frames
+        return ModelSnapshot(
+            persona=model.persona.name,
+            checkpoint=self._parameters.checkpoint,
+            device=str(model.engine.device),
+            memory_bytes=gpu_memory_bytes(model.engine),
+            context_used=min(model.session.position, context) / context,
+        )
+
+    def _next_seed(self) -> int:
+        seed = self._parameters.seed
+        return seed if seed >= 0 else time.time_ns() % 2**31
+
+    def _forget(self) -> None:
+        self._model = None
+        self._outputs = None
+        self._source = None
+
+    def _expect(self, state: State, what: str) -> None:
+        if self._state is not state:
+            raise RuntimeError(
+                f"cannot {what} while {self._state.name.lower()}; it must be {state.name.lower()}"
+            )
+
+
+def _turn_settings(parameters: Parameters) -> tuple[TurnParameters, float]:
+    return turn_parameters(parameters), parameters.hold_timeout_s
+
+
+def _limits(parameters: Parameters) -> IntakeLimits:
+    return IntakeLimits(
+        max_gap_fill_s=parameters.max_gap_fill_s,
+        source_timeout_s=parameters.source_timeout_s,
+        max_backlog_frames=parameters.max_backlog_frames,
+    )
+
+
+def _running_snapshot(running: _Running, source: AudioSource | None) -> RunningSnapshot:
+    intake, thread = running.intake, running.thread
+    problem = intake.last_problem or ""
+    unreadable = 0 if source is None else source.unreadable
+    if source is not None and source.last_problem:
+        problem = f"{problem}; {source.last_problem}".removeprefix("; ")
+    return RunningSnapshot(
+        statistics=thread.statistics,
+        microphone=intake.snapshot(),
+        microphone_problem=problem,
+        waiting_s=intake.waiting_samples() / intake.sample_rate,
+        filling=thread.filling,
+        failed=thread.failed,
+        unreadable=unreadable,
+    )

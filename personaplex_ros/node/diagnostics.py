@@ -1,0 +1,165 @@
+"""What /diagnostics says about the conversation, the model and the microphone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from personaplex_ros.audio import IntakeCounters
+from personaplex_ros.node.bus import RELIABLE, Bus
+from personaplex_ros.node.messages import ERROR, OK, WARN, DiagnosticsFactory, Status
+from personaplex_ros.node.parameter import State
+from personaplex_ros.node.timing import FrameStatistics, Percentiles
+
+_LOST = (
+    "empty", "oversized", "bad_format", "bad_channels", "bad_rate", "second_publisher",
+    "nan_samples", "clipped_samples", "gaps", "overlaps", "restarts", "stamp_jumps",
+    "skipped_frames", "late_samples",
+)  # fmt: skip
+"""Counters of the intake whose growth is worth a warning."""
+
+
+@dataclass(frozen=True)
+class ModelSnapshot:
+    """The loaded model; `memory_bytes` is None on a CPU, `context_used` from 0 to 1."""
+
+    persona: str
+    checkpoint: str
+    device: str
+    memory_bytes: int | None
+    context_used: float
+
+
+@dataclass(frozen=True)
+class RunningSnapshot:
+    """The active conversation; `waiting_s` is how much microphone audio waits for the model."""
+
+    statistics: FrameStatistics
+    microphone: IntakeCounters
+    microphone_problem: str
+    waiting_s: float
+    filling: bool
+    failed: bool
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything diagnostics tell; None for what does not exist in this state."""
+
+    state: State
+    model: ModelSnapshot | None = None
+    running: RunningSnapshot | None = None
+
+
+class Diagnostics:
+    """Publishes a DiagnosticArray periodically, in every state of the node."""
+
+    def __init__(self, bus: Bus, period_s: float, snapshot: Callable[[], Snapshot]) -> None:
+        self._bus = bus
+        self._snapshot = snapshot
+        self._before: RunningSnapshot | None = None
+        self._growth = _Growth()
+        self._factory = DiagnosticsFactory(bus)
+        self._publisher = bus.advertise(
+            "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", RELIABLE
+        )
+        self._timer = bus.every(period_s, self._publish)
+
+    def close(self) -> None:
+        """Stop."""
+        self._timer.close()
+        self._publisher.close()
+
+    def _publish(self) -> None:
+        snapshot = self._snapshot()
+        device = snapshot.model.device if snapshot.model else ""
+        statuses = [_conversation(snapshot, self._growth)]
+        if snapshot.running is not None:
+            statuses.append(_model(snapshot.running, self._growth))
+            statuses.append(_microphone(snapshot.running, self._growth))
+        self._publisher.publish(self._factory.array(self._bus.now_ns(), device, statuses))
+
+
+class _Growth:
+    """How much counters grew since they were last asked for; a fall means they began anew."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}
+
+    def of(self, name: str, value: int) -> int:
+        before = self._before.get(name, 0)
+        self._before[name] = value
+        return value - before if value >= before else value
+
+
+def _conversation(snapshot: Snapshot, growth: _Growth) -> Status:
+    values = [("state", snapshot.state.name.lower())]
+    if snapshot.model is not None:
+        values += [
+            ("persona", snapshot.model.persona),
+            ("checkpoint", snapshot.model.checkpoint),
+            ("device", snapshot.model.device),
+            ("context used", f"{100 * snapshot.model.context_used:.1f} %"),
+        ]
+        if snapshot.model.memory_bytes is not None:
+            values.append(("GPU memory", f"{snapshot.model.memory_bytes / 2**20:.0f} MiB"))
+    level, message = OK, snapshot.state.name.lower()
+    running = snapshot.running
+    if running is not None:
+        statistics = running.statistics
+        values += [
+            ("faults", str(statistics.faults)),
+            ("restarts", str(statistics.restarts)),
+            ("last fault", statistics.last_fault),
+        ]
+        new_faults = growth.of("faults", statistics.faults)
+        if running.failed:
+            level, message = ERROR, f"silent after a fault, call ~/reset: {statistics.last_fault}"
+        elif new_faults:
+            level, message = ERROR, f"began again after a fault: {statistics.last_fault}"
+    return Status("personaplex: conversation", level, message, values)
+
+
+def _model(running: RunningSnapshot, growth: _Growth) -> Status:
+    statistics = running.statistics
+    values = [("frames", str(statistics.frames)), ("late frames", str(statistics.late))]
+    for name, ring in (
+        ("frame time", statistics.frame),
+        ("model time", statistics.model),
+        ("overhead", statistics.overhead),
+    ):
+        values += _milliseconds(name, ring.percentiles())
+    late = growth.of("late", statistics.late)
+    if late:
+        message = f"{late} frames took longer than their own length"
+        return Status("personaplex: model", WARN, message, values)
+    return Status("personaplex: model", OK, "in time", values)
+
+
+def _milliseconds(name: str, percentiles: Percentiles) -> list[tuple[str, str]]:
+    return [
+        (f"{name} p50", f"{1e3 * percentiles.p50:.2f} ms"),
+        (f"{name} p99", f"{1e3 * percentiles.p99:.2f} ms"),
+        (f"{name} max", f"{1e3 * percentiles.maximum:.2f} ms"),
+    ]
+
+
+def _microphone(running: RunningSnapshot, growth: _Growth) -> Status:
+    counters = asdict(running.microphone)
+    values = [(name.replace("_", " "), str(count)) for name, count in counters.items()]
+    values += [
+        ("unreadable messages", str(running.unreadable)),
+        ("waiting", f"{1e3 * running.waiting_s:.0f} ms"),
+        ("last problem", running.microphone_problem),
+    ]
+    lost = sum([growth.of(name, counters[name]) for name in _LOST])
+    lost += growth.of("unreadable", running.unreadable)
+    if running.filling:
+        message = running.microphone_problem or "silence takes the place of missing audio"
+        if not running.microphone.chunks:
+            message = f"no audio has come yet; {message}"
+        return Status("personaplex: microphone", WARN, message, values)
+    if lost:
+        return Status("personaplex: microphone", WARN, running.microphone_problem, values)
+    return Status("personaplex: microphone", OK, "audio arrives", values)

@@ -1,0 +1,35 @@
+"""From the node's parameters to an engine."""
+
+from __future__ import annotations
+
+import torch
+
+from personaplex_ros.engine import Engine, Sampling
+from personaplex_ros.node.parameters import Parameters
+
+
+def load_engine(parameters: Parameters) -> Engine:
+    """Load the checkpoint the parameters name; raises with the file and the remedy."""
+    return Engine.load(
+        parameters.checkpoint,
+        device=parameters.device,
+        dtype=None if parameters.dtype == "auto" else parameters.dtype,
+    )
+
+
+def sampling_of(parameters: Parameters) -> Sampling:
+    """Return how the parameters want tokens to be chosen."""
+    return Sampling(
+        text_temperature=parameters.text_temperature,
+        text_top_k=parameters.text_top_k,
+        audio_temperature=parameters.audio_temperature,
+        audio_top_k=parameters.audio_top_k,
+        greedy=parameters.greedy,
+    )
+
+
+def gpu_memory_bytes(engine: Engine) -> int | None:
+    """Return what torch has allocated on the engine's GPU; None on a CPU."""
+    if engine.device.type != "cuda":
+        return None
+    return torch.cuda.memory_allocated(engine.device)

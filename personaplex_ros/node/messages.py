@@ -1,0 +1,111 @@
+"""Filling messages by their ROS field names, whatever library the classes come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from personaplex_ros.node.bus import Bus
+from personaplex_ros.turns import TurnEvent, Utterance
+
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Status:
+    """One entry of a diagnostics message; `level` is 0 OK, 1 WARN, 2 ERROR."""
+
+    name: str
+    level: int
+    message: str
+    values: Sequence[tuple[str, str]] = ()
+
+
+OK, WARN, ERROR = 0, 1, 2
+
+
+def time_ns(time: Any) -> int:
+    """Return a builtin_interfaces/Time or Duration in nanoseconds."""
+    return int(time.sec) * NS_PER_S + int(time.nanosec)
+
+
+def set_time(time: Any, ns: int) -> None:
+    """Write `ns` into a builtin_interfaces/Time or Duration."""
+    time.sec, time.nanosec = divmod(int(ns), NS_PER_S)
+
+
+def set_header(header: Any, stamp_ns: int, frame_id: str) -> None:
+    """Write a std_msgs/Header."""
+    set_time(header.stamp, stamp_ns)
+    header.frame_id = frame_id
+
+
+class MessageFactory:
+    """Makes the node's outgoing messages, except audio, with one frame id."""
+
+    def __init__(self, bus: Bus, frame_id: str) -> None:
+        self._frame_id = frame_id
+        self._text_token = bus.message("personaplex_ros/msg/TextToken")
+        self._utterance = bus.message("personaplex_ros/msg/Utterance")
+        self._turn_event = bus.message("personaplex_ros/msg/TurnEvent")
+
+    def text_token(self, *, stamp_ns: int, frame: int, token: int, text: str) -> Any:
+        """Return a msg/TextToken; `stamp_ns` is when its speech frame begins."""
+        message = self._text_token()
+        set_header(message.header, stamp_ns, self._frame_id)
+        message.frame = frame
+        message.token = token
+        message.text = text
+        return message
+
+    def utterance(self, utterance: Utterance) -> Any:
+        """Return a msg/Utterance."""
+        message = self._utterance()
+        set_header(message.header, utterance.start_ns, self._frame_id)
+        set_time(message.end, utterance.end_ns)
+        message.text = utterance.text
+        message.interrupted = utterance.interrupted
+        return message
+
+    def turn_event(self, event: TurnEvent) -> Any:
+        """Return a msg/TurnEvent; a decision cannot lie before its onset."""
+        message = self._turn_event()
+        set_header(message.header, event.onset_ns, self._frame_id)
+        message.kind = event.kind
+        set_time(message.latency, max(0, event.decided_ns - event.onset_ns))
+        message.confidence = float(event.confidence)
+        return message
+
+
+class DiagnosticsFactory:
+    """Makes diagnostic_msgs/DiagnosticArray messages."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._array = bus.message("diagnostic_msgs/msg/DiagnosticArray")
+        self._status = bus.message("diagnostic_msgs/msg/DiagnosticStatus")
+        self._value = bus.message("diagnostic_msgs/msg/KeyValue")
+
+    def array(self, stamp_ns: int, hardware_id: str, statuses: Iterable[Status]) -> Any:
+        """Return one message with all `statuses`."""
+        message = self._array()
+        set_header(message.header, stamp_ns, "")
+        message.status = [self._one(hardware_id, status) for status in statuses]
+        return message
+
+    def _one(self, hardware_id: str, status: Status) -> Any:
+        message = self._status()
+        # The field is of type byte, which rclpy represents as bytes of length one.
+        one_byte = isinstance(message.level, bytes)
+        message.level = bytes([status.level]) if one_byte else status.level
+        message.name = status.name
+        message.message = status.message
+        message.hardware_id = hardware_id
+        message.values = [self._pair(key, value) for key, value in status.values]
+        return message
+
+    def _pair(self, key: str, value: str) -> Any:
+        message = self._value()
+        message.key = key
+        message.value = value
+        return message

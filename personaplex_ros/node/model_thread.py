@@ -1,0 +1,217 @@
+"""The thread in which the model runs, paced by the microphone's samples."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from personaplex_ros.audio import MicrophoneFrame, MicrophoneIntake
+from personaplex_ros.engine import PreparedPersona, Session, StepResult
+from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.loading import sampling_of
+from personaplex_ros.node.messages import NS_PER_S
+from personaplex_ros.node.outputs import Outputs
+from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.request_queue import RequestQueue
+from personaplex_ros.node.state_topics import StateTopics, TurnState
+from personaplex_ros.node.timing import FrameStatistics
+from personaplex_ros.turns import TurnMonitor
+
+WAKE_UP_S = 0.05
+"""Longest wait for audio before requests and the end are looked after."""
+
+
+class ModelThread:
+    """Takes microphone frames, runs the model and the turn monitor, and publishes.
+
+    When no audio comes for `late_audio_timeout_s`, silence takes its place at the frames' own
+    pace until audio comes again. A fault of the model starts the conversation again
+    `max_model_restarts` times; after one more the thread discards audio until it is reset.
+
+    `filling` tells whether silence stands in now, `failed` whether the last restart was used up.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        session: Session,
+        intake: MicrophoneIntake,
+        monitor: TurnMonitor,
+        outputs: Outputs,
+        state_topics: StateTopics,
+        *,
+        frame_s: float,
+        parameters: Callable[[], Parameters],
+        seed: Callable[[], int],
+    ) -> None:
+        self._bus = bus
+        self._session = session
+        self._intake = intake
+        self._monitor = monitor
+        self._outputs = outputs
+        self._state_topics = state_topics
+        self._frame_s = frame_s
+        self._frame_ns = round(frame_s * NS_PER_S)
+        self._parameters = parameters
+        self._seed = seed
+        self._adopted = parameters()
+        self._requests = RequestQueue()
+        self._stop = threading.Event()
+        self._silence_due: float | None = None
+        self._ready_at = 0.0
+        self._callback_at = 0.0
+        self.filling = False
+        self.failed = False
+        self.statistics = FrameStatistics()
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread has not ended yet."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin to take frames."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ask the thread to end and wait for it; False if the model did not return in time."""
+        self._stop.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def audio_arrived(self, monotonic_s: float) -> None:
+        """Note when a callback with audio began; any thread."""
+        self._callback_at = monotonic_s
+
+    def restart(self, persona: PreparedPersona | None, timeout_s: float) -> None:
+        """Begin a new conversation between two frames, as `persona` if one is given.
+
+        Raises TimeoutError when the model is stuck, and what the engine raises.
+        """
+        self._requests.ask(lambda: self._begin(persona), timeout_s)
+
+    def use_monitor(self, monitor: TurnMonitor, timeout_s: float) -> None:
+        """Follow turns with another monitor from the next frame on."""
+        self._requests.ask(lambda: self._change_monitor(monitor), timeout_s)
+
+    def _change_monitor(self, monitor: TurnMonitor) -> None:
+        self._end_turns()
+        self._monitor = monitor
+
+    def _begin(self, persona: PreparedPersona | None) -> None:
+        self._session.restart(persona, seed=self._seed())
+        self._end_turns()
+        self.failed = False
+        self.statistics.restarts = 0
+
+    def _end_turns(self) -> None:
+        utterance = self._monitor.flush()
+        if utterance is not None:
+            self._outputs.utterance(utterance)
+        self._monitor.reset()
+        self._state_topics.clear()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._requests.serve()
+            self._adopt(self._parameters())
+            frame = self._next_frame()
+            if frame is None or self.failed or self._stop.is_set():
+                continue
+            try:
+                self._step(frame)
+            except Exception as error:
+                self._recover(error)
+        try:
+            self._end_turns()
+        except Exception as error:
+            self._bus.log("error", f"the end of the conversation was not published: {error}")
+
+    def _adopt(self, parameters: Parameters) -> None:
+        """Take over what changed at run time."""
+        if parameters is self._adopted:
+            return
+        sampling = sampling_of(parameters)
+        if sampling != sampling_of(self._adopted):
+            self._session.set_sampling(sampling)
+        self._adopted = parameters
+
+    def _next_frame(self) -> MicrophoneFrame | None:
+        """Wait for audio or until silence is due; None after a while, to look after requests."""
+        now = time.monotonic()
+        if self._silence_due is None:
+            self._silence_due = now + self._adopted.late_audio_timeout_s
+        frame = self._intake.take(min(max(0.0, self._silence_due - now), WAKE_UP_S))
+        if frame is not None:
+            self.filling = False
+            self._silence_due = None
+            return frame
+        now = time.monotonic()
+        if now < self._silence_due:
+            return None
+        self.filling = True
+        # A model slower than real time must not owe silence for ever.
+        self._silence_due = max(self._silence_due, now - self._frame_s) + self._frame_s
+        return self._intake.fill(self._bus.now_ns())
+
+    def _step(self, frame: MicrophoneFrame) -> None:
+        taken_at = time.perf_counter()
+        waited = 0.0 if frame.filled else taken_at - max(self._callback_at, self._ready_at)
+        result = self._session.push(frame.samples)
+        answered_at = time.perf_counter()
+        if self._stop.is_set():
+            return
+        self._publish(frame, result)
+        self._ready_at = time.perf_counter()
+        self._count(taken_at, answered_at, waited)
+
+    def _publish(self, frame: MicrophoneFrame, result: StepResult) -> None:
+        # What answers a microphone frame can be heard when the frame has ended, at the earliest.
+        heard_ns = frame.stamp_ns + self._frame_ns
+        self._outputs.speech(result.audio, heard_ns)
+        if result.piece:
+            self._outputs.text(
+                stamp_ns=heard_ns, frame=result.index, token=result.token, text=result.piece
+            )
+        update = self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
+        self._state_topics.set(TurnState(update.user_speaking, update.robot_speaking, update.hold))
+        for event in update.events:
+            self._outputs.event(event)
+        if update.utterance is not None:
+            self._outputs.utterance(update.utterance)
+
+    def _count(self, taken_at: float, answered_at: float, waited: float) -> None:
+        frame_s = self._ready_at - taken_at
+        statistics = self.statistics
+        statistics.frame.push(frame_s)
+        statistics.model.push(answered_at - taken_at)
+        statistics.overhead.push(max(0.0, waited) + self._ready_at - answered_at)
+        statistics.frames += 1
+        statistics.late += frame_s > self._frame_s
+
+    def _recover(self, fault: Exception) -> None:
+        statistics = self.statistics
+        statistics.faults += 1
+        statistics.last_fault = f"{type(fault).__name__}: {fault}"
+        limit = self._parameters().max_model_restarts
+        self._bus.log("error", f"the model failed: {statistics.last_fault}")
+        try:
+            self._end_turns()
+            if statistics.restarts < limit:
+                statistics.restarts += 1
+                self._session.restart(seed=self._seed())
+                self._bus.log(
+                    "warn", f"began a new conversation (restart {statistics.restarts} of {limit})"
+                )
+                return
+        except Exception as error:
+            statistics.last_fault += f"; restarting failed: {type(error).__name__}: {error}"
+            self._bus.log("error", f"restarting the model failed: {error}")
+        self.failed = True
+        self._bus.log(
+            "error",
+            f"the robot stays silent after {statistics.faults} faults (max_model_restarts is "
+            f"{limit}); mend the cause and call ~/reset",
+        )

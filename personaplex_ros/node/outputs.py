@@ -1,0 +1,74 @@
+"""The topics on which a conversation speaks."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from personaplex_ros.node.audio_types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
+from personaplex_ros.node.audio_writing import AudioWriter, audio_info
+from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
+from personaplex_ros.node.messages import MessageFactory
+from personaplex_ros.turns import TurnEvent, Utterance
+
+
+class AudioSink(Protocol):
+    """A sound card or a file that also plays the robot's speech."""
+
+    def write(self, samples: npt.NDArray[np.float32]) -> None:
+        """Take float32 samples [n]; never blocks."""
+
+    def close(self) -> None:
+        """Stop and free it."""
+
+
+class Outputs:
+    """Publishers of audio_out, text, transcript and turn_event; call from one thread."""
+
+    def __init__(
+        self, bus: Bus, *, audio_type: str, rate: int, frame_id: str, sink: AudioSink | None
+    ) -> None:
+        """Open the topics; raises LookupError when a message type is not installed."""
+        self._factory = MessageFactory(bus, frame_id)
+        self._writer = AudioWriter(bus, audio_type, rate, frame_id)
+        self._sink = sink
+        self._first_sample = 0
+        self._open = ExitStack()
+        self._audio = bus.advertise("audio_out", audio_type, RELIABLE)
+        self._text = bus.advertise("text", "personaplex_ros/msg/TextToken", RELIABLE)
+        self._transcript = bus.advertise("transcript", "personaplex_ros/msg/Utterance", RELIABLE)
+        self._events = bus.advertise("turn_event", "personaplex_ros/msg/TurnEvent", RELIABLE)
+        for publisher in (self._audio, self._text, self._transcript, self._events):
+            self._open.callback(publisher.close)
+        if audio_type in (AUDIO_DATA, AUDIO_DATA_STAMPED):
+            info = bus.advertise("audio_out_info", AUDIO_INFO, LATCHED)
+            self._open.callback(info.close)
+            info.publish(audio_info(bus.message(AUDIO_INFO), rate))
+
+    def speech(self, samples: npt.NDArray[np.float32], stamp_ns: int) -> None:
+        """Send one frame of speech that is to be heard from `stamp_ns` on."""
+        self._audio.publish(self._writer.message(samples, self._first_sample, stamp_ns))
+        self._first_sample += samples.size
+        if self._sink is not None:
+            self._sink.write(samples)
+
+    def text(self, *, stamp_ns: int, frame: int, token: int, text: str) -> None:
+        """Send one token that is not silent."""
+        self._text.publish(
+            self._factory.text_token(stamp_ns=stamp_ns, frame=frame, token=token, text=text)
+        )
+
+    def utterance(self, utterance: Utterance) -> None:
+        """Send what the robot said between two silences."""
+        self._transcript.publish(self._factory.utterance(utterance))
+
+    def event(self, event: TurnEvent) -> None:
+        """Send one turn event."""
+        self._events.publish(self._factory.turn_event(event))
+
+    def close(self) -> None:
+        """Close the topics."""
+        self._open.close()

@@ -1,0 +1,96 @@
+"""What a node parameter is: its type, range, description, and when it may change."""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+Value = bool | int | float | str
+
+
+class State(enum.IntEnum):
+    """How far the node's life has come, as far as parameters are concerned."""
+
+    UNCONFIGURED = 1
+    INACTIVE = 2
+    ACTIVE = 3
+
+
+class When(enum.Enum):
+    """The last moment at which a parameter may be set; its text goes into the description."""
+
+    STARTUP = "set when the node starts"
+    UNCONFIGURED = "set before configure"
+    INACTIVE = "set while inactive"
+    ANY = "set at any time"
+
+    def allowed(self, state: State) -> bool:
+        """Tell whether a parameter of this kind may change in `state`."""
+        latest = {When.UNCONFIGURED: State.UNCONFIGURED, When.INACTIVE: State.INACTIVE}
+        return self is When.ANY or (self in latest and state <= latest[self])
+
+
+class ParameterError(ValueError):
+    """One or more parameter values that cannot be used; the text names each and its remedy."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What is known about one parameter besides its value."""
+
+    name: str
+    default: Value
+    description: str
+    when: When
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    form: str = ""
+
+    @property
+    def type(self) -> type:
+        """Return bool, int, float or str."""
+        return type(self.default)
+
+    @property
+    def constraints(self) -> str:
+        """Return unit, range and the moment of change as one phrase for descriptions."""
+        parts = [self.unit] if self.unit else []
+        if self.minimum is not None:
+            parts.append(f"{self.minimum:g} to {self.maximum:g}")
+        if self.choices:
+            parts.append("one of " + ", ".join(self.choices))
+        if self.form:
+            parts.append(self.form)
+        return "; ".join([*parts, self.when.value])
+
+    def _has_type_of(self, value: Any) -> bool:
+        return type(value) is self.type  # a bool is an int to isinstance
+
+    def check(self, value: Any) -> Value:
+        """Return `value` as this parameter's type; raises ParameterError naming the remedy."""
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not self._has_type_of(value):
+            raise ParameterError(
+                f"{self.name} is {value!r} of type {type(value).__name__}; "
+                f"it must be {self.type.__name__}"
+            )
+        if self.minimum is not None and self.maximum is not None:
+            if not math.isfinite(value) or not self.minimum <= value <= self.maximum:
+                raise ParameterError(
+                    f"{self.name} is {value}; it must be "
+                    f"from {self.minimum:g} to {self.maximum:g} {self.unit}".rstrip()
+                )
+        if self.choices and value not in self.choices:
+            raise ParameterError(
+                f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}"
+            )
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise ParameterError(f"{self.name} is {value!r}; it must be {self.form}")
+        return value

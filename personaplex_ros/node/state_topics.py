@@ -1,0 +1,84 @@
+"""motion_hold, user_speaking and robot_speaking: latched, and repeated at a fixed rate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from personaplex_ros.node.bus import LATCHED, Bus
+
+
+@dataclass(frozen=True)
+class TurnState:
+    """Who speaks now, and whether the robot's motion should wait."""
+
+    user_speaking: bool = False
+    robot_speaking: bool = False
+    hold: bool = False
+
+
+TOPICS = {
+    "motion_hold": "hold",
+    "user_speaking": "user_speaking",
+    "robot_speaking": "robot_speaking",
+}
+
+
+class StateTopics:
+    """Speaks from the node's start to its end, so that a waiting twist_mux is never left alone.
+
+    Behaviour trees keep a message for one tick and a mux locks when none comes: so the state is
+    repeated from a timer, which a stalled model does not hold up; `hold_timeout_s` after the last
+    word from the model a hold ends here, as nobody else would end it.
+    """
+
+    def __init__(self, bus: Bus, rate_hz: float, hold_timeout_s: float) -> None:
+        self._bool = bus.message("std_msgs/msg/Bool")
+        self._publishers = {
+            topic: bus.advertise(topic, "std_msgs/msg/Bool", LATCHED) for topic in TOPICS
+        }
+        self._lock = threading.Lock()
+        self._state = TurnState()
+        self._trusted_until = 0.0
+        self.hold_timeout_s = hold_timeout_s
+        self._repeat()
+        self._timer = bus.every(1.0 / rate_hz, self._repeat)
+
+    @property
+    def state(self) -> TurnState:
+        """Return what was last set."""
+        return self._state
+
+    def set(self, state: TurnState) -> None:
+        """Take the state after a frame, from any thread; what changed is published at once."""
+        with self._lock:
+            before, self._state = self._state, state
+            self._trusted_until = time.monotonic() + self.hold_timeout_s
+            for topic, attribute in TOPICS.items():
+                if getattr(state, attribute) != getattr(before, attribute):
+                    self._publish(topic)
+
+    def clear(self) -> None:
+        """Say that nobody speaks and nothing holds."""
+        self.set(TurnState())
+
+    def _repeat(self) -> None:
+        with self._lock:
+            for topic in TOPICS:
+                self._publish(topic)
+
+    def _publish(self, topic: str) -> None:
+        value = getattr(self._state, TOPICS[topic])
+        if topic == "motion_hold":
+            value = value and time.monotonic() < self._trusted_until
+        message = self._bool()
+        message.data = value
+        self._publishers[topic].publish(message)
+
+    def close(self) -> None:
+        """Say a last time that nobody speaks and nothing holds, then stop."""
+        self._timer.close()
+        self.clear()
+        for publisher in self._publishers.values():
+            publisher.close()

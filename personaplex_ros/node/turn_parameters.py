@@ -1,0 +1,39 @@
+"""From the node's parameters to a turn monitor."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from personaplex_ros.engine import Engine
+from personaplex_ros.node.parameter import ParameterError
+from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.turns import HoldParameters, TurnMonitor, TurnParameters
+
+
+def turn_parameters(parameters: Parameters) -> TurnParameters:
+    """Return what the tracker needs, which has the same names.
+
+    Raises ParameterError for values that do not fit together, such as user_off above user_on.
+    """
+    values = {field.name: getattr(parameters, field.name) for field in fields(TurnParameters)}
+    try:
+        result = TurnParameters(**values)
+    except ValueError as error:
+        raise ParameterError(f"the turn parameters do not fit together: {error}") from error
+    if result.robot_off_dbfs > result.robot_on_dbfs:
+        raise ParameterError(
+            f"robot_off_dbfs is {result.robot_off_dbfs:g}, above robot_on_dbfs "
+            f"({result.robot_on_dbfs:g}); lower it"
+        )
+    return result
+
+
+def turn_monitor(engine: Engine, parameters: Parameters) -> TurnMonitor:
+    """Return a monitor; speech is heard one frame after the microphone frame it answers."""
+    return TurnMonitor(
+        engine.sample_rate,
+        engine.frame_size,
+        parameters=turn_parameters(parameters),
+        hold=HoldParameters(parameters.hold_timeout_s),
+        robot_delay_s=engine.frame_size / engine.sample_rate,
+    )
