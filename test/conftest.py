@@ -1,0 +1,53 @@
+"""Fixtures of the engine's tests; checkpoints are made once a run."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from reference import REFERENCE, write_checkpoint
+
+from personaplex_ros.engine import Engine
+
+torch.set_num_threads(1)
+
+# Of a checkpoint made with seed 7; stated in the reference's MODEL.md. A SentencePiece file holds
+# the paths it was made from, so the tokenizer's sum is another in every folder.
+SHA256 = {
+    "model.safetensors": "ca7283c3",
+    "tokenizer-e351c8d8-checkpoint125.safetensors": "f7ce9b9f",
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint that the golden files were made with."""
+    folder = tmp_path_factory.mktemp("tiny")
+    command = [sys.executable, REFERENCE / "make_checkpoint.py", folder, "--seed", "7"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    for name, prefix in SHA256.items():
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        assert digest.startswith(prefix), f"{name} is not the checkpoint of the golden files"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(tiny_checkpoint: Path) -> Engine:
+    """Return the engine that must reproduce the golden files."""
+    return Engine.load(tiny_checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a random checkpoint that needs no reference files."""
+    return write_checkpoint(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def small_engine(small_checkpoint: Path) -> Engine:
+    """Return an engine with one slot."""
+    return Engine.load(small_checkpoint, device="cpu")
