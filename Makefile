@@ -1,0 +1,30 @@
+# Two commands: `make demo` holds a conversation, `make test` runs every test.
+# Both make .venv first. PYTHON chooses the interpreter, PIP_ARGS goes to pip, for example:
+#   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+.PHONY: demo test lint unit-test ros-test clean
+
+demo: .venv/runtime
+	.venv/bin/personaplex demo
+
+test: lint unit-test ros-test
+
+lint: .venv/test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+unit-test: .venv/test
+	.venv/bin/python -m pytest -p no:launch_testing -p no:launch_ros
+
+ros-test: .venv/test
+	scripts/test_with_ros.sh
+
+.venv/runtime: requirements.txt setup.py scripts/setup_venv.sh
+	scripts/setup_venv.sh runtime
+
+.venv/test: .venv/runtime requirements-test.txt
+	scripts/setup_venv.sh test
+
+clean:
+	rm -rf .venv build install log *.egg-info
