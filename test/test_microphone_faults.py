@@ -151,6 +151,13 @@ def test_repeated_samples_are_dropped():
     assert "duplicate/overlap" in problem(intake)
 
 
+def test_an_old_chunk_sent_again_moves_nothing():
+    intake = MicrophoneIntake(RATE, FRAME)
+    track = feed(intake, *(chunk_at(k) for k in (0, 1, 2)), chunk_at(0, 0.9), chunk_at(3, 0.5))
+    assert np.array_equal(track, np.repeat(np.float32([0.25, 0.25, 0.25, 0.5]), CHUNK))
+    assert counted(intake) == {"overlaps": 1, "overlap_samples": CHUNK}
+
+
 def test_sample_numbers_that_begin_again_begin_a_new_stream():
     intake = MicrophoneIntake(RATE, FRAME)
     feed(intake, *(chunk_at(k) for k in range(102)))
@@ -259,6 +266,18 @@ def test_a_clock_that_is_set_changes_stamps_only():
         START_NS + 80_000_000 + shift_ns,
     ]
     assert counted(intake) == {"stamp_jumps": 1}
+
+
+def test_a_clock_set_back_after_a_loss_costs_no_audio():
+    intake = MicrophoneIntake(RATE, FRAME)
+    feed(intake, *(chunk_at(k) for k in range(4)))
+    assert intake.fill().filled and intake.fill().filled
+    # The two frames are lost for good; what follows is captured later, then the clock is set back.
+    after = [chunk_at(12 + k, 0.5, first_sample=1_920 + k * CHUNK) for k in range(4)]
+    after += [replace(chunk_at(16 + k, 0.5), first_sample=3_840 + k * CHUNK) for k in range(4)]
+    back = [replace(c, stamp_ns=c.stamp_ns - 3_600 * SECOND_NS) for c in after[4:]]
+    assert np.array_equal(feed(intake, *after[:4], *back), np.full(2 * FRAME, 0.5, np.float32))
+    assert intake.snapshot().late_samples == 0
 
 
 def test_the_limits_of_a_chunk_can_be_set():

@@ -79,7 +79,8 @@ def test_pauses_within_a_turn_do_not_end_it():
 
 
 def test_sounds_too_short_for_speech_are_no_turn():
-    assert follow(user=[(1.0, 1.06)], robot=[(3.0, 3.04)]) == []
+    clicks = [(1.0 + 0.2 * k, 1.06 + 0.2 * k) for k in range(9)]
+    assert follow(user=clicks, robot=[(at, at + 0.04) for at in (3.0, 3.1, 3.3)]) == []
 
 
 def test_breaking_in_is_an_interruption_and_falling_silent_is_yielding():
@@ -131,8 +132,10 @@ def test_two_short_sounds_are_one_backchannel():
 
 
 def test_short_sounds_that_do_not_end_are_an_interruption():
-    sounds = [(4.0 + 0.45 * k, 4.2 + 0.45 * k) for k in range(4)]
-    assert "interruption" in kinds(follow(user=sounds, robot=[(1.0, 8.0)]))
+    sounds = [(4.0, 4.15), (4.4, 4.48), (4.75, 4.83), (5.1, 5.2)]  # 0.4 s of sound in 1.2 s
+    events = follow(user=sounds, robot=[(1.0, 8.0)])
+    assert "interruption" in kinds(events) and "backchannel" not in kinds(events)
+    assert decided(events, "interruption") > 5.0
 
 
 def test_a_short_sound_in_a_pause_of_the_robot_is_a_backchannel_once_it_goes_on():
@@ -161,6 +164,24 @@ def test_taking_the_turn_as_the_robot_ends_is_no_interruption():
 def test_a_robot_that_speaks_into_the_persons_turn_is_not_interrupted():
     events = follow(user=[(1.0, 6.0)], robot=[(3.0, 8.0)])
     assert set(kinds(events)) == {"robot_started", "robot_stopped", "user_started", "user_stopped"}
+
+
+def test_a_robot_that_starts_a_moment_after_the_person_is_not_interrupted():
+    events = follow(user=[(4.0, 6.0)], robot=[(4.05, 8.0)])
+    assert set(kinds(events)) == {"robot_started", "robot_stopped", "user_started", "user_stopped"}
+
+
+def test_a_robot_that_stops_before_the_person_is_confirmed_was_interrupted_all_the_same():
+    parameters = TurnParameters(robot_end_silence_s=0.04, overlap_min_s=0.05)
+    events = follow(user=[(4.0, 6.0)], robot=[(1.0, 4.09)], parameters=parameters)
+    assert kinds(events) == [
+        "robot_started",
+        "robot_stopped",
+        "user_started",
+        "interruption",
+        "robot_yielded",
+        "user_stopped",
+    ]
 
 
 def test_every_interruption_is_told_once_and_each_of_two_is_told():
@@ -236,6 +257,7 @@ def test_the_confidence_is_the_detectors():
         ({"robot_min_speech_s": 0.0}, "min_active_s"),
         ({"robot_off_dbfs": -30.0}, "robot_off_dbfs"),
         ({"interruption_min_s": 2.0}, "interruption_min_s"),
+        ({"overlap_min_s": 0.0}, "overlap_min_s"),
         ({"robot_yield_window_s": 0.0}, "robot_yield_window_s"),
     ],
 )

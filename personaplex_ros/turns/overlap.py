@@ -95,12 +95,12 @@ class OverlapJudge:
             self._overlap.ended = True
         verdicts = []
         if self._overlap is not None:
-            verdicts += self._judge_overlap(self._overlap, robot)
+            verdicts += self._judge_overlap(self._overlap)
         if self._interruption is not None:
             verdicts += self._judge_yield(self._interruption, robot)
         return verdicts
 
-    def _judge_overlap(self, overlap: Overlap, robot: SpeechGate) -> list[Verdict]:
+    def _judge_overlap(self, overlap: Overlap) -> list[Verdict]:
         user, limits = overlap.user, self._parameters
         long = user.active_ns >= limits.interruption_ns or user.span_ns >= limits.backchannel_ns
         if not overlap.ended:
@@ -113,33 +113,28 @@ class OverlapJudge:
         if not long and self._heard(user.end, overlap.robot.end) >= limits.overlap_ns:
             self._overlap = None
             return [Verdict(BACKCHANNEL, user.onset, user.confidence)]
-        if long or not _lasts(overlap.robot, robot):
-            self._overlap = None
         return []
 
     def _judge_yield(self, interruption: OpenInterruption, robot: SpeechGate) -> list[Verdict]:
-        end = interruption.robot.end
-        in_time = end.heard_ns - interruption.onset.heard_ns <= self._parameters.yield_ns
-        if in_time and _lasts(interruption.robot, robot):
+        if robot.speaking and robot.stretch is interruption.robot:
             return []
         self._interruption = None
-        return [Verdict(ROBOT_YIELDED, end, interruption.confidence)] if in_time else []
+        end = interruption.robot.end
+        if end.heard_ns - interruption.onset.heard_ns > self._parameters.yield_ns:
+            return []
+        return [Verdict(ROBOT_YIELDED, end, interruption.confidence)]
 
     def _heard(self, since: Instant, until: Instant) -> int:
         return self._robot_history.active_ns(since, until)
 
 
 def _begin_overlap(user: SpeechGate, robot: SpeechGate) -> Overlap | None:
-    """Return the overlap if the user's stretch began within the robot's last one."""
+    """Return the overlap unless the robot's last stretch began after the user's.
+
+    A stretch that ended before the user's began shares no sound with it, so nothing follows.
+    """
     if user.stretch is None or robot.stretch is None:
         return None
-    onset_ns = user.stretch.onset.heard_ns
-    if robot.stretch.onset.heard_ns > onset_ns:
-        return None
-    if not robot.speaking and robot.stretch.end.heard_ns <= onset_ns:
+    if robot.stretch.onset.heard_ns > user.stretch.onset.heard_ns:
         return None
     return Overlap(user.stretch, robot.stretch)
-
-
-def _lasts(stretch: Stretch, gate: SpeechGate) -> bool:
-    return gate.speaking and gate.stretch is stretch

@@ -50,9 +50,9 @@ class TurnParameters:
                 f"robot_off_dbfs {self.robot_off_dbfs} must not exceed robot_on_dbfs "
                 f"{self.robot_on_dbfs}"
             )
-        if not 0.0 <= self.overlap_min_s <= self.interruption_min_s <= self.backchannel_max_s:
+        if not 0.0 < self.overlap_min_s <= self.interruption_min_s <= self.backchannel_max_s:
             raise ValueError(
-                "need 0 <= overlap_min_s <= interruption_min_s <= backchannel_max_s, got "
+                "need 0 < overlap_min_s <= interruption_min_s <= backchannel_max_s, got "
                 f"{self.overlap_min_s}, {self.interruption_min_s} and {self.backchannel_max_s}"
             )
         if self.robot_yield_window_s <= 0.0:
