@@ -277,7 +277,7 @@ def test_diagnostics_tell_frame_times_levels_and_context():
     }
     model = status["model"].values
     assert model["frames"] == "10" and model["late frames"] == "0"
-    for name in ("frame time", "model time", "overhead"):
+    for name in ("frame time", "model time", "turn-taking time", "overhead"):
         p50, p99, top = (float(model[f"{name} {p}"].split()[0]) for p in ("p50", "p99", "max"))
         assert 0.0 <= p50 <= p99 <= top < 1000.0
     assert status["conversation"].values["context used"] == f"{100 * 40 / 3000:.1f} %"

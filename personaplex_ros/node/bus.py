@@ -57,8 +57,9 @@ Timer = Closable
 class Bus(Protocol):
     """One node's connection to the graph.
 
-    Callbacks run on the host's executor thread, one at a time: they move data and return.
-    An exception in one is logged and does not stop the others.
+    Callbacks of topics and timers move data and return. Service handlers may take their time:
+    they run one at a time on a thread of their own. An exception in a callback is logged and does
+    not stop the others.
     """
 
     def now_ns(self) -> int:
@@ -77,13 +78,16 @@ class Bus(Protocol):
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any, str], None]
     ) -> Subscription:
-        """Call ``callback(msg, publisher_id)`` for every message; the id differs by publisher."""
+        """Call ``callback(msg, publisher_id)`` for every message.
+
+        The id differs by publisher; it is empty where the middleware does not tell.
+        """
 
     def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> Service:
         """Answer requests with ``handler(request, response) -> response``."""
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
-        """Call ``callback()`` periodically on the executor thread."""
+        """Call ``callback()`` periodically."""
 
     def log(self, level: LogLevel, text: str) -> None:
         """Write one line to the node's log."""

@@ -127,6 +127,7 @@ def _model(running: RunningSnapshot, growth: _Growth) -> Status:
     for name, ring in (
         ("frame time", statistics.frame),
         ("model time", statistics.model),
+        ("turn-taking time", statistics.turns),
         ("overhead", statistics.overhead),
     ):
         values += _milliseconds(name, ring.percentiles())

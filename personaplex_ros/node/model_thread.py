@@ -158,38 +158,39 @@ class ModelThread:
 
     def _step(self, frame: MicrophoneFrame) -> None:
         taken_at = time.perf_counter()
-        waited = 0.0 if frame.filled else taken_at - max(self._callback_at, self._ready_at)
+        waited_s = taken_at - max(self._callback_at, self._ready_at)
         result = self._session.push(frame.samples)
         answered_at = time.perf_counter()
         if self._stop.is_set():
             return
-        self._publish(frame, result)
-        self._ready_at = time.perf_counter()
-        self._count(taken_at, answered_at, waited)
-
-    def _publish(self, frame: MicrophoneFrame, result: StepResult) -> None:
         # What answers a microphone frame can be heard when the frame has ended, at the earliest.
         heard_ns = frame.stamp_ns + self._frame_ns
         self._outputs.speech(result.audio, heard_ns)
+        spoken_at = time.perf_counter()
         if result.piece:
             self._outputs.text(
                 stamp_ns=heard_ns, frame=result.index, token=result.token, text=result.piece
             )
+        self._follow_turns(frame, result)
+        self._ready_at = time.perf_counter()
+        statistics = self.statistics
+        if not frame.filled:
+            statistics.overhead.push(max(0.0, waited_s) + spoken_at - answered_at)
+        statistics.model.push(answered_at - taken_at)
+        statistics.turns.push(self._ready_at - spoken_at)
+        statistics.frame.push(self._ready_at - taken_at)
+        statistics.late += self._ready_at - taken_at > self._frame_s
+        statistics.frames += 1
+
+    def _follow_turns(self, frame: MicrophoneFrame, result: StepResult) -> None:
         update = self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
-        self._state_topics.set(TurnState(update.user_speaking, update.robot_speaking, update.hold))
+        self._state_topics.set(
+            TurnState(update.user_speaking, update.robot_speaking, update.hold)
+        )
         for event in update.events:
             self._outputs.event(event)
         if update.utterance is not None:
             self._outputs.utterance(update.utterance)
-
-    def _count(self, taken_at: float, answered_at: float, waited: float) -> None:
-        frame_s = self._ready_at - taken_at
-        statistics = self.statistics
-        statistics.frame.push(frame_s)
-        statistics.model.push(answered_at - taken_at)
-        statistics.overhead.push(max(0.0, waited) + self._ready_at - answered_at)
-        statistics.frames += 1
-        statistics.late += frame_s > self._frame_s
 
     def _recover(self, fault: Exception) -> None:
         statistics = self.statistics

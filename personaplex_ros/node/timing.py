@@ -43,15 +43,17 @@ class Ring:
 
 @dataclass
 class FrameStatistics:
-    """What the model thread counts since the node was activated.
+    """What the model thread counts since the node was activated; times in seconds.
 
-    `frame` is the time from taking a microphone frame to its last message, `model` the part of
-    it inside the engine, `overhead` the time from the callback that completed the frame to the
-    last message less the model's: what the node itself costs.
+    frame: from taking a microphone frame to its last message. model: the part inside the engine.
+    turns: the part for turn-taking, after the speech was sent. overhead: what the node itself adds
+    to the way of speech, from the callback that completed the microphone's frame to the speech
+    handed to the middleware, less the model.
     """
 
     frame: Ring = field(default_factory=Ring)
     model: Ring = field(default_factory=Ring)
+    turns: Ring = field(default_factory=Ring)
     overhead: Ring = field(default_factory=Ring)
     frames: int = 0
     late: int = 0

@@ -100,6 +100,7 @@ class DdsBus:
         settings = domain_settings(os.environ, os.getpid())
         self.participant = Participant(self.node, arguments.enclave, settings, self.types)
         self.executor = Executor(self.participant.entity, self.log)
+        self._service_executor = Executor(self.participant.entity, self.log)
         self._closed = False
 
     def resolve(self, name: str, kind: Kind) -> str:
@@ -141,10 +142,13 @@ class DdsBus:
         return DdsSubscription(self, self.executor.add(name, reader, deliver))
 
     def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> DdsService:
-        """Answer requests with ``handler(request, response) -> response``."""
+        """Answer requests with ``handler(request, response) -> response``.
+
+        Handlers run one at a time on a thread of their own, beside topics and timers.
+        """
         return DdsService(
             self.participant,
-            self.executor,
+            self._service_executor,
             self.resolve(name, "service"),
             self.types.service(type_name),
             handler,
@@ -166,4 +170,5 @@ class DdsBus:
         if not self._closed:
             self._closed = True
             self.executor.close()
+            self._service_executor.close()
             self.participant.close()
