@@ -1,0 +1,45 @@
+"""What loading a checkpoint would find, from the headers of its files alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from personaplex_ros.checkpoint.files import CheckpointFiles
+from personaplex_ros.checkpoint.loading import Shape, _header, _open, _shapes, compare
+from personaplex_ros.lm import LanguageModel, LMConfig
+from personaplex_ros.mimi import Mimi, MimiConfig
+
+
+@dataclass(frozen=True)
+class ModelSizes:
+    """Architecture of a language model, as its file stores it, and of its codec."""
+
+    lm: LMConfig
+    codec: MimiConfig
+
+
+def inspect(files: CheckpointFiles) -> ModelSizes:
+    """Compare both weight files with their configuration; nothing but their headers is read.
+
+    Raises ValueError as loading would: for a file cut short, and for missing, surplus or misshapen
+    tensors.
+    """
+    shapes = read_shapes(files.model)
+    try:
+        config = LMConfig.from_checkpoint(files.config, shapes)
+    except ValueError as error:
+        raise ValueError(f"{files.model}: {error}") from error
+    compare(files.model, shapes, _shapes(LanguageModel(config, device="meta")))
+    codec = Mimi(files.mimi_config, device="meta")
+    compare(files.mimi, read_shapes(files.mimi), _shapes(codec))
+    return ModelSizes(config, files.mimi_config)
+
+
+def read_shapes(path: Path) -> dict[str, Shape]:
+    """Return the shape of every tensor of a safetensors file.
+
+    Raises ValueError when the file is cut short or holds tensors of a type that is not loaded.
+    """
+    with _open(path, "cpu") as file:
+        return _header(file)
