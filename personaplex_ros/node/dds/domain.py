@@ -1,7 +1,7 @@
 """The environment that ROS 2 nodes obey, as a Cyclone DDS configuration.
 
-The same variables give the same configuration as in ROS 2's rmw_cyclonedds (Jazzy): base settings
-from ROS_AUTOMATIC_DISCOVERY_RANGE and ROS_STATIC_PEERS, then whatever CYCLONEDDS_URI says.
+The same variables mean the same as to ROS 2's rmw_cyclonedds (Jazzy): base settings from
+ROS_AUTOMATIC_DISCOVERY_RANGE and ROS_STATIC_PEERS, then whatever CYCLONEDDS_URI says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
+from xml.etree import ElementTree
 
 _RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
 _MAX_DOMAIN_ID = 232
@@ -73,12 +73,31 @@ def _base_configuration(environment: Mapping[str, str], process_id: int) -> str:
         peers.insert(0, "localhost")
     elif reach == "OFF":
         peers = []
-    multicast = "" if reach == "SUBNET" else "<General><AllowMulticast>false</></>"
+    root = ElementTree.Element("CycloneDDS")
+    domain = _add(root, "Domain")
+    if reach != "SUBNET":
+        general = _add(domain, "General")
+        _add(general, "AllowMulticast", "false")
+        if reach == "LOCALHOST":
+            # Not in rmw_cyclonedds, whose older Cyclone DDS asks 127.0.0.1 from any interface;
+            # since version 11 that finds nobody who does not use the loopback interface itself.
+            _add(_add(general, "Interfaces"), "NetworkInterface").set("address", "127.0.0.1")
+    discovery = _add(domain, "Discovery")
     if reach == "OFF":
         # A tag of its own keeps a participant apart from every other one.
-        index = f"<ParticipantIndex>none</><Tag>ros_discovery_off_{process_id}</>"
+        _add(discovery, "ParticipantIndex", "none")
+        _add(discovery, "Tag", f"ros_discovery_off_{process_id}")
     else:
-        index = f"<ParticipantIndex>auto</><MaxAutoParticipantIndex>{_PARTICIPANTS_PER_HOST}</>"
-    listed = "".join(f"<Peer address={quoteattr(peer)}/>" for peer in peers)
-    known = f"<Peers>{listed}</>" if peers else ""
-    return f"<CycloneDDS><Domain>{multicast}<Discovery>{index}{known}</></></>"
+        _add(discovery, "ParticipantIndex", "auto")
+        _add(discovery, "MaxAutoParticipantIndex", str(_PARTICIPANTS_PER_HOST))
+    if peers:
+        known = _add(discovery, "Peers")
+        for peer in peers:
+            _add(known, "Peer").set("address", peer)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _add(parent: ElementTree.Element, tag: str, text: str | None = None) -> ElementTree.Element:
+    element = ElementTree.SubElement(parent, tag)
+    element.text = text
+    return element

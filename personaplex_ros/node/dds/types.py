@@ -38,7 +38,6 @@ EXTERNAL_OWNERS = ("ros2", "ros_drivers", "mgonzs13", "foxglove")
 _IDL_TYPES: dict[str, Any] = {
     "bool": bool,
     "byte": idl.byte,
-    "char": idl.uint8,
     "float32": idl.float32,
     "float64": idl.float64,
     "string": str,
@@ -49,7 +48,6 @@ _IDL_TYPES: dict[str, Any] = {
 _ARRAY: Any = idl.array
 _SEQUENCE: Any = idl.sequence
 _BOUNDED_STRING: Any = idl.bounded_str
-_DTYPES = {"byte": "int8", "char": "uint8"}
 _DEFAULTS: dict[str, Any] = {"bool": False, "float32": 0.0, "float64": 0.0, "string": ""}
 _SERVICE_HEADER: list[Any] = [
     ("rmw_client_id", (Nodetype.BASE, ("uint64", 0))),
@@ -235,6 +233,8 @@ class _Definitions:
 
     def _make_class(self, name: str) -> type[Any]:
         constants, fields = self.store.fielddefs[name]
+        fields = [(field, _char_as_uint8(desc)) for field, desc in fields]
+        self.store.fielddefs[name] = (constants, fields)
         fields = [(normalize_fieldname(field), desc) for field, desc in fields]
         package, kind, short = name.removesuffix("_wire").split("/")
 
@@ -298,7 +298,17 @@ class _Definitions:
 
 
 def _dtype(name: str) -> np.dtype[Any]:
-    return np.dtype(_DTYPES.get(name, name))
+    return np.dtype("int8" if name == "byte" else name)
+
+
+def _char_as_uint8(desc: Any) -> Any:
+    """Return a field's description in ROS 2's terms, where char has been uint8 since Dashing."""
+    node, detail = desc
+    if node == Nodetype.BASE:
+        return (node, ("uint8", detail[1])) if detail[0] == "char" else desc
+    if node == Nodetype.NAME:
+        return desc
+    return (node, (_char_as_uint8(detail[0]), detail[1]))
 
 
 def _as_array(value: Any, dtype: np.dtype[Any], field: str) -> np.ndarray:

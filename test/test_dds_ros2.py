@@ -1,0 +1,156 @@
+"""The node's bus seen by the command line tools of a real ROS 2."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dds_support import loopback, own_domain, wait_until
+
+from personaplex_ros.node.bus import LATCHED, SENSOR
+from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.dds.client import call_service
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("ros2") is None, reason="no ros2 command found: source a ROS 2 installation"
+)
+GRAPH = ("--no-daemon", "--spin-time", "3")
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[DdsBus]:
+    loopback(monkeypatch)
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_cyclonedds_cpp")
+    bus = DdsBus("talk", "/robot")
+    yield bus
+    bus.close()
+
+
+def ros2(*arguments: str) -> str:
+    done = subprocess.run(
+        ["ros2", *arguments], capture_output=True, text=True, timeout=40, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARN" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def test_the_graph_shows_the_node_its_topics_and_type_hashes(bus: DdsBus) -> None:
+    bus.advertise("motion_hold", "std_msgs/msg/Bool", LATCHED)
+    bus.subscribe("audio_in", "personaplex_ros/msg/AudioFrame", SENSOR, lambda m, s: None)
+    bus.serve("~/reset", "std_srvs/srv/Trigger", lambda request, response: response)
+    assert "/robot/talk" in ros2("node", "list", *GRAPH).splitlines()
+    listed = ros2("topic", "list", "-t", *GRAPH)
+    assert "/robot/motion_hold [std_msgs/msg/Bool]" in listed
+    assert "/robot/audio_in [personaplex_ros/msg/AudioFrame]" in listed
+    info = ros2("topic", "info", "-v", "/robot/motion_hold", *GRAPH)
+    for expected in (
+        "Node name: talk",
+        "Node namespace: /robot",
+        bus.message("std_msgs/msg/Bool").type_hash,  # type: ignore[attr-defined]
+        "Reliability: RELIABLE",
+        "History (Depth): KEEP_LAST (1)",
+        "Durability: TRANSIENT_LOCAL",
+    ):
+        assert expected in info
+    node = ros2("node", "info", "/robot/talk", *GRAPH)
+    assert "/robot/talk/reset: std_srvs/srv/Trigger" in node
+    bus.close()
+    assert "/robot/talk" not in ros2("node", "list", *GRAPH)
+
+
+def test_a_node_that_may_only_use_this_machine_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    own_domain(monkeypatch)
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_cyclonedds_cpp")
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    bus = DdsBus("talk")
+    try:
+        assert "/talk" in ros2("node", "list", *GRAPH).splitlines()
+    finally:
+        bus.close()
+
+
+def test_topic_echo_gets_the_latched_state(bus: DdsBus) -> None:
+    out = bus.advertise("motion_hold", "std_msgs/msg/Bool", LATCHED)
+    out.publish(bus.message("std_msgs/msg/Bool")(data=True))
+    echoed = ros2(
+        *("topic", "echo", "--once", "--no-daemon", "--qos-durability", "transient_local"),
+        *("--qos-reliability", "reliable", "/robot/motion_hold", "std_msgs/msg/Bool"),
+    )
+    assert "data: true" in echoed
+
+
+def test_topic_echo_reads_nested_sequences(bus: DdsBus) -> None:
+    out = bus.advertise("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", LATCHED)
+    msg = bus.message("diagnostic_msgs/msg/DiagnosticArray")()
+    status = bus.message("diagnostic_msgs/msg/DiagnosticStatus")
+    value = bus.message("diagnostic_msgs/msg/KeyValue")
+    msg.status = [
+        status(level=status.WARN, name="talk", values=[value(key="frames", value="7")]),
+        status(name="second"),
+    ]
+    out.publish(msg)
+    echoed = ros2(
+        *("topic", "echo", "--once", "--no-daemon", "--qos-durability", "transient_local"),
+        *("--qos-reliability", "reliable"),
+        *("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray"),
+    )
+    for expected in ("name: talk", "key: frames", "value: '7'", "name: second"):
+        assert expected in echoed
+
+
+def test_topic_pub_reaches_a_subscription(bus: DdsBus) -> None:
+    heard: list[Any] = []
+    bus.subscribe("chatter", "std_msgs/msg/String", SENSOR, lambda m, s: heard.append(m.data))
+    ros2(
+        *("topic", "pub", "--times", "2", "-r", "10", "-w", "1"),
+        *("/robot/chatter", "std_msgs/msg/String", "{data: 'olé'}"),
+    )
+    wait_until(lambda: len(heard) == 2)
+    assert heard == ["olé", "olé"]
+
+
+def test_service_call_gets_its_answer(bus: DdsBus) -> None:
+    def handler(request: Any, response: Any) -> Any:
+        response.success, response.message = request.data, "done"
+        return response
+
+    bus.serve("~/enable", "std_srvs/srv/SetBool", handler)
+    answered = ros2(
+        *("service", "call", "/robot/talk/enable", "std_srvs/srv/SetBool", "{data: true}")
+    )
+    assert "success=True, message='done'" in answered
+
+
+def test_call_service_reaches_a_node_of_rclpy(bus: DdsBus) -> None:
+    server = subprocess.Popen(
+        ["python3", "-c", RCLPY_SERVER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        before = time.monotonic()
+        request = bus.message("std_srvs/srv/Trigger").Request()
+        response = call_service(bus, "/help", "std_srvs/srv/Trigger", request, timeout_s=20.0)
+        assert (response.success, response.message) == (True, "from rclpy")
+        assert time.monotonic() - before < 20.0
+    finally:
+        server.kill()
+        server.communicate()
+
+
+RCLPY_SERVER = """
+import rclpy
+from std_srvs.srv import Trigger
+
+def answer(request, response):
+    response.success, response.message = True, "from rclpy"
+    return response
+
+rclpy.init()
+node = rclpy.create_node("helper")
+service = node.create_service(Trigger, "/help", answer)
+rclpy.spin(node)
+"""
