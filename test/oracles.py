@@ -6,6 +6,7 @@ for the rotary embedding of ``transformers``, in another order; the tables below
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi
+
+os.environ.setdefault("NO_TORCH_COMPILE", "1")  # moshi would ask for a C++ compiler
 
 # Our names -> those of transformers, as regular expressions tried in this order.
 MIMI_NAMES = (
