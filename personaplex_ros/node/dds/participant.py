@@ -21,8 +21,9 @@ from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
 from personaplex_ros.node.bus import LATCHED, Qos
+from personaplex_ros.node.dds.codec import RosMessage
 from personaplex_ros.node.dds.domain import DomainSettings, applied
-from personaplex_ros.node.dds.types import MessageTypes, RosMessage
+from personaplex_ros.node.dds.types import MessageTypes
 from personaplex_ros.node.names import NodeName
 
 _DISCOVERY_TOPIC = "ros_discovery_info"
