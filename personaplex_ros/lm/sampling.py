@@ -78,21 +78,30 @@ class Sampler:
         self.text, self.audio = self._build(0), self._build(1)
 
     def refill(self, rows: list[int]) -> None:
-        """Draw the noise of the next frame for the conversations that take part in it."""
-        for kind in (self.text, self.audio):
-            shape = kind.noise.shape[1:]
+        """Draw the noise of the next frame for the conversations that take part in it.
+
+        Each draws as much as its own top-k needs, so its numbers do not depend on the others'.
+        """
+        for kind, draw in enumerate((self.text, self.audio)):
             for row in rows:
                 if not self._settings[row].greedy:
-                    noise = torch.empty(shape).exponential_(generator=self._generators[row])
-                    kind.noise[row].copy_(noise.log_().neg_())
+                    noise = torch.empty(self._draws[kind], self._top_k(kind, row))
+                    noise.exponential_(generator=self._generators[row]).log_().neg_()
+                    draw.noise[row, :, : noise.shape[1]].copy_(noise)
+
+    def _top_k(self, kind: int, row: int) -> int:
+        settings = self._settings[row]
+        top_k = (settings.text_top_k, settings.audio_top_k)[kind]
+        return 1 if settings.greedy else min(self._vocabularies[kind], top_k)
 
     def _build(self, kind: int) -> Draw:
-        name = ("text", "audio")[kind]
-        settings, limit = self._settings, self._vocabularies[kind]
-        top_k = [1 if s.greedy else min(limit, getattr(s, f"{name}_top_k")) for s in settings]
-        heat = [1.0 if s.greedy else getattr(s, f"{name}_temperature") for s in settings]
+        top_k = [self._top_k(kind, row) for row in range(len(self._settings))]
+        heat = [
+            1.0 if s.greedy else (s.text_temperature, s.audio_temperature)[kind]
+            for s in self._settings
+        ]
         return Draw(
             torch.tensor(heat, device=self._device).view(-1, 1),
             torch.tensor(top_k, device=self._device).view(-1, 1),
-            torch.zeros(len(settings), self._draws[kind], max(top_k), device=self._device),
+            torch.zeros(len(top_k), self._draws[kind], max(top_k), device=self._device),
         )
