@@ -171,7 +171,7 @@ class Engine:
         """Run one frame of every given conversation in one pass over the weights.
 
         Conversations that are not given stand still. Raises ValueError for a frame that is not
-        float32 [frame_size].
+        float32 [frame_size] or not finite; then no conversation has moved.
         """
         # Denormal numbers (silence!) make a CPU many times slower. The setting belongs to the
         # thread, and is inherited by the workers that it starts.
@@ -241,6 +241,8 @@ class Engine:
                 f"a frame must be float32 [{self.frame_size}] ({self.sample_rate} Hz); this one is "
                 f"{frame.dtype} {list(frame.shape)}"
             )
+        if not np.isfinite(frame).all():
+            raise ValueError("a frame has samples that are not finite; replace them by 0")
 
     def _mask(self, rows: list[int]) -> Tensor | None:
         if len(rows) == len(self._slots):

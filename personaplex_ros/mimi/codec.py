@@ -27,7 +27,7 @@ class EncoderState:
 
     def restart(self, row: int) -> None:
         """Begin row ``row`` afresh."""
-        for part in (self.seanet, self.transformer.position, self.downsample):
+        for part in (self.seanet, self.transformer, self.downsample):
             reset_row(part, row)
 
 
@@ -41,7 +41,7 @@ class DecoderState:
 
     def restart(self, row: int) -> None:
         """Begin row ``row`` afresh."""
-        for part in (self.seanet, self.transformer.position, self.upsample):
+        for part in (self.seanet, self.transformer, self.upsample):
             reset_row(part, row)
 
 
