@@ -59,8 +59,7 @@ def speech_like(seconds: float, seed: int = 0, rate: int = 24000) -> np.ndarray:
     count = round(seconds * rate)
     coloured = np.convolve(rng.standard_normal(count + 31), np.hanning(32), "valid")
     syllables = np.clip(np.sin(2 * np.pi * 3.1 * np.arange(count) / rate + seed), 0, 1)
-    wave = coloured * syllables
-    return (0.7 * wave / np.abs(wave).max()).astype(np.float32)
+    return (0.7 * coloured / np.abs(coloured).max() * syllables).astype(np.float32)
 
 
 def frames_of(samples: np.ndarray, size: int) -> list[np.ndarray]:
