@@ -77,9 +77,7 @@ def test_what_lies_beyond_full_scale_is_clipped():
 
 @pytest.mark.parametrize("type_name", AUDIO_TYPES)
 def test_what_is_written_is_read_again(type_name):
-    msg = over_the_wire(
-        AudioWriter(bus(), type_name, 24_000, "m").message(SAMPLES, 1920, STAMP_NS)
-    )
+    msg = over_the_wire(AudioWriter(bus(), type_name, 24_000, "m").message(SAMPLES, 1920, STAMP_NS))
     chunk = read_audio(type_name, msg, "publisher", RawFormat(24_000, 1))
     assert list(chunk.samples) == PCM and chunk.samples.dtype == np.int16
     assert (chunk.rate, chunk.channels, chunk.source) == (24_000, 1, "publisher")

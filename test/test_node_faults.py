@@ -81,9 +81,7 @@ def test_not_a_number_becomes_silence_and_is_counted():
         assert counted(r, "nan samples") == 10
 
 
-@pytest.mark.parametrize(
-    ("frames", "counter"), [(0, "empty"), (30 * RATE // FRAME, "oversized")]
-)
+@pytest.mark.parametrize(("frames", "counter"), [(0, "empty"), (30 * RATE // FRAME, "oversized")])
 def test_empty_and_oversized_messages_are_ignored_and_counted(frames: int, counter: str):
     with robot() as r:
         r.send(r.audio(np.zeros(frames * FRAME), first_sample=0))

@@ -59,6 +59,7 @@ class ModelThread:
         self._requests = RequestQueue()
         self._stop = threading.Event()
         self._silence_due: float | None = None
+        self._arrived = 0
         self._ready_at = 0.0
         self._callback_at = 0.0
         self.filling = False
@@ -139,22 +140,30 @@ class ModelThread:
         self._adopted = parameters
 
     def _next_frame(self) -> MicrophoneFrame | None:
-        """Wait for audio or until silence is due; None after a while, to look after requests."""
+        """Wait for audio or until silence is due; None after a while, to look after requests.
+
+        As long as audio arrives, late as it may be, silence is not due: it would take the place
+        of the next frame again and again, and the robot would be deaf.
+        """
         now = time.monotonic()
-        if self._silence_due is None:
-            self._silence_due = now + self._adopted.late_audio_timeout_s
+        timeout_s = self._adopted.late_audio_timeout_s
+        arrived = self._intake.chunks_arrived
+        if self._silence_due is None or arrived != self._arrived:
+            self._arrived = arrived
+            self._silence_due = now + timeout_s
         frame = self._intake.take(min(max(0.0, self._silence_due - now), WAKE_UP_S))
         if frame is not None:
             self.filling = False
             self._silence_due = None
             return frame
         now = time.monotonic()
-        if now < self._silence_due:
+        if now < self._silence_due or self._intake.chunks_arrived != self._arrived:
             return None
         self.filling = True
         # A model slower than real time must not owe silence for ever.
         self._silence_due = max(self._silence_due, now - self._frame_s) + self._frame_s
-        return self._intake.fill(self._bus.now_ns())
+        # What is missing now should have been captured before the wait for it.
+        return self._intake.fill(self._bus.now_ns() - round(timeout_s * NS_PER_S))
 
     def _step(self, frame: MicrophoneFrame) -> None:
         taken_at = time.perf_counter()
@@ -184,9 +193,7 @@ class ModelThread:
 
     def _follow_turns(self, frame: MicrophoneFrame, result: StepResult) -> None:
         update = self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
-        self._state_topics.set(
-            TurnState(update.user_speaking, update.robot_speaking, update.hold)
-        )
+        self._state_topics.set(TurnState(update.user_speaking, update.robot_speaking, update.hold))
         for event in update.events:
             self._outputs.event(event)
         if update.utterance is not None:

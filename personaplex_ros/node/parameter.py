@@ -62,7 +62,7 @@ class Parameter:
         """Return unit, range and the moment of change as one phrase for descriptions."""
         parts = [self.unit] if self.unit else []
         if self.minimum is not None:
-            parts.append(f"{self.minimum:g} to {self.maximum:g}")
+            parts.append(f"{self.minimum:.10g} to {self.maximum:.10g}")
         if self.choices:
             parts.append("one of " + ", ".join(self.choices))
         if self.form:
@@ -85,7 +85,7 @@ class Parameter:
             if not math.isfinite(value) or not self.minimum <= value <= self.maximum:
                 raise ParameterError(
                     f"{self.name} is {value}; it must be "
-                    f"from {self.minimum:g} to {self.maximum:g} {self.unit}".rstrip()
+                    f"from {self.minimum:.10g} to {self.maximum:.10g} {self.unit}".rstrip()
                 )
         if self.choices and value not in self.choices:
             raise ParameterError(

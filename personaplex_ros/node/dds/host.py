@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 from personaplex_ros.node.conversation import Conversation, EngineLoader
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.lifecycle import Lifecycle
+from personaplex_ros.node.ending import ending_signal
 from personaplex_ros.node.loading import load_engine
 from personaplex_ros.node.names import NodeName, RosArguments, parse_ros_arguments
 from personaplex_ros.node.parameter_files import read_parameter_file
@@ -49,13 +47,7 @@ def main(arguments: Sequence[str], load: EngineLoader = load_engine) -> int:
         raise ValueError(
             f"unknown argument {unknown[0]!r}; known are {NO_AUTOSTART} and --ros-args ..."
         )
-    stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    ending = ending_signal()
     bus = DdsBus(NODE_NAME, arguments=parsed)
     conversation = None
     try:
@@ -64,7 +56,7 @@ def main(arguments: Sequence[str], load: EngineLoader = load_engine) -> int:
         if NO_AUTOSTART not in parsed.rest:
             if not (lifecycle.change("configure") and lifecycle.change("activate")):
                 return 1
-        stop.wait()
+        ending.wait()
         return 0
     finally:
         if conversation is not None:

@@ -1,0 +1,136 @@
+"""The bus over rclpy."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from personaplex_ros.node.bus import LogLevel, Qos
+
+
+class _Handle:
+    """Something the node made, which it must also destroy."""
+
+    def __init__(self, entity: Any, destroy: Callable[[Any], Any]) -> None:
+        self.entity = entity
+        self._destroy: Callable[[Any], Any] | None = destroy
+
+    def close(self) -> None:
+        """Destroy it; a second call does nothing."""
+        if self._destroy is not None:
+            self._destroy(self.entity)
+            self._destroy = None
+
+
+class _Publisher(_Handle):
+    def publish(self, msg: Any) -> None:
+        """Send one message; after close() it is dropped."""
+        if self._destroy is not None:
+            self.entity.publish(msg)
+
+
+class RosBus:
+    """Subscriptions, services and each timer have callback groups of their own.
+
+    So with a multi-threaded executor a slow service or transition holds up neither audio nor
+    timers. Timers run on the steady clock: a paused simulation must not silence motion_hold.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._topics: CallbackGroup = MutuallyExclusiveCallbackGroup()
+        self._services: CallbackGroup = MutuallyExclusiveCallbackGroup()
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+
+    def now_ns(self) -> int:
+        """Return the node's time, simulated when use_sim_time is set."""
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def message(self, type_name: str) -> type:
+        """Return the class; raises LookupError when its package is not in the environment."""
+        package, kind, name = type_name.split("/")
+        try:
+            return getattr(importlib.import_module(f"{package}.{kind}"), name)
+        except (ImportError, AttributeError) as error:
+            raise LookupError(
+                f"the definition of {type_name} was not found ({error}); install or build "
+                f"{package} and source its setup file"
+            ) from error
+
+    def advertise(self, topic: str, type_name: str, qos: Qos) -> _Publisher:
+        """Open a topic for sending."""
+        publisher = self._node.create_publisher(self.message(type_name), topic, _profile(qos))
+        return _Publisher(publisher, self._node.destroy_publisher)
+
+    def subscribe(
+        self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any, str], None]
+    ) -> _Handle:
+        """Call `callback(msg, "")`: rclpy does not tell who published."""
+        subscription = self._node.create_subscription(
+            self.message(type_name),
+            topic,
+            self._guarded(lambda msg: callback(msg, ""), topic),
+            _profile(qos),
+            callback_group=self._topics,
+        )
+        return _Handle(subscription, self._node.destroy_subscription)
+
+    def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> _Handle:
+        """Answer requests, one at a time, beside topics and timers."""
+        service = self._node.create_service(
+            self.message(type_name), name, handler, callback_group=self._services
+        )
+        return _Handle(service, self._node.destroy_service)
+
+    def every(self, period_s: float, callback: Callable[[], None]) -> _Handle:
+        """Call `callback` every `period_s` of wall time."""
+        timer = self._node.create_timer(
+            period_s,
+            self._guarded(callback, "a timer"),
+            callback_group=MutuallyExclusiveCallbackGroup(),
+            clock=self._steady,
+        )
+        return _Handle(timer, self._node.destroy_timer)
+
+    def log(self, level: LogLevel, text: str) -> None:
+        """Write one line to the node's log."""
+        logger = self._node.get_logger()
+        # rclpy ties a severity to a source line: each needs its own.
+        if level == "debug":
+            logger.debug(text)
+        elif level == "info":
+            logger.info(text)
+        elif level == "warn":
+            logger.warning(text)
+        elif level == "error":
+            logger.error(text)
+        else:
+            logger.fatal(text)
+
+    def _guarded(self, callback: Callable[..., None], what: str) -> Callable[..., None]:
+        """Keep an exception in one callback from ending the executor."""
+
+        def guarded(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except Exception as error:
+                self.log("error", f"the callback of {what} failed: {error!r}")
+
+        return guarded
+
+
+def _profile(qos: Qos) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=qos.depth,
+        reliability=(ReliabilityPolicy.RELIABLE if qos.reliable else ReliabilityPolicy.BEST_EFFORT),
+        durability=(
+            DurabilityPolicy.TRANSIENT_LOCAL if qos.transient_local else DurabilityPolicy.VOLATILE
+        ),
+    )

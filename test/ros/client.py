@@ -1,0 +1,97 @@
+"""What the launch tests share: an rclpy client of the node under test."""
+
+# ruff: noqa: D101, D102
+
+from __future__ import annotations
+
+import array
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from lifecycle_msgs.srv import ChangeState, GetState
+from personaplex_ros.msg import AudioFrame
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+
+FRAME, RATE = 1920, 24_000
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Client:
+    def __init__(self, namespace: str = "") -> None:
+        rclpy.init()
+        self.node = Node("client", namespace=namespace)
+        self.messages: dict[str, list[Any]] = defaultdict(list)
+        self._microphone = self.node.create_publisher(AudioFrame, "audio_in", 10)
+        self._sent = 0
+
+    def close(self) -> None:
+        self.node.destroy_node()
+        rclpy.shutdown()
+
+    def listen(self, topic: str, message_class: type, latched: bool = False) -> list[Any]:
+        heard = self.messages[topic]
+        qos = LATCHED if latched else qos_profile_sensor_data
+        self.node.create_subscription(message_class, topic, heard.append, qos)
+        return heard
+
+    def until(self, condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+        deadline = time.monotonic() + timeout_s
+        while not (value := condition()):
+            assert time.monotonic() < deadline, "did not happen in time"
+            rclpy.spin_once(self.node, timeout_sec=0.05)
+        return value
+
+    def spin(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            rclpy.spin_once(self.node, timeout_sec=0.02)
+
+    def speak(self, frames: int, level: int = 1000) -> None:
+        """Send frames at real speed."""
+        for _ in range(frames):
+            message = AudioFrame()
+            message.header.stamp = self.node.get_clock().now().to_msg()
+            message.sample_rate, message.channels = RATE, 1
+            message.first_sample = self._sent
+            message.data = array.array("h", [level] * FRAME)
+            self._sent += FRAME
+            self._microphone.publish(message)
+            self.spin(FRAME / RATE)
+
+    def call(self, service_class: Any, name: str, **fields: Any) -> Any:
+        client = self.node.create_client(service_class, f"personaplex/{name}")
+        assert client.wait_for_service(20.0), f"no service {name}"
+        request = service_class.Request()
+        for field, value in fields.items():
+            setattr(request, field, value)
+        future = client.call_async(request)
+        self.until(future.done, 60.0)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def state(self) -> str:
+        return str(self.call(GetState, "get_state").current_state.label)
+
+    def change(self, label: str) -> bool:
+        client = ChangeState.Request()
+        client.transition.label = label
+        return bool(self.call(ChangeState, "change_state", transition=client.transition).success)
+
+    def set_parameter(self, name: str, value: Any) -> tuple[bool, str]:
+        parameter = Parameter(name, value=value).to_parameter_msg()
+        (result,) = self.call(SetParameters, "set_parameters", parameters=[parameter]).results
+        return result.successful, result.reason
+
+    def parameter(self, name: str) -> Any:
+        (value,) = self.call(GetParameters, "get_parameters", names=[name]).values
+        return value
+
+    def descriptor(self, name: str) -> Any:
+        (found,) = self.call(DescribeParameters, "describe_parameters", names=[name]).descriptors
+        return found
