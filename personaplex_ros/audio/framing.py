@@ -64,23 +64,28 @@ class Framer:
         What was gathered of it is dropped now and what is still to come on arrival, at most one
         frame a call in all. Audio captured later is kept, so a loss costs nothing twice.
         """
-        self._debt += len(self._frame) - self._filled
+        gathered = min(self._filled, self._captured_before(until_ns))
+        self._debt += len(self._frame) - gathered
         self._debt_until_ns = until_ns
-        self.late_samples += self._filled
-        self._passed += self._filled
-        self._filled = 0
+        self.late_samples += gathered
+        self._passed += gathered
+        self._filled -= gathered
+        self._frame[: self._filled] = self._frame[gathered : gathered + self._filled].copy()
 
     def _pay_debt(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._debt == 0 or len(ready) == 0:
             return ready
-        early_ns = self._debt_until_ns - self._next_stamp_ns()
-        early = max(0, round(early_ns * self._rate_out / SECOND_NS))
+        early = max(0, self._captured_before(self._debt_until_ns) - self._filled)
         count = min(early, self._debt, len(ready))
         # The first sample captured after the replaced time settles the matter.
         self._debt = self._debt - count if count < early else 0
         self.late_samples += count
         self._passed += count
         return ready[count:]
+
+    def _captured_before(self, until_ns: int) -> int:
+        """Count the samples (output rate) from the first that was not passed over to a time."""
+        return max(0, round((until_ns - self._next_stamp_ns()) * self._rate_out / SECOND_NS))
 
     def _next_stamp_ns(self) -> int:
         """Capture time of the first output sample that was not passed over yet."""

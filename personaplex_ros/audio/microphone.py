@@ -100,6 +100,11 @@ class MicrophoneIntake:
             self._end = None
             self._next_stamp_ns = None
 
+    @property
+    def chunks_arrived(self) -> int:
+        """How many usable chunks of the active publisher have come so far."""
+        return self._counters.chunks
+
     def waiting_samples(self) -> int:
         """Return how many samples (model rate) wait, those of a partly filled frame included."""
         with self._changed:

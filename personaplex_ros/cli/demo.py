@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from personaplex_ros.audio import read_wave, to_mono
-from personaplex_ros.demo import Console, Recorder, play
+from personaplex_ros.demo import (
+    Console,
+    Player,
+    Recorder,
+    isolate_graph,
+    node_process,
+    wait_until_active,
+)
 from personaplex_ros.resources import share_directory
 
 START_S = 180.0  # seconds that the node may take to load the model
@@ -51,11 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.input_wav or share_directory() / "config" / "demo" / "caller.wav")
     wave = read_wave(path)
     caller = to_mono(wave.samples)
-    # A graph of its own: nothing of this reaches a robot on the network.
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    os.environ.setdefault("ROS_DOMAIN_ID", str(100 + os.getpid() % 100))
+    isolate_graph()
     console = Console(sys.stdout)
-    with _node(arguments) as node:
+    parameters = {
+        name: getattr(arguments, name) for name in ("checkpoint", "persona", "device", "seed")
+    }
+    with node_process(parameters) as node:
         _converse(arguments, node, caller, wave.rate, path, console)
     return 0
 
@@ -74,46 +78,18 @@ def _converse(
     try:
         recorder = Recorder(bus, console)
         console.line("starting the node ...")
-        deadline = time.monotonic() + START_S
-        while not recorder.ready.wait(0.2):
-            if node.poll() is not None:
-                raise RuntimeError(f"the node ended with status {node.returncode}; see above")
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"the node was not ready within {START_S:.0f} s")
+        wait_until_active(node, recorder.active, START_S)
         console.line(f"the caller {path.name} speaks for {len(caller) / rate:.0f} s")
         if arguments.checkpoint == "nano":
             console.line("the bundled model is a random one: what the robot says is noise")
+        player = Player(bus)
+        player.wait_for_listener(START_S)
         start_ns = bus.now_ns() + round(LEAD_S * 1e9)
         recorder.begin(start_ns)
-        play(bus, caller, rate, start_ns)
+        player.play(caller, rate, start_ns)
         time.sleep(TAIL_S)
         title = f"{arguments.persona} and {path.stem}, over DDS"
         for written in recorder.save(Path(arguments.output), caller, rate, title):
             console.line(f"wrote {written}")
     finally:
         bus.close()
-
-
-@contextmanager
-def _node(arguments: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the node as a process of its own, and end it as Ctrl-C would."""
-    values = {
-        "checkpoint": arguments.checkpoint,
-        "persona": arguments.persona,
-        "device": arguments.device,
-        "seed": arguments.seed,
-    }
-    command = [sys.executable, "-m", "personaplex_ros", "node", "--ros-args", "--log-level", "warn"]
-    for name, value in values.items():
-        command += ["-p", f"{name}:={value}"]
-    process = subprocess.Popen(command)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

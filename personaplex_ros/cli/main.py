@@ -32,7 +32,10 @@ def main(words: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"personaplex_ros.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    arguments = parser.parse_args(words)
+    arguments, rest = parser.parse_known_args(words)
+    if rest and not hasattr(arguments, "ros_arguments"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.ros_arguments = rest
     try:
         return int(arguments.run(arguments))
     except (ValueError, OSError, RuntimeError, ImportError) as error:

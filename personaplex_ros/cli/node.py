@@ -15,10 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
-    parser.add_argument(
-        "ros_arguments", nargs=argparse.REMAINDER, metavar="--ros-args ...",
-        help="parameters, remappings and parameter files",
-    )  # fmt: skip
+    parser.usage = "personaplex node [--no-autostart] [--ros-args ...]"
+    parser.set_defaults(ros_arguments=[])  # takes whatever other words there are
 
 
 def run(arguments: argparse.Namespace) -> int:

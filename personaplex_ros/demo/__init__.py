@@ -1,7 +1,15 @@
 """A caller at the other end of the graph: plays a recording to the node and records its answer."""
 
 from personaplex_ros.demo.console import Console
-from personaplex_ros.demo.player import play
+from personaplex_ros.demo.player import Player
+from personaplex_ros.demo.process import isolate_graph, node_process, wait_until_active
 from personaplex_ros.demo.recorder import Recorder
 
-__all__ = ["Console", "Recorder", "play"]
+__all__ = [
+    "Console",
+    "Player",
+    "Recorder",
+    "isolate_graph",
+    "node_process",
+    "wait_until_active",
+]

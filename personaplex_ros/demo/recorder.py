@@ -40,7 +40,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._start_ns: int | None = None
         self.heard = Heard()
-        self.ready = threading.Event()  # set when the node is active
+        self.active = threading.Event()  # set when the node is active
         own = "personaplex_ros/msg/"
         for topic, kind, qos, callback in (
             ("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", RELIABLE, self._on_diagnostics),
@@ -79,7 +79,7 @@ class Recorder:
             sample_rate=rate,
             user=caller,
             agent=robot,
-            words=words_from_pieces(heard.pieces),
+            words=words_from_pieces(sorted(heard.pieces)),
             marks=tuple(heard.marks),
             title=title,
             hold=hold_spans(heard.holds, len(caller) / rate),
@@ -101,7 +101,9 @@ class Recorder:
         for status in message.status:
             values = {value.key: value.value for value in status.values}
             if values.get("state") == "active":
-                self.ready.set()
+                self.active.set()
+            if status.level and self._start_ns is not None:
+                self._console.line(f"    node warns: {status.name}: {status.message}")
 
     def _on_speech(self, message: Any, _: str) -> None:
         at = self._since_start(message.header.stamp)
