@@ -1,0 +1,110 @@
+"""Personas: their files, their text between tags, and the prompt that is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from reference import LM, ROOT
+
+from personaplex_ros.engine import Engine, Persona, load_persona
+from personaplex_ros.persona import prompt_frames, tagged
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "someone.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["receptionist", "teacher", "casual"])
+def test_bundled_personas_are_found_by_name(name: str) -> None:
+    persona = load_persona(name)
+    assert persona.name == name and persona.voice
+    assert persona.text_prompt == persona.text_prompt.strip() != ""
+    assert load_persona(ROOT / "config" / "personas" / f"{name}.yaml") == persona
+
+
+def test_a_persona_file_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "name: Zoë\ntext_prompt: You are Zoë.\nvoice: NATF0\n")
+    assert load_persona(path) == Persona("Zoë", "You are Zoë.", "NATF0")
+
+
+def test_what_a_persona_file_leaves_out_is_empty(tmp_path: Path) -> None:
+    assert load_persona(written(tmp_path, "text_prompt: null\n")) == Persona("someone", "", None)
+
+
+def test_a_voice_beside_the_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "me.wav").touch()
+    persona = load_persona(written(tmp_path, "voice: me.wav\n"))
+    assert persona.voice == str(tmp_path / "me.wav")
+
+
+def test_an_unknown_persona_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(FileNotFoundError, match=r"no persona 'butler'.*casual.*receptionist"):
+        load_persona("butler")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("name: [", "not valid YAML"),
+        ("- one\n- two\n", "must hold"),
+        ("", "must hold"),
+        ("name: a\nvoices: b\nmood: c\n", "unknown mood, voices"),
+        ("text_prompt: [1, 2]\nname: 7\n", "text_prompt, name must be text"),
+    ],
+)
+def test_a_wrong_persona_file_is_refused_by_name(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem) as error:
+        load_persona(written(tmp_path, text))
+    assert "someone.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Be kind.", "<system> Be kind. <system>"),
+        ("  Be kind.\n", "<system> Be kind. <system>"),
+        ("<system> Be kind. <system>", "<system> Be kind. <system>"),
+        (" <system> Be kind. <system> ", "<system> Be kind. <system>"),
+        ("", ""),
+        (" \n", ""),
+    ],
+)
+def test_system_tags_are_added_once(text: str, expected: str) -> None:
+    assert tagged(text) == expected
+
+
+def test_the_prompt_has_voice_pause_text_and_pause() -> None:
+    voice = torch.arange(8 * 5).view(8, 5)
+    frames = prompt_frames(LM, 12.5, voice, [31, 32, 33])
+    pad = LM.text_padding
+    assert frames[0].tolist() == [pad] * 5 + [pad] * 6 + [31, 32, 33] + [pad] * 6
+    assert torch.equal(frames[1:9, :5], voice)
+    assert torch.equal(frames[1:9, 5:], torch.tensor(LM.silence_codes)[:, None].expand(8, 15))
+    assert torch.equal(frames[9:], torch.tensor(LM.sine_codes)[:, None].expand(8, 20))
+
+
+def test_without_text_or_voice_only_the_pauses_are_left() -> None:
+    frames = prompt_frames(LM, 12.5, None, [])
+    assert frames.shape == (17, 12)
+    assert frames[0].tolist() == [LM.text_padding] * 12
+
+
+def test_pauses_follow_the_frame_rate() -> None:
+    assert prompt_frames(LM, 25.0, None, []).shape == (17, 24)
+
+
+def test_a_text_of_spaces_is_no_text(small_engine: Engine) -> None:
+    spaces, nothing = (small_engine.prepare(Persona("x", text)) for text in (" \n ", ""))
+    assert spaces.state.columns == nothing.state.columns == [11]
+
+
+def test_tags_do_not_count_twice(small_engine: Engine) -> None:
+    bare = small_engine.prepare(Persona("x", "Be kind."))
+    already = small_engine.prepare(Persona("x", "<system> Be kind. <system>"))
+    assert bare.state.columns == already.state.columns
+    for ours, theirs in zip(bare.state.caches, already.state.caches, strict=True):
+        assert torch.equal(ours.keys, theirs.keys)
