@@ -9,6 +9,9 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -47,7 +50,8 @@ class EmbeddedVoice:
 def find_voice(voice: str | Path, folders: list[Path]) -> str:
     """Find a voice by path, or by name in the folders, their ``voices`` or their ``voices.tgz``.
 
-    Returns a path, or ``archive.tgz:member``. Raises FileNotFoundError naming the voices there are.
+    Returns a path, or ``archive.tgz:member``. Raises FileNotFoundError naming the voices there are,
+    ValueError for an archive that is damaged.
     """
     path = Path(voice).expanduser()
     if path.is_file():
@@ -62,7 +66,7 @@ def find_voice(voice: str | Path, folders: list[Path]) -> str:
             known += [p.stem for p in folder.iterdir() if p.suffix in SUFFIXES]
         archive = folder / "voices.tgz"
         if archive.is_file():
-            with tarfile.open(archive) as tar:
+            with _archive(archive) as tar:
                 for name in tar.getnames():
                     if Path(name).name in (str(voice), *(f"{voice}{s}" for s in SUFFIXES)):
                         return f"{archive}:{name}"
@@ -93,8 +97,17 @@ def load_voice(source: str, sample_rate: int) -> WaveVoice | EmbeddedVoice:
         raise ValueError(f"voice {source}: {error}") from error
 
 
+@contextmanager
+def _archive(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path, "r:gz") as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged ({error}); download it again") from error
+
+
 def _member(archive: Path, name: str) -> bytes:
-    with tarfile.open(archive) as tar:
+    with _archive(archive) as tar:
         info = tar.getmember(name)
         file = tar.extractfile(info) if info.isfile() and info.size <= LARGEST_MEMBER else None
         if file is None:
@@ -108,10 +121,14 @@ def _embedded(file: IO[bytes], source: str) -> EmbeddedVoice:
         embeddings, grid = content["embeddings"], content["cache"]
         if embeddings.shape[1:3] != (1, 1) or embeddings.dim() != 4 or grid.dim() != 3:
             raise ValueError(f"embeddings {list(embeddings.shape)}, cache {list(grid.shape)}")
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError,
-            AttributeError) as error:  # fmt: skip
+    except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, EOFError,
+            OSError, AttributeError) as error:  # fmt: skip
         raise ValueError(
             f"voice {source} is not a dict of `embeddings` [T, 1, 1, D] and `cache` "
-            f"[1, rows, width]: {str(error).splitlines()[0]}"
+            f"[1, rows, width]: {str(error).partition(chr(10))[0] or type(error).__name__}"
         ) from error
+    if len(embeddings) == 0 or not embeddings.is_floating_point():
+        raise ValueError(f"voice {source}: embeddings have no columns, or are not float")
+    if not embeddings.isfinite().all():
+        raise ValueError(f"voice {source}: embeddings are not finite; download it again")
     return EmbeddedVoice(embeddings[:, 0, 0], grid[0].long())

@@ -90,8 +90,7 @@ def _after_embedded_voice(
 
     Returns the embeddings [1, T + ..., D] of all columns to read, and the columns after them.
     """
-    config, device = lm.config, frames.device
-    width = lm.grid_shape().width
+    config, width = lm.config, lm.grid_shape().width
     expected = (config.rows, width)
     if tuple(voice.grid.shape) != expected or voice.embeddings.shape[1] != config.dim:
         raise ValueError(
@@ -101,11 +100,16 @@ def _after_embedded_voice(
     read = voice.embeddings.shape[0]
     count = read + 1 + frames.shape[1]  # frames supplied, the voice's T + 1 included
     columns = frames.new_full((config.rows, count + max(config.delays)), UNSET)
-    grid = voice.grid.to(device)
     for row, delay in enumerate(config.delays):
         for column in range(read, read + delay + 1):
-            columns[row, column] = grid[row, column % width]
+            token = int(voice.grid[row, column % width])
+            if not -1 <= token <= config.initial_tokens[row]:
+                raise ValueError(
+                    f"the voice was made for another model: id {token} in row {row}, where this "
+                    f"model has ids up to {config.initial_tokens[row]}"
+                )
+            columns[row, column] = token
         columns[row, read + 1 + delay : count + delay] = frames[row]
     tail = lm.embed(columns[:, read : count - 1].t()[None])
-    head = voice.embeddings.to(device, tail.dtype)[None]
+    head = voice.embeddings.to(frames.device, tail.dtype)[None]
     return torch.cat([head, tail], dim=1), columns
