@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from personaplex_ros.demo import (
     node_process,
     wait_until_active,
 )
+from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
 
 START_S = 180.0  # seconds that the node may take to load the model
@@ -55,41 +55,33 @@ def run(arguments: argparse.Namespace) -> int:
     wave = read_wave(path)
     caller = to_mono(wave.samples)
     isolate_graph()
-    console = Console(sys.stdout)
-    parameters = {
-        name: getattr(arguments, name) for name in ("checkpoint", "persona", "device", "seed")
-    }
-    with node_process(parameters) as node:
-        _converse(arguments, node, caller, wave.rate, path, console)
-    return 0
-
-
-def _converse(
-    arguments: argparse.Namespace,
-    node: subprocess.Popen[bytes],
-    caller: np.ndarray,
-    rate: int,
-    path: Path,
-    console: Console,
-) -> None:
-    from personaplex_ros.node.dds.bus import DdsBus
-
     bus = DdsBus("caller")
     try:
+        console = Console(sys.stdout)
         recorder = Recorder(bus, console)
+        parameters = {
+            name: getattr(arguments, name) for name in ("checkpoint", "persona", "device", "seed")
+        }
         console.line("starting the node ...")
-        wait_until_active(node, recorder.active, START_S)
-        console.line(f"the caller {path.name} speaks for {len(caller) / rate:.0f} s")
-        if arguments.checkpoint == "nano":
-            console.line("the bundled model is a random one: what the robot says is noise")
-        player = Player(bus)
-        player.wait_for_listener(START_S)
-        start_ns = bus.now_ns() + round(LEAD_S * 1e9)
-        recorder.begin(start_ns)
-        player.play(caller, rate, start_ns)
-        time.sleep(TAIL_S)
+        with node_process(parameters) as node:
+            wait_until_active(node, recorder.active, START_S)
+            console.line(f"the caller {path.name} speaks for {len(caller) / wave.rate:.0f} s")
+            if arguments.checkpoint == "nano":
+                console.line("the bundled model is a random one: what the robot says is noise")
+            _converse(bus, recorder, caller, wave.rate)
+        time.sleep(TAIL_S)  # for what the node says when it ends: its last utterance
         title = f"{arguments.persona} and {path.stem}, over DDS"
-        for written in recorder.save(Path(arguments.output), caller, rate, title):
+        for written in recorder.save(Path(arguments.output), caller, wave.rate, title):
             console.line(f"wrote {written}")
     finally:
         bus.close()
+    return 0
+
+
+def _converse(bus: DdsBus, recorder: Recorder, caller: np.ndarray, rate: int) -> None:
+    player = Player(bus)
+    player.wait_for_listener(START_S)
+    start_ns = bus.now_ns() + round(LEAD_S * 1e9)
+    recorder.begin(start_ns, len(caller) / rate)
+    player.play(caller, rate, start_ns)
+    time.sleep(TAIL_S)

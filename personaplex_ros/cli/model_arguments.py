@@ -62,9 +62,10 @@ def load_engine(arguments: argparse.Namespace) -> Engine:
     """Load the engine that the arguments name."""
     checkpoint = arguments.checkpoint
     if arguments.hf_repo and not checkpoint:
-        from personaplex_ros.checkpoint.download import cached_checkpoint
+        from personaplex_ros.checkpoint.download import Repository, download
 
-        checkpoint = cached_checkpoint(arguments.hf_repo)
+        checkpoint = Path.home() / ".cache" / "personaplex_ros" / arguments.hf_repo
+        download(Repository(arguments.hf_repo, "main"), checkpoint)
     if arguments.moshi_weight and not checkpoint:
         checkpoint = Path(arguments.moshi_weight).parent
     files = CheckpointFiles.find(

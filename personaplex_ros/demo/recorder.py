@@ -27,7 +27,7 @@ class Heard:
     rate: int = 0
     pieces: list[tuple[float, str]] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
-    utterances: list[tuple[float, float, str]] = field(default_factory=list)
+    utterances: list[tuple[float, float, str, bool]] = field(default_factory=list)
     holds: list[tuple[float, bool]] = field(default_factory=list)
 
 
@@ -39,6 +39,7 @@ class Recorder:
         self._console = console
         self._lock = threading.Lock()
         self._start_ns: int | None = None
+        self._duration_s = 0.0
         self.heard = Heard()
         self.active = threading.Event()  # set when the node is active
         own = "personaplex_ros/msg/"
@@ -52,11 +53,15 @@ class Recorder:
         ):
             bus.subscribe(topic, kind, qos, callback)
 
-    def begin(self, start_ns: int) -> None:
-        """Take ``start_ns`` as time 0; what was heard before does not count."""
+    def begin(self, start_ns: int, duration_s: float) -> None:
+        """Take ``start_ns`` as time 0; what was heard before does not count.
+
+        What comes after ``duration_s`` is recorded, but no longer shown.
+        """
         with self._lock:
             self.heard = Heard()
             self._start_ns = start_ns
+            self._duration_s = duration_s
 
     def save(self, folder: Path, caller: np.ndarray, rate: int, title: str) -> list[Path]:
         """Write the two-channel wave (caller left), transcript, events and timeline.
@@ -66,43 +71,39 @@ class Recorder:
         folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
             heard, self.heard = self.heard, Heard()
-        robot = self._robot_channel(heard, len(caller), rate)
+        duration_s = len(caller) / rate
+        pieces = sorted(piece for piece in heard.pieces if piece[0] < duration_s)
+        marks = [mark for mark in heard.marks if mark.onset_s < duration_s]
+        robot = robot_channel(heard, len(caller), rate)
         wave, transcript, events = (
             folder / name for name in ("conversation.wav", "transcript.txt", "events.json")
         )
         write_wave(wave, np.stack([caller, robot], axis=1), rate)
-        lines = [f"{start:7.2f} {end:7.2f}  {text}\n" for start, end, text in heard.utterances]
+        lines = [
+            f"{start:7.2f} {end:7.2f}  {text}{' [interrupted]' * interrupted}\n"
+            for start, end, text, interrupted in heard.utterances
+        ]
         write_whole(transcript, lambda path: path.write_text("".join(lines), encoding="utf-8"))
-        content = json.dumps([asdict(mark) for mark in heard.marks], indent=1) + "\n"
+        content = json.dumps([asdict(mark) for mark in marks], indent=1) + "\n"
         write_whole(events, lambda path: path.write_text(content, encoding="utf-8"))
         recording = Recording(
             sample_rate=rate,
             user=caller,
             agent=robot,
-            words=words_from_pieces(sorted(heard.pieces)),
-            marks=tuple(heard.marks),
+            words=words_from_pieces(pieces),
+            marks=tuple(marks),
             title=title,
-            hold=hold_spans(heard.holds, len(caller) / rate),
+            hold=hold_spans(heard.holds, duration_s),
         )
         return [wave, transcript, events, *write_timeline(recording, folder / "timeline.png")]
-
-    @staticmethod
-    def _robot_channel(heard: Heard, length: int, rate: int) -> np.ndarray:
-        robot = np.zeros(length, np.float32)
-        for start_s, samples in heard.speech:
-            if heard.rate != rate:
-                samples = resample(samples, heard.rate, rate)
-            first = round(start_s * rate)
-            part = samples[max(0, -first) : max(0, length - first)]
-            robot[max(0, first) : max(0, first) + len(part)] = part
-        return robot
 
     def _on_diagnostics(self, message: Any, _: str) -> None:
         for status in message.status:
             values = {value.key: value.value for value in status.values}
             if values.get("state") == "active":
                 self.active.set()
-            if status.level and self._start_ns is not None:
+            now = self._now_s()
+            if status.level and now is not None and now < self._duration_s:
                 self._console.line(f"    node warns: {status.name}: {status.message}")
 
     def _on_speech(self, message: Any, _: str) -> None:
@@ -115,7 +116,8 @@ class Recorder:
     def _on_text(self, message: Any, _: str) -> None:
         at = self._since_start(message.header.stamp)
         if at is not None:
-            self._console.word(at, message.text)
+            if at < self._duration_s:
+                self._console.word(at, message.text)
             with self._lock:
                 self.heard.pieces.append((at, message.text))
 
@@ -131,14 +133,18 @@ class Recorder:
         start, end = self._since_start(message.header.stamp), self._since_start(message.end)
         if start is not None and end is not None:
             with self._lock:
-                self.heard.utterances.append((start, end, message.text))
+                utterance = (start, end, message.text, bool(message.interrupted))
+                self.heard.utterances.append(utterance)
 
     def _on_hold(self, message: Any, _: str) -> None:
-        start_ns = self._start_ns
-        if start_ns is not None:
+        at = self._now_s()
+        if at is not None:
             with self._lock:
-                at = (self._bus.now_ns() - start_ns) / NS
                 self.heard.holds.append((at, bool(message.data)))
+
+    def _now_s(self) -> float | None:
+        start_ns = self._start_ns
+        return None if start_ns is None else (self._bus.now_ns() - start_ns) / NS
 
     def _since_start(self, stamp: Any) -> float | None:
         """Return seconds since time 0; None for what belongs before it."""
@@ -146,6 +152,18 @@ class Recorder:
             return None
         seconds = (stamp.sec * NS + stamp.nanosec - self._start_ns) / NS
         return seconds if seconds >= 0 else None
+
+
+def robot_channel(heard: Heard, length: int, rate: int) -> np.ndarray:
+    """Put the robot's speech to its times in a channel float32 [length]."""
+    robot = np.zeros(length, np.float32)
+    for start_s, samples in heard.speech:
+        if heard.rate != rate:
+            samples = resample(samples, heard.rate, rate)
+        first = round(start_s * rate)
+        part = samples[max(0, -first) : max(0, length - first)]
+        robot[max(0, first) : max(0, first) + len(part)] = part
+    return robot
 
 
 def hold_spans(samples: list[tuple[float, bool]], end_s: float) -> tuple[tuple[float, float], ...]:
