@@ -17,8 +17,11 @@ from personaplex_ros.node.audio_messages import (
     read_audio,
 )
 from personaplex_ros.node.audio_types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
-from personaplex_ros.node.bus import LATCHED, SENSOR, Bus
+from personaplex_ros.node.bus import LATCHED, Bus, Qos
 from personaplex_ros.node.publisher_identity import StreamsByContinuity
+
+MICROPHONE = Qos(reliable=False, transient_local=False, depth=50)
+"""Sensor data with room for a second of 20 ms messages: a burst after a hiccup is not lost."""
 
 Deliver = Callable[[AudioChunk, int, float], None]
 """Called with a chunk, its arrival in node time [ns] and in time.perf_counter() [s]."""
@@ -52,7 +55,7 @@ class MicrophoneTopic:
         if type_name in (AUDIO_DATA, AUDIO_DATA_STAMPED):
             info = bus.subscribe("audio_in_info", AUDIO_INFO, LATCHED, self._take_info)
             self._open.callback(info.close)
-        audio = bus.subscribe("audio_in", type_name, SENSOR, self._take_audio)
+        audio = bus.subscribe("audio_in", type_name, MICROPHONE, self._take_audio)
         self._open.callback(audio.close)
 
     def start(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,16 +52,13 @@ def main(arguments: Sequence[str], load: EngineLoader = load_engine) -> int:
     try:
         conversation = Conversation(bus, parameters_of(parsed, bus.node), load)
         lifecycle = Lifecycle(bus, conversation)
-        if NO_AUTOSTART not in parsed.rest:
-            if not (lifecycle.change("configure") and lifecycle.change("activate")):
-                return 1
+        if NO_AUTOSTART in parsed.rest:
+            bus.log("info", "unconfigured: waits for ~/change_state")
+        elif not (lifecycle.change("configure") and lifecycle.change("activate")):
+            return 1
         ending.wait()
         return 0
     finally:
         if conversation is not None:
             conversation.shutdown()
         bus.close()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""The node as a process on a ROS 2 graph, with an independent client in another process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dds_support import loopback, process
+
+HERE = Path(__file__).resolve().parent
+ROBOT = str(HERE / "talk_peer.py")
+CALLER = HERE.parent / "config" / "demo" / "caller.wav"
+FRAME_NS = 80_000_000
+
+
+def start_node(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "personaplex_ros", "node", *arguments],
+        cwd=HERE.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def end_node(node: subprocess.Popen[str]) -> tuple[int, float, str]:
+    """Interrupt it; return exit status, seconds until the end, log."""
+    begin = time.monotonic()
+    node.send_signal(signal.SIGINT)
+    try:
+        _, log = node.communicate(timeout=20)
+    finally:
+        node.kill()
+    return node.returncode, time.monotonic() - begin, log
+
+
+def parameters(**values: object) -> list[str]:
+    return ["--ros-args", *(w for n, v in values.items() for w in ("-p", f"{n}:={v}"))]
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        loopback(environment)
+        running = start_node(*parameters(device="cpu", seed=1))
+        try:
+            assert running.stderr is not None
+            line = running.stderr.readline()
+            assert "loaded checkpoint nano" in line, line + running.stderr.read()
+            yield
+            status, seconds, log = end_node(running)
+            assert (status, seconds < 5.0) == (0, True), log
+        finally:
+            running.kill()
+
+
+def test_a_conversation_over_dds(node: None) -> None:
+    with process(ROBOT, "converse", str(CALLER), "6") as robot:
+        said = robot.line()
+    frames = 6 * 12.5
+    assert said["formats"] == [[24_000, 1, 1920]] and said["frame_ids"] == ["robot_mouth"]
+    assert abs(len(said["stamps"]) - frames) <= 8
+    assert set(np.diff(said["first_samples"])) == {1920}
+    steps = np.diff(said["stamps"])
+    # Capture stamps carry the sender's jitter; speech follows them frame by frame.
+    assert abs(np.median(steps) - FRAME_NS) < 5_000_000
+    stamps = set(said["stamps"])
+    assert said["text"], "the random model says something in six seconds"
+    assert all(stamp in stamps for stamp, *_ in said["text"])
+    assert all(token not in (0, 3) for _, _, token, _ in said["text"])
+    assert "user_started" in said["events"]
+    assert 8.0 < 1.0 / np.mean(np.diff(said["holds"])) < 14.0
+    assert np.mean(np.diff(said["diagnostics"])) == pytest.approx(1.0, abs=0.1)
+    assert said["values"]["conversation/state"] == "active"
+    assert int(said["values"]["microphone/chunks"]) >= 200
+    for key in ("model/frame time p50", "model/frame time p99", "model/late frames"):
+        assert key in said["values"]
+    assert "conversation/context used" in said["values"]
+
+
+def test_a_late_joiner_learns_the_state_at_once(node: None) -> None:
+    with process(ROBOT, "latched") as robot:
+        assert robot.line() == {"motion_hold": False}
+        assert set(robot.line()) == {"user_speaking"}
+        assert set(robot.line()) == {"robot_speaking"}
+
+
+def test_services_answer_a_hand_written_client(node: None) -> None:
+    with process(ROBOT, "services") as robot:
+        answers = robot.line()
+    assert answers["reset"][0] and answers["persona"] == [
+        True,
+        "began a new conversation as teacher",
+    ]
+    assert not answers["wrong"][0] and "pirate" in answers["wrong"][1]
+
+
+def test_life_cycle_services_pause_and_resume(node: None) -> None:
+    with process(ROBOT, "pause") as robot:
+        assert robot.line() == {"label": "deactivate", "success": True, "frames": 0}
+        resumed = robot.line()
+    assert resumed["success"] and resumed["frames"] >= 10
+
+
+def test_a_publisher_that_vanishes_is_filled_in_for_and_heard_again(node: None) -> None:
+    with process(ROBOT, "vanish") as robot:
+        said = robot.line()
+    assert growth(said, "filled frames") >= 10
+    assert growth(said, "source changes") >= 1
+    assert growth(said, "chunks") >= 95
+    assert said["longest_pause"] < 1.0, "the robot speaks on while nobody is heard"
+
+
+def test_of_two_publishers_one_is_heard_and_the_other_counted(node: None) -> None:
+    with process(ROBOT, "duel") as robot:
+        said = robot.line()
+    assert growth(said, "second publisher") >= 40
+    assert growth(said, "chunks") >= 50
+
+
+def test_faulty_messages_are_counted_one_by_one(node: None) -> None:
+    with process(ROBOT, "faults") as robot:
+        said = robot.line()
+    assert growth(said, "empty") == 1
+    assert growth(said, "bad channels") == 2
+    assert growth(said, "bad rate") == 1
+    assert growth(said, "oversized") == 1
+    assert growth(said, "gaps") == 1 and growth(said, "gap samples") == 1920
+
+
+def growth(said: dict, counter: str) -> int:
+    key = f"microphone/{counter}"
+    return int(said["after"][key]) - int(said["before"][key])
+
+
+def test_without_autostart_the_node_waits_and_ends_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
+    loopback(monkeypatch)
+    node = start_node("--no-autostart", *parameters(device="cpu"))
+    assert node.stderr is not None
+    assert "waits for ~/change_state" in node.stderr.readline()
+    status, seconds, log = end_node(node)
+    assert status == 0 and seconds < 5.0, log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--ros-args", "-p", "text_temperature:=9.0"], "text_temperature is 9.0; it must be"),
+        (["--ros-args", "-p", "colour:=red"], "there is no parameter colour"),
+        (["--ros-args", "--params-file", "none.yaml"], "none.yaml cannot be read"),
+        (["--fast"], "unknown argument '--fast'"),
+        (["--ros-args", "-p", "checkpoint:=/nowhere"], "no checkpoint folder /nowhere"),
+    ],
+)
+def test_the_node_refuses_what_it_cannot_use(
+    arguments: list[str], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loopback(monkeypatch)
+    node = start_node(*arguments)
+    _, log = node.communicate(timeout=60)
+    assert node.returncode != 0 and problem in log
