@@ -12,8 +12,9 @@ import pytest
 from hub_client import REPOSITORY, Client
 from hub_server import COMMIT, Hub, serve
 
-from personaplex_ros.checkpoint.download import needed_files, readable
+from personaplex_ros.checkpoint.download import needed_files
 from personaplex_ros.resources import share_directory
+from personaplex_ros.units import readable
 
 MODEL = "model.safetensors"
 VOICES = "voices.tgz"
@@ -240,7 +241,21 @@ class _Claimed(bytes):
 
 def test_a_folder_that_cannot_be_written_is_named(client: Client) -> None:
     client.folder.write_text("a file where the folder should be")
-    assert f"cannot write into {client.folder}" in client.refused()
+    assert str(client.folder) in client.refused()
+
+
+def test_a_repository_named_for_use_is_fetched_once_and_then_needs_no_hub(
+    hub: Hub, client: Client
+) -> None:
+    status, first, err = client.cached()
+    assert status == 0, err
+    hub.requests.clear()
+    status, second, err = client.cached()
+    assert status == 0, err
+    assert not hub.requests
+    folder = Path(second.strip())
+    assert first.splitlines()[-1] == str(folder)
+    assert (folder / MODEL).read_bytes() == hub.files[MODEL]
 
 
 def test_needed_files_are_those_that_the_configuration_names() -> None:
@@ -255,4 +270,5 @@ def test_names_that_lead_out_of_the_folder_are_refused(name: str) -> None:
 
 
 def test_sizes_are_written_in_decimal_units() -> None:
-    assert [readable(n) for n in (999, 16_736_000_000, 20_000)] == ["999 B", "16.7 GB", "20.0 kB"]
+    sizes = (999, 20_000, 999_999, 16_736_000_000)
+    assert [readable(n) for n in sizes] == ["999 B", "20.0 kB", "1.0 MB", "16.7 GB"]

@@ -31,6 +31,7 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, CheckpointFiles
 from personaplex_ros.checkpoint.inspection import inspect
+from personaplex_ros.units import readable
 
 PUBLISHED = "nvidia/personaplex-7b-v1"
 CONFIG = "config.json"
@@ -122,19 +123,24 @@ def needed_files(config: Mapping[str, Any]) -> list[str]:
     return names
 
 
-def readable(size: int) -> str:
-    """Write a number of bytes as people do (decimal units)."""
-    number, units = float(size), ["B", "kB", "MB", "GB"]
-    while number >= 1000 and len(units) > 1:
-        number, units = number / 1000, units[1:]
-    return f"{number:.{0 if units[0] == 'B' else 1}f} {units[0]}"
+def cached_checkpoint(repository: str) -> Path:
+    """Return the folder of a repository's checkpoint in huggingface_hub's home; fetch if absent.
+
+    Nothing is asked of the hub when the files are there. Raises as ``download`` does.
+    """
+    folder = Path(constants.HF_HOME) / "personaplex" / repository.replace("/", "--")
+    try:
+        return CheckpointFiles.find(folder).directory
+    except FileNotFoundError:
+        return download(Repository(repository, "main"), folder).directory
 
 
 def _look_all(
     repository: Repository, config: Mapping[str, Any], say: Callable[[str], None]
 ) -> list[RemoteFile]:
     files, absent = [], []
-    for name in [*needed_files(config), VOICES]:
+    # The weights are last: a folder that holds them holds everything.
+    for name in [VOICES, *reversed(needed_files(config))]:
         try:
             files.append(repository.look(name))
         except EntryNotFoundError:

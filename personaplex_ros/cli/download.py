@@ -33,9 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nstopped; run the command again to continue")
         return 130
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise RuntimeError(f"cannot write into {folder}: {error.strerror or error}") from error
     print(f"{files.directory} is complete; use it with --checkpoint {files.directory}")
     return 0
