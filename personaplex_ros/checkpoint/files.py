@@ -64,7 +64,11 @@ class CheckpointFiles:
         name = config.get("mimi_config_name")
         if not name:
             return parts
-        codec = MimiConfig.from_json(_read_json(directory / str(name), needed=True))
+        path = directory / str(name)
+        try:
+            codec = MimiConfig.from_json(_read_json(path, needed=True))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         return replace(parts, mimi_config=codec)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from personaplex_ros.nn.configuration import integers, read, refuse
+
 Shapes = Mapping[str, Sequence[int]]
 
 SILENCE_CODES = (948, 243, 1178, 546, 1736, 1030, 1978, 2008)
@@ -80,8 +82,9 @@ class LMConfig:
             )
         base = LMConfig()
         audio_rows = _count(shapes, "emb.{}.weight")
-        delays = config.get("delays")
-        if delays is None:
+        no_delays: tuple[int, ...] = ()
+        delays = read(config, "delays", no_delays, integers)
+        if not delays:
             if audio_rows != base.audio_rows:
                 raise ValueError(
                     f"config.json must give `delays`: the model has {audio_rows} audio rows, the "
@@ -90,40 +93,75 @@ class LMConfig:
             delays = base.delays
         if len(delays) != 1 + audio_rows:
             raise ValueError(f"config.json: {len(delays)} delays for {1 + audio_rows} token rows")
-        cardinality = shapes["emb.0.weight"][0] - 1
+        depth_steps = _count(shapes, "linears.{}.weight")
+        # A file may carry fewer depth steps than are configured; Moshi has the agent's alone.
+        both_speakers = read(config, "dep_q", depth_steps, int) > audio_rows // 2
+        kind = read(config, "model_type", "personaplex" if both_speakers else "moshi", str)
         result = LMConfig(
             dim=shapes["emb.0.weight"][1],
-            heads=int(config.get("num_heads", base.heads)),
+            heads=read(config, "num_heads", base.heads, int),
             layers=_count(shapes, "transformer.layers.{}.norm1.alpha"),
             hidden=shapes["transformer.layers.0.gating.linear_out.weight"][1],
-            context=int(config.get("context", base.context)),
-            max_period=float(config.get("max_period", base.max_period)),
+            context=read(config, "context", base.context, int),
+            max_period=read(config, "max_period", base.max_period, float),
             text_cardinality=shapes["text_emb.weight"][0] - 1,
-            cardinality=cardinality,
+            cardinality=shapes["emb.0.weight"][0] - 1,
             audio_rows=audio_rows,
-            depth_steps=_count(shapes, "linears.{}.weight"),
+            depth_steps=depth_steps,
             depth_dim=shapes["depformer_in.0.weight"][0],
-            depth_heads=int(config.get("depformer_num_heads", base.depth_heads)),
+            depth_heads=read(config, "depformer_num_heads", base.depth_heads, int),
             depth_layers=_count(shapes, "depformer.layers.{}.norm1.alpha"),
             depth_hidden=shapes["depformer.layers.0.gating.0.linear_out.weight"][1],
-            delays=tuple(int(d) for d in delays),
-            text_padding=int(config.get("existing_text_padding_id", base.text_padding)),
-            text_end_padding=int(config.get("existing_text_end_padding_id", base.text_end_padding)),
-            silence_codes=tuple(config.get("silence_codes", base.silence_codes)),
-            sine_codes=tuple(config.get("sine_codes", base.sine_codes)),
-            prompt_pause=float(config.get("prompt_pause", base.prompt_pause)),
-            takes_persona=config.get("model_type", "personaplex") != "moshi",
+            delays=delays,
+            text_padding=read(config, "existing_text_padding_id", base.text_padding, int),
+            text_end_padding=read(
+                config, "existing_text_end_padding_id", base.text_end_padding, int
+            ),
+            silence_codes=read(config, "silence_codes", base.silence_codes, integers),
+            sine_codes=read(config, "sine_codes", base.sine_codes, integers),
+            prompt_pause=read(config, "prompt_pause", base.prompt_pause, float),
+            takes_persona=kind != "moshi",
         )
-        for key, codes in (
-            ("silence_codes", result.silence_codes),
-            ("sine_codes", result.sine_codes),
-        ):
-            if len(codes) != result.codebooks or max(codes) >= cardinality or min(codes) < 0:
-                raise ValueError(
-                    f"config.json must give `{key}`: {result.codebooks} ids below {cardinality}; "
-                    f"there are {list(codes)}"
-                )
+        _check(result, config)
         return result
+
+
+def _check(result: LMConfig, config: Mapping[str, Any]) -> None:
+    """Refuse impossible values, and a configuration that belongs to another file."""
+    for key, codes in (("silence_codes", result.silence_codes), ("sine_codes", result.sine_codes)):
+        fits = len(codes) == result.codebooks and set(codes) <= set(range(result.cardinality))
+        if not fits:
+            raise ValueError(
+                f"config.json must give `{key}`: {result.codebooks} ids below "
+                f"{result.cardinality}; there are {list(codes)}"
+            )
+    text_ids = range(result.text_cardinality)
+    refuse(
+        config,
+        {
+            "num_heads": result.heads > 0 and result.dim % (2 * result.heads) == 0,
+            "depformer_num_heads": result.depth_heads > 0
+            and result.depth_dim % result.depth_heads == 0,
+            "context": result.context >= 2,
+            "max_period": result.max_period > 0,
+            "delays": min(result.delays) >= 0,
+            "existing_text_padding_id": result.text_padding in text_ids,
+            "existing_text_end_padding_id": result.text_end_padding in text_ids,
+            "prompt_pause": 0 <= result.prompt_pause < float("inf"),
+        },
+    )
+    stored = {
+        "dim": result.dim, "num_layers": result.layers, "text_card": result.text_cardinality,
+        "card": result.cardinality, "n_q": result.audio_rows, "depformer_dim": result.depth_dim,
+        "depformer_num_layers": result.depth_layers,
+    }  # fmt: skip
+    other = [
+        f"`{key}` is {config[key]!r}, the file has {value}"
+        for key, value in stored.items()
+        if config.get(key, value) != value
+    ]
+    if other:
+        raise ValueError(f"config.json belongs to another file: {', '.join(other)}")
 
 
 def _count(shapes: Shapes, pattern: str) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from personaplex_ros.nn.configuration import integers, read, refuse
+
 
 @dataclass(frozen=True)
 class MimiConfig:
@@ -44,51 +46,71 @@ class MimiConfig:
     def from_json(config: Mapping[str, Any]) -> MimiConfig:
         """Read a ``mimi_config.json``; a key that is not given has its published value.
 
-        Raises ValueError for a structure that this codec does not have.
+        Raises ValueError naming a key that is not valid, or a structure this codec does not have.
         """
-        seanet, quantizer = config.get("seanet", {}), config.get("quantizer", {})
-        transformer = config.get("transformer", {})
-        unlike = {
-            "channels": (config.get("channels", 1), 1),
-            "seanet.n_residual_layers": (seanet.get("n_residual_layers", 1), 1),
-            "seanet.norm": (seanet.get("norm", "none"), "none"),
-            "seanet.activation": (seanet.get("activation", "ELU"), "ELU"),
-            "seanet.true_skip": (seanet.get("true_skip", True), True),
-            "transformer.norm": (transformer.get("norm", "layer_norm"), "layer_norm"),
-            "transformer.gating": (transformer.get("gating", "none"), "none"),
-            "transformer.positional_embedding": (
-                transformer.get("positional_embedding", "rope"),
-                "rope",
-            ),
-        }
-        for key, (given, known) in unlike.items():
-            if given != known:
-                raise ValueError(
-                    f"codec configuration: {key} is {given!r}, only {known!r} is known"
-                )
+        flat = _flat(config)
+        known = {
+            "channels": 1, "seanet.n_residual_layers": 1, "seanet.norm": "none",
+            "seanet.activation": "ELU", "seanet.true_skip": True, "transformer.norm": "layer_norm",
+            "transformer.gating": "none", "transformer.positional_embedding": "rope",
+        }  # fmt: skip
+        for key, value in known.items():
+            if flat.get(key, value) != value:
+                raise ValueError(f"`{key}` is {flat[key]!r}, only {value!r} is known")
         base = MimiConfig()
         result = MimiConfig(
-            sample_rate=int(config.get("sample_rate", base.sample_rate)),
-            frame_rate=float(config.get("frame_rate", base.frame_rate)),
-            filters=int(seanet.get("n_filters", base.filters)),
-            dimension=int(seanet.get("dimension", base.dimension)),
-            ratios=tuple(int(r) for r in seanet.get("ratios", base.ratios)),
-            kernel=int(seanet.get("kernel_size", base.kernel)),
-            residual_kernel=int(seanet.get("residual_kernel_size", base.residual_kernel)),
-            last_kernel=int(seanet.get("last_kernel_size", base.last_kernel)),
-            compress=int(seanet.get("compress", base.compress)),
-            heads=int(transformer.get("num_heads", base.heads)),
-            layers=int(transformer.get("num_layers", base.layers)),
-            hidden=int(transformer.get("dim_feedforward", base.hidden)),
-            context=int(transformer.get("context", base.context)),
-            max_period=float(transformer.get("max_period", base.max_period)),
-            code_dimension=int(quantizer.get("dimension", base.code_dimension)),
-            cardinality=int(quantizer.get("bins", base.cardinality)),
-            codebooks=int(quantizer.get("n_q", base.codebooks)),
+            sample_rate=read(flat, "sample_rate", base.sample_rate, int),
+            frame_rate=read(flat, "frame_rate", base.frame_rate, float),
+            filters=read(flat, "seanet.n_filters", base.filters, int),
+            dimension=read(flat, "seanet.dimension", base.dimension, int),
+            ratios=read(flat, "seanet.ratios", base.ratios, integers),
+            kernel=read(flat, "seanet.kernel_size", base.kernel, int),
+            residual_kernel=read(flat, "seanet.residual_kernel_size", base.residual_kernel, int),
+            last_kernel=read(flat, "seanet.last_kernel_size", base.last_kernel, int),
+            compress=read(flat, "seanet.compress", base.compress, int),
+            heads=read(flat, "transformer.num_heads", base.heads, int),
+            layers=read(flat, "transformer.num_layers", base.layers, int),
+            hidden=read(flat, "transformer.dim_feedforward", base.hidden, int),
+            context=read(flat, "transformer.context", base.context, int),
+            max_period=read(flat, "transformer.max_period", base.max_period, float),
+            code_dimension=read(flat, "quantizer.dimension", base.code_dimension, int),
+            cardinality=read(flat, "quantizer.bins", base.cardinality, int),
+            codebooks=read(flat, "quantizer.n_q", base.codebooks, int),
         )
-        if result.frame_size != result.latent_stride * prod(result.ratios):
-            raise ValueError(
-                f"codec configuration: a frame of {result.frame_size} samples is not a multiple "
-                f"of the strides {result.ratios}"
-            )
+        _check(result, flat)
         return result
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested keys as ``section.key``."""
+    flat = dict(config)
+    for section in ("seanet", "transformer", "quantizer"):
+        content = flat.pop(section, {})
+        if not isinstance(content, Mapping):
+            raise ValueError(f"`{section}` is {content!r}, it must be an object")
+        flat |= {f"{section}.{key}": value for key, value in content.items()}
+    return flat
+
+
+def _check(result: MimiConfig, flat: Mapping[str, Any]) -> None:
+    refuse(
+        flat,
+        {
+            "sample_rate": result.sample_rate > 0,
+            "frame_rate": 0 < result.frame_rate <= result.sample_rate,
+            "seanet.n_filters": result.filters > 0,
+            "seanet.ratios": min(result.ratios, default=0) > 0,
+            "seanet.compress": result.compress > 0,
+            "transformer.num_heads": result.heads > 0
+            and result.dimension % (2 * result.heads) == 0,
+            "transformer.max_period": result.max_period > 0,
+            "quantizer.n_q": result.codebooks > 1,
+        },
+    )
+    if result.frame_size != result.latent_stride * prod(result.ratios):
+        raise ValueError(
+            f"a frame of {result.frame_size} samples is not a multiple of the strides "
+            f"{result.ratios}"
+        )
+    # Of the context, one position is never seen, and a frame needs all of its own.
+    refuse(flat, {"transformer.context": result.context > result.latent_stride})
