@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from personaplex_ros.checkpoint.files import CheckpointFiles
-from personaplex_ros.checkpoint.loading import Shape, _header, _open, _shapes, compare
+from personaplex_ros.checkpoint.loading import Shape, _header, _open, _shapes, _strange, compare
 from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
 
@@ -22,24 +22,26 @@ class ModelSizes:
 def inspect(files: CheckpointFiles) -> ModelSizes:
     """Compare both weight files with their configuration; nothing but their headers is read.
 
-    Raises ValueError as loading would: for a file cut short, and for missing, surplus or misshapen
-    tensors.
+    Raises ValueError as loading would: for a file cut short, and for tensors that are missing,
+    surplus, misshapen or not floats.
     """
-    shapes = read_shapes(files.model)
-    try:
-        config = LMConfig.from_checkpoint(files.config, shapes)
-    except ValueError as error:
-        raise ValueError(f"{files.model}: {error}") from error
-    compare(files.model, shapes, _shapes(LanguageModel(config, device="meta")))
-    codec = Mimi(files.mimi_config, device="meta")
-    compare(files.mimi, read_shapes(files.mimi), _shapes(codec))
+    with _open(files.model, "cpu") as file:
+        shapes = _header(file)
+        try:
+            config = LMConfig.from_checkpoint(files.config, shapes)
+        except ValueError as error:
+            raise ValueError(f"{files.model} with its config.json: {error}") from error
+        compare(files.model, shapes, _shapes(LanguageModel(config, device="meta")), _strange(file))
+    with _open(files.mimi, "cpu") as file:
+        codec = Mimi(files.mimi_config, device="meta")
+        compare(files.mimi, _header(file), _shapes(codec), _strange(file))
     return ModelSizes(config, files.mimi_config)
 
 
 def read_shapes(path: Path) -> dict[str, Shape]:
     """Return the shape of every tensor of a safetensors file.
 
-    Raises ValueError when the file is cut short or holds tensors of a type that is not loaded.
+    Raises ValueError when the file is cut short.
     """
     with _open(path, "cpu") as file:
         return _header(file)

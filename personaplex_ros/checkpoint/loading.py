@@ -7,7 +7,7 @@ and then each tensor is read once, straight to its device, and takes the place o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,12 @@ LISTED = 12  # differences of a kind that an error lists in full
 def load_codec(path: Path, config: MimiConfig, device: torch.device | str) -> Mimi:
     """Load the Mimi codec in float32.
 
-    Raises ValueError naming all tensors that are missing, surplus or misshapen.
+    Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
     codec = Mimi(config, device="meta")
     with _open(path, device) as file:
         names = list(codec.state_dict())
-        compare(path, _header(file), _shapes(codec))
+        compare(path, _header(file), _shapes(codec), _strange(file))
         state = {name: file.get_tensor(name).float() for name in names}
     codec.load_state_dict(state, assign=True)
     codec.quantizer.derive()
@@ -49,15 +49,15 @@ def load_language_model(
 
     ``config`` is the content of config.json. Only the weights of ``depth_steps`` depth steps are
     read, by default those of the agent's codebooks; when the file has fewer, they repeat.
-    Raises ValueError naming all tensors that are missing, surplus or misshapen.
+    Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
     with _open(path, device) as file:
         header = _header(file)
         try:
             stored = LMConfig.from_checkpoint(config, header)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        compare(path, header, _shapes(LanguageModel(stored, device="meta")))
+            raise ValueError(f"{path} with its config.json: {error}") from error
+        compare(path, header, _shapes(LanguageModel(stored, device="meta")), _strange(file))
         wanted = stored.with_depth_steps(depth_steps or stored.codebooks)
         model = LanguageModel(wanted, device="meta", dtype=dtype)
         state = {}
@@ -68,8 +68,16 @@ def load_language_model(
     return model.eval().requires_grad_(False)
 
 
-def compare(path: Path, found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
-    """Raise ValueError if the tensors of a file are not the expected ones."""
+def compare(
+    path: Path,
+    found: Mapping[str, Shape],
+    expected: Mapping[str, Shape],
+    strange: Sequence[str] = (),
+) -> None:
+    """Raise ValueError if the tensors of a file are not the expected ones.
+
+    ``strange`` describes tensors of a type that cannot be loaded.
+    """
     wrong = [
         f"{name} is {list(found[name])}, must be {list(shape)}"
         for name, shape in expected.items()
@@ -79,6 +87,7 @@ def compare(path: Path, found: Mapping[str, Shape], expected: Mapping[str, Shape
         "missing": [name for name in expected if name not in found],
         "surplus": [name for name in found if name not in expected],
         "misshapen": wrong,
+        "of a type that cannot be loaded": strange,
     }
     texts = [f"{kind}: {_list(names)}" for kind, names in problems.items() if names]
     if texts:
@@ -98,16 +107,14 @@ def _open(path: Path, device: torch.device | str) -> Any:
 
 
 def _header(file: Any) -> dict[str, Shape]:
-    """Return the shapes of all tensors from the header alone; refuse other types than floats."""
-    shapes, strange = {}, []
-    for name in file.keys():
-        entry = file.get_slice(name)
-        shapes[name] = tuple(entry.get_shape())
-        if entry.get_dtype() not in FLOATS:
-            strange.append(f"{name} is {entry.get_dtype()}")
-    if strange:
-        raise ValueError(f"tensors of a type that cannot be loaded: {_list(strange)}")
-    return shapes
+    """Return the shapes of all tensors from the header alone."""
+    return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+
+
+def _strange(file: Any) -> list[str]:
+    """Name the tensors that are of another type than a float that torch computes with."""
+    types = {name: file.get_slice(name).get_dtype() for name in file.keys()}
+    return [f"{name} is {kind}" for name, kind in types.items() if kind not in FLOATS]
 
 
 def _shapes(module: nn.Module) -> dict[str, Shape]:
@@ -135,7 +142,10 @@ def _read(file: Any, name: str, stored_steps: int, wanted_steps: int) -> Tensor:
     step = re.fullmatch(r"(depformer_in|linears|depformer\.layers\.\d+\.gating)\.(\d+)(\..*)", name)
     if step:
         name = f"{step[1]}.{int(step[2]) % stored_steps}{step[3]}"
+    # Table k belongs to step k + 1. Where a step repeats step 0, which has none (it reads the text
+    # token), the last one stands in.
     embedding = re.fullmatch(r"depformer_emb\.(\d+)\.weight", name)
     if embedding and int(embedding[1]) >= stored_steps - 1:
-        name = f"depformer_emb.{int(embedding[1]) % (stored_steps - 1)}.weight"
+        table = min(int(embedding[1]) % stored_steps, stored_steps - 2)
+        name = f"depformer_emb.{table}.weight"
     return file.get_tensor(name)

@@ -12,7 +12,7 @@ WORD_BEGIN = "\u2581"  # SentencePiece writes a leading space so
 class TextTokenizer:
     """Text <-> ids of the language model.
 
-    Raises ValueError if the file is not a SentencePiece model or lacks ids that the model has.
+    Raises ValueError if the file is not a SentencePiece model, or not that of the language model.
     """
 
     def __init__(self, path: Path, cardinality: int):
@@ -21,7 +21,7 @@ class TextTokenizer:
         except (RuntimeError, OSError) as error:
             raise ValueError(f"{path} is not a SentencePiece model: {error}") from error
         size = self._model.get_piece_size()
-        if size < cardinality:
+        if size != cardinality:
             raise ValueError(
                 f"{path} has {size} pieces, the language model has {cardinality}; they do not "
                 "belong together"
