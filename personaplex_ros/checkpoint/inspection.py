@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from personaplex_ros.checkpoint.files import CheckpointFiles
-from personaplex_ros.checkpoint.loading import Shape, _header, _open, _shapes, _strange, compare
+from personaplex_ros.checkpoint.loading import (
+    Shape,
+    compare,
+    module_shapes,
+    open_weights,
+    stored_shapes,
+    unloadable,
+)
 from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
 
@@ -25,16 +32,21 @@ def inspect(files: CheckpointFiles) -> ModelSizes:
     Raises ValueError as loading would: for a file cut short, and for tensors that are missing,
     surplus, misshapen or not floats.
     """
-    with _open(files.model, "cpu") as file:
-        shapes = _header(file)
+    with open_weights(files.model, "cpu") as file:
+        shapes = stored_shapes(file)
         try:
             config = LMConfig.from_checkpoint(files.config, shapes)
         except ValueError as error:
             raise ValueError(f"{files.model} with its config.json: {error}") from error
-        compare(files.model, shapes, _shapes(LanguageModel(config, device="meta")), _strange(file))
-    with _open(files.mimi, "cpu") as file:
+        compare(
+            files.model,
+            shapes,
+            module_shapes(LanguageModel(config, device="meta")),
+            unloadable(file),
+        )
+    with open_weights(files.mimi, "cpu") as file:
         codec = Mimi(files.mimi_config, device="meta")
-        compare(files.mimi, _header(file), _shapes(codec), _strange(file))
+        compare(files.mimi, stored_shapes(file), module_shapes(codec), unloadable(file))
     return ModelSizes(config, files.mimi_config)
 
 
@@ -43,5 +55,5 @@ def read_shapes(path: Path) -> dict[str, Shape]:
 
     Raises ValueError when the file is cut short.
     """
-    with _open(path, "cpu") as file:
-        return _header(file)
+    with open_weights(path, "cpu") as file:
+        return stored_shapes(file)

@@ -29,9 +29,9 @@ def load_codec(path: Path, config: MimiConfig, device: torch.device | str) -> Mi
     Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
     codec = Mimi(config, device="meta")
-    with _open(path, device) as file:
+    with open_weights(path, device) as file:
         names = list(codec.state_dict())
-        compare(path, _header(file), _shapes(codec), _strange(file))
+        compare(path, stored_shapes(file), module_shapes(codec), unloadable(file))
         state = {name: file.get_tensor(name).float() for name in names}
     codec.load_state_dict(state, assign=True)
     codec.quantizer.derive()
@@ -51,13 +51,13 @@ def load_language_model(
     read, by default those of the agent's codebooks; when the file has fewer, they repeat.
     Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
-    with _open(path, device) as file:
-        header = _header(file)
+    with open_weights(path, device) as file:
+        header = stored_shapes(file)
         try:
             stored = LMConfig.from_checkpoint(config, header)
         except ValueError as error:
             raise ValueError(f"{path} with its config.json: {error}") from error
-        compare(path, header, _shapes(LanguageModel(stored, device="meta")), _strange(file))
+        compare(path, header, module_shapes(LanguageModel(stored, device="meta")), unloadable(file))
         wanted = stored.with_depth_steps(depth_steps or stored.codebooks)
         model = LanguageModel(wanted, device="meta", dtype=dtype)
         state = {}
@@ -97,7 +97,8 @@ def compare(
         )
 
 
-def _open(path: Path, device: torch.device | str) -> Any:
+def open_weights(path: Path, device: torch.device | str) -> Any:
+    """Open a safetensors file for tensors on a device; ValueError when it was cut short."""
     try:
         return safe_open(path, framework="pt", device=str(device))
     except SafetensorError as error:
@@ -106,18 +107,19 @@ def _open(path: Path, device: torch.device | str) -> Any:
         ) from error
 
 
-def _header(file: Any) -> dict[str, Shape]:
+def stored_shapes(file: Any) -> dict[str, Shape]:
     """Return the shapes of all tensors from the header alone."""
     return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
 
 
-def _strange(file: Any) -> list[str]:
+def unloadable(file: Any) -> list[str]:
     """Name the tensors that are of another type than a float that torch computes with."""
     types = {name: file.get_slice(name).get_dtype() for name in file.keys()}
     return [f"{name} is {kind}" for name, kind in types.items() if kind not in FLOATS]
 
 
-def _shapes(module: nn.Module) -> dict[str, Shape]:
+def module_shapes(module: nn.Module) -> dict[str, Shape]:
+    """Return the shapes of all tensors that a module loads."""
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
 

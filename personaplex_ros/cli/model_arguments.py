@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from personaplex_ros.checkpoint import CheckpointFiles
+from personaplex_ros.checkpoint.download import cached_checkpoint
 from personaplex_ros.engine import Engine, Persona, Sampling, load_persona
 
 
@@ -62,10 +63,7 @@ def load_engine(arguments: argparse.Namespace) -> Engine:
     """Load the engine that the arguments name."""
     checkpoint = arguments.checkpoint
     if arguments.hf_repo and not checkpoint:
-        from personaplex_ros.checkpoint.download import Repository, download
-
-        checkpoint = Path.home() / ".cache" / "personaplex_ros" / arguments.hf_repo
-        download(Repository(arguments.hf_repo, "main"), checkpoint)
+        checkpoint = cached_checkpoint(arguments.hf_repo)
     if arguments.moshi_weight and not checkpoint:
         checkpoint = Path(arguments.moshi_weight).parent
     files = CheckpointFiles.find(
