@@ -113,6 +113,64 @@ class ChangeStateResponse(IdlStruct, typename="lifecycle_msgs::srv::dds_::Change
     success: bool = False
 
 
+@dataclass
+class ParameterValue(IdlStruct, typename="rcl_interfaces::msg::dds_::ParameterValue_"):
+    type: t.uint8 = 0
+    bool_value: bool = False
+    integer_value: t.int64 = 0
+    double_value: t.float64 = 0.0
+    string_value: str = ""
+    byte_array_value: t.sequence[t.byte] = field(default_factory=list)
+    bool_array_value: t.sequence[bool] = field(default_factory=list)
+    integer_array_value: t.sequence[t.int64] = field(default_factory=list)
+    double_array_value: t.sequence[t.float64] = field(default_factory=list)
+    string_array_value: t.sequence[str] = field(default_factory=list)
+
+
+@dataclass
+class Parameter(IdlStruct, typename="rcl_interfaces::msg::dds_::Parameter_"):
+    name: str = ""
+    value: ParameterValue = field(default_factory=ParameterValue)
+
+
+@dataclass
+class SetParametersResult(IdlStruct, typename="rcl_interfaces::msg::dds_::SetParametersResult_"):
+    successful: bool = False
+    reason: str = ""
+
+
+@dataclass
+class SetParametersRequest(IdlStruct, typename="rcl_interfaces::srv::dds_::SetParameters_Request_"):
+    guid: t.uint64 = 0
+    seq: t.int64 = 0
+    parameters: t.sequence[Parameter] = field(default_factory=list)
+
+
+@dataclass
+class SetParametersResponse(
+    IdlStruct, typename="rcl_interfaces::srv::dds_::SetParameters_Response_"
+):
+    guid: t.uint64 = 0
+    seq: t.int64 = 0
+    results: t.sequence[SetParametersResult] = field(default_factory=list)
+
+
+@dataclass
+class GetParametersRequest(IdlStruct, typename="rcl_interfaces::srv::dds_::GetParameters_Request_"):
+    guid: t.uint64 = 0
+    seq: t.int64 = 0
+    names: t.sequence[str] = field(default_factory=list)
+
+
+@dataclass
+class GetParametersResponse(
+    IdlStruct, typename="rcl_interfaces::srv::dds_::GetParameters_Response_"
+):
+    guid: t.uint64 = 0
+    seq: t.int64 = 0
+    values: t.sequence[ParameterValue] = field(default_factory=list)
+
+
 def now() -> Time:
     return Time(*divmod(time.time_ns(), 1_000_000_000))
 
@@ -232,6 +290,25 @@ class Robot(Peer):
             name: [answer.success, answer.message]
             for name, answer in (("reset", reset), ("persona", persona), ("wrong", wrong))
         })  # fmt: skip
+
+    def parameters(self) -> None:
+        """Set good, bad, late and unknown parameters, and read back."""
+        request = SetParametersRequest(
+            parameters=[
+                Parameter("text_temperature", ParameterValue(type=3, double_value=0.5)),
+                Parameter("text_temperature", ParameterValue(type=3, double_value=9.0)),
+                Parameter("checkpoint", ParameterValue(type=4, string_value="other")),
+                Parameter("colour", ParameterValue(type=2, integer_value=1)),
+                Parameter("greedy", ParameterValue(type=0)),
+            ]
+        )
+        results = self.call("set_parameters", request, SetParametersResponse).results
+        names = GetParametersRequest(names=["text_temperature", "seed", "colour"])
+        values = self.call("get_parameters", names, GetParametersResponse).values
+        say(
+            results=[[result.successful, result.reason] for result in results],
+            values=[[v.type, v.double_value, v.integer_value] for v in values],
+        )
 
     def pause(self) -> None:
         """Deactivate and activate again; say how much was heard in each state."""

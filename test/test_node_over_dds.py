@@ -102,6 +102,20 @@ def test_services_answer_a_hand_written_client(node: None) -> None:
     assert not answers["wrong"][0] and "pirate" in answers["wrong"][1]
 
 
+def test_parameter_services_set_what_may_be_set(node: None) -> None:
+    with process(ROBOT, "parameters") as robot:
+        said = robot.line()
+    assert [done for done, _ in said["results"]] == [True, False, False, False, False]
+    reasons = [reason for _, reason in said["results"]]
+    for reason, expected in zip(
+        reasons,
+        ("", "text_temperature is 9.0", "before configure", "no parameter colour", "NoneType"),
+        strict=True,
+    ):
+        assert expected in reason
+    assert said["values"] == [[3, 0.5, 0], [2, 0.0, 1], [0, 0.0, 0]]
+
+
 def test_life_cycle_services_pause_and_resume(node: None) -> None:
     with process(ROBOT, "pause") as robot:
         assert robot.line() == {"label": "deactivate", "success": True, "frames": 0}

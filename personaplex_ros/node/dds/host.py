@@ -8,6 +8,7 @@ from typing import Any
 from personaplex_ros.node.conversation import Conversation, EngineLoader
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.lifecycle import Lifecycle
+from personaplex_ros.node.dds.parameter_services import ParameterServices
 from personaplex_ros.node.ending import ending_signal
 from personaplex_ros.node.loading import load_engine
 from personaplex_ros.node.names import NodeName, RosArguments, parse_ros_arguments
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str], load: EngineLoader = load_engine) -> int:
     try:
         conversation = Conversation(bus, parameters_of(parsed, bus.node), load)
         lifecycle = Lifecycle(bus, conversation)
+        ParameterServices(bus, conversation)
         if NO_AUTOSTART in parsed.rest:
             bus.log("info", "unconfigured: waits for ~/change_state")
         elif not (lifecycle.change("configure") and lifecycle.change("activate")):

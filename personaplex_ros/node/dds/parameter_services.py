@@ -1,0 +1,123 @@
+"""The services by which `ros2 param` reads and sets a node's parameters (rcl_interfaces)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.conversation import Conversation
+from personaplex_ros.node.parameter import Parameter, ParameterError, Value, When
+from personaplex_ros.node.parameters import PARAMETERS, lookup
+
+NOT_SET = 0
+# rcl_interfaces/ParameterType, and the field of ParameterValue that holds such a value.
+TYPES: dict[type, tuple[int, str]] = {
+    bool: (1, "bool_value"),
+    int: (2, "integer_value"),
+    float: (3, "double_value"),
+    str: (4, "string_value"),
+}
+
+
+class ParameterServices:
+    """Serves the parameter table and the conversation's present values."""
+
+    def __init__(self, bus: Bus, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._value = bus.message("rcl_interfaces/msg/ParameterValue")
+        self._descriptor = bus.message("rcl_interfaces/msg/ParameterDescriptor")
+        self._float_range = bus.message("rcl_interfaces/msg/FloatingPointRange")
+        self._integer_range = bus.message("rcl_interfaces/msg/IntegerRange")
+        self._result = bus.message("rcl_interfaces/msg/SetParametersResult")
+        handlers: dict[str, Callable[[Any, Any], Any]] = {
+            "ListParameters": self._on_list,
+            "GetParameters": self._on_get,
+            "GetParameterTypes": self._on_types,
+            "DescribeParameters": self._on_describe,
+            "SetParameters": self._on_set,
+            "SetParametersAtomically": self._on_set_atomically,
+        }
+        for name, handler in handlers.items():
+            snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+            bus.serve(f"~/{snake.lstrip('_')}", f"rcl_interfaces/srv/{name}", handler)
+
+    def _on_list(self, request: Any, response: Any) -> Any:
+        # No parameter of ours has a dot in its name: a prefix selects one parameter or none.
+        wanted = set(request.prefixes)
+        names = [p.name for p in PARAMETERS if not wanted or p.name in wanted]
+        response.result.names = names
+        return response
+
+    def _on_get(self, request: Any, response: Any) -> Any:
+        values = self._conversation.parameters.as_dict()
+        response.values = [self._value_of(values.get(name)) for name in request.names]
+        return response
+
+    def _on_types(self, request: Any, response: Any) -> Any:
+        response.types = bytes(TYPES[p.type][0] if p else NOT_SET for p in _known(request.names))
+        return response
+
+    def _on_describe(self, request: Any, response: Any) -> Any:
+        response.descriptors = [self._describe(p) for p in _known(request.names) if p]
+        return response
+
+    def _on_set(self, request: Any, response: Any) -> Any:
+        response.results = [self._set([parameter]) for parameter in request.parameters]
+        return response
+
+    def _on_set_atomically(self, request: Any, response: Any) -> Any:
+        response.result = self._set(request.parameters)
+        return response
+
+    def _set(self, parameters: Iterable[Any]) -> Any:
+        result = self._result()
+        try:
+            self._conversation.set_parameters(
+                {parameter.name: _plain(parameter.value) for parameter in parameters}
+            )
+            result.successful = True
+        except (ParameterError, TimeoutError) as error:
+            result.successful, result.reason = False, str(error)
+        return result
+
+    def _value_of(self, value: Value | None) -> Any:
+        message = self._value()
+        if value is not None:
+            message.type, field = TYPES[type(value)]
+            setattr(message, field, value)
+        return message
+
+    def _describe(self, parameter: Parameter) -> Any:
+        message = self._descriptor()
+        message.name = parameter.name
+        message.type = TYPES[parameter.type][0]
+        message.description = parameter.description
+        message.additional_constraints = parameter.constraints
+        message.read_only = parameter.when is When.STARTUP
+        if parameter.minimum is None or parameter.maximum is None:
+            return message
+        if parameter.type is float:
+            message.floating_point_range = [
+                self._float_range(from_value=parameter.minimum, to_value=parameter.maximum)
+            ]
+        else:
+            low, high = int(parameter.minimum), int(parameter.maximum)
+            message.integer_range = [self._integer_range(from_value=low, to_value=high, step=1)]
+        return message
+
+
+def _known(names: Iterable[str]) -> list[Parameter | None]:
+    found: list[Parameter | None] = []
+    for name in names:
+        try:
+            found.append(lookup(name))
+        except ParameterError:
+            found.append(None)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return what a ParameterValue holds; None for arrays and for no value."""
+    fields = dict(TYPES.values())
+    return getattr(value, fields[value.type]) if value.type in fields else None
