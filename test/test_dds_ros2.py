@@ -107,11 +107,11 @@ def test_topic_pub_reaches_a_subscription(bus: DdsBus) -> None:
     heard: list[Any] = []
     bus.subscribe("chatter", "std_msgs/msg/String", SENSOR, lambda m, s: heard.append(m.data))
     ros2(
-        *("topic", "pub", "--times", "2", "-r", "10", "-w", "1"),
+        *("topic", "pub", "--times", "10", "-r", "10", "-w", "1"),
         *("/robot/chatter", "std_msgs/msg/String", "{data: 'olé'}"),
     )
-    wait_until(lambda: len(heard) == 2)
-    assert heard == ["olé", "olé"]
+    wait_until(lambda: len(heard) >= 2)  # those before the match are lost
+    assert set(heard) == {"olé"}
 
 
 def test_service_call_gets_its_answer(bus: DdsBus) -> None:
