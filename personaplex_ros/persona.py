@@ -84,5 +84,5 @@ def prompt_frames(
     )  # fmt: skip
     agent = torch.cat([*spoken, silence.expand(-1, len(words))], dim=1)
     user = torch.tensor(config.sine_codes)[:, None].expand(-1, voiced + len(words))
-    line = torch.tensor([config.text_padding] * voiced + words)[None]
+    line = torch.tensor([config.text_padding] * voiced + words, dtype=torch.int64)[None]
     return torch.cat([line, agent, user])

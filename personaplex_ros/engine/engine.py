@@ -253,7 +253,8 @@ class Engine:
 
     def _text(self, token: int) -> tuple[str, str]:
         config = self.lm.config
-        if token in (config.text_padding, UNSET):
+        # What stands before the first frame, with no prompt, is not text either.
+        if token in (config.text_padding, config.text_cardinality, UNSET):
             return "", "PAD"
         if token == config.text_end_padding:
             return "", "EPAD"

@@ -45,7 +45,7 @@ def prepare(
     """Take voice and text prompt through the temporal transformer in one parallel pass.
 
     Everything in a prompt is forced, so neither depth transformer nor sampling is needed. Raises
-    ValueError for a text with unknown characters only, or a voice made for another model.
+    ValueError for a voice made for another model, or for a persona where the model takes none.
     """
     config, device = lm.config, lm.text_emb.weight.device
     if not config.takes_persona:
@@ -66,7 +66,9 @@ def prepare(
     state = lm.initial_state(1, embedded.shape[1])
     lm.prefill(state, embedded)
     width = state.grid.shape[2]
-    for column in range(columns.shape[1] - max(config.delays) - 1, columns.shape[1]):
+    # The first step reads the last column and returns the frame that ends in the next.
+    first = min(embedded.shape[1], columns.shape[1] - 2 * max(config.delays))
+    for column in range(max(first, 0), columns.shape[1]):
         state.grid[0, :, column % width] = columns[:, column]
     return PreparedPersona(persona, state)
 
@@ -90,7 +92,8 @@ def _after_embedded_voice(
 
     Returns the embeddings [1, T + ..., D] of all columns to read, and the columns after them.
     """
-    config, width = lm.config, lm.grid_shape().width
+    config = lm.config
+    width = max(config.delays) + 3  # of the published files
     expected = (config.rows, width)
     if tuple(voice.grid.shape) != expected or voice.embeddings.shape[1] != config.dim:
         raise ValueError(

@@ -1,8 +1,8 @@
 """The token grid: rows of tokens, one column a frame, each row shifted by its delay.
 
 Frame f of a stream is cell [row, f + delay(row)]. Every column up to and including the delay of
-a row holds the row's initial token. Of each conversation only the last few columns are kept, in
-a ring: column c at index c mod width.
+a row holds the row's initial token. Of each conversation only the columns around the newest are
+kept, in a ring: column c at index c mod width.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ UNSET = -2  # a cell that nobody supplied; -1 is the token that embeds to zeros
 
 @dataclass(frozen=True)
 class GridShape:
-    """What the grid needs of the model, as tensors on its device."""
+    """What the grid needs of the model, as tensors on its device.
+
+    Beside the column that is being chosen, the ring holds those from which the newest complete
+    frame is taken, and those into which the next frame is put: as many as the longest delay on
+    either side, and one more.
+    """
 
     delays: Tensor  # int64 [rows]
     initial: Tensor  # int64 [rows]
@@ -34,7 +39,7 @@ class GridShape:
             torch.tensor(config.delays, device=device),
             torch.tensor(config.initial_tokens, device=device),
             longest,
-            longest + 3,
+            2 * longest + 2,
         )
 
 

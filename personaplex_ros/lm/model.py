@@ -154,7 +154,7 @@ class LanguageModel(nn.Module):
             chosen.append(token)
         put_column(state.grid, shape, column, torch.stack(chosen, 1), active)
         frame = get_frame(state.grid, shape, len(chosen), column - shape.longest_delay)
-        put_column(state.grid, shape, state.position - 1, UNSET, active)
+        put_column(state.grid, shape, column - shape.longest_delay - 1, UNSET, active)
         state.position += 1 if active is None else active
         return frame
 
