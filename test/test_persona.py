@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from reference import LM, ROOT
+from reference import LM, ROOT, talk, write_checkpoint
 
 from personaplex_ros.engine import Engine, Persona, load_persona
 from personaplex_ros.persona import prompt_frames, tagged
@@ -108,3 +109,14 @@ def test_tags_do_not_count_twice(small_engine: Engine) -> None:
     assert bare.state.columns == already.state.columns
     for ours, theirs in zip(bare.state.caches, already.state.caches, strict=True):
         assert torch.equal(ours.keys, theirs.keys)
+
+
+def test_without_voice_text_or_pause_there_is_no_prompt(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path)
+    config = json.loads((folder / "config.json").read_text()) | {"prompt_pause": 0}
+    (folder / "config.json").write_text(json.dumps(config))
+    engine = Engine.load(folder, device="cpu")
+    session = engine.open(Persona("x"))
+    assert session.position == 0
+    results = [session.push(frame) for frame in talk(engine, 0.4)]
+    assert not results[0].audio.any() and results[1].audio.any()
