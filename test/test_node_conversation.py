@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
-from node_support import FRAME, FRAME_NS, RATE, robot, stamps
+from node_support import FRAME, FRAME_NS, RATE, FakeEngine, MemoryBus, robot, stamps
 
 from personaplex_ros.node.bus import LATCHED, RELIABLE
+from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.messages import time_ns
 from personaplex_ros.node.parameter import ParameterError, State
+from personaplex_ros.node.parameters import Parameters
 
 
 def test_speech_answers_every_microphone_frame_with_running_samples_and_even_stamps():
@@ -115,6 +118,24 @@ def test_pause_keeps_the_conversation_and_cleanup_ends_it():
             "robot_speaking",
             "/diagnostics",
         }
+
+
+def test_cleanup_frees_the_model():
+    engines = []
+
+    def load(parameters: Parameters) -> FakeEngine:
+        engine = FakeEngine()
+        engines.append(weakref.ref(engine))
+        return engine
+
+    conversation = Conversation(MemoryBus(), Parameters(), load)  # type: ignore[arg-type]
+    conversation.configure()
+    conversation.activate()
+    assert engines[0]() is not None
+    conversation.deactivate()
+    conversation.cleanup()
+    assert engines[0]() is None
+    conversation.shutdown()
 
 
 def test_the_model_runs_in_one_thread_that_is_not_a_callbacks():

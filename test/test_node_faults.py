@@ -13,6 +13,8 @@ import pytest
 import soundfile
 from node_support import FRAME, FRAME_NS, RATE, Robot, robot, stamps
 
+from personaplex_ros.node.parameter import State
+
 DEMO = Path(__file__).resolve().parent.parent / "config" / "demo"
 
 
@@ -250,6 +252,20 @@ def test_shutdown_does_not_wait_for_a_stuck_model(monkeypatch: pytest.MonkeyPatc
         assert not r.bus.topics["audio_out"]
 
 
+def test_a_microphone_that_does_not_start_leaves_the_node_inactive(tmp_path: Path):
+    path = tmp_path / "caller.wav"
+    soundfile.write(path, np.zeros(RATE), RATE)
+    with robot(activate=False, audio_source=f"file:{path}") as r:
+        r.conversation.configure()
+        path.unlink()
+        with pytest.raises(FileNotFoundError):
+            r.conversation.activate()
+        assert r.conversation.state is State.INACTIVE
+        soundfile.write(path, np.zeros(RATE), RATE)
+        r.conversation.activate()
+        r.bus.wait_for(lambda: r.bus.topics["audio_out"])
+
+
 def test_a_stuck_model_is_not_started_twice(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("personaplex_ros.node.conversation.STOP_TIMEOUT_S", 0.1)
     go_on = threading.Event()
@@ -260,6 +276,7 @@ def test_a_stuck_model_is_not_started_twice(monkeypatch: pytest.MonkeyPatch):
         r.conversation.deactivate()
         with pytest.raises(RuntimeError, match="still busy"):
             r.conversation.activate()
+        assert "still busy" in r.bus.call("~/reset").message
         go_on.set()
         time.sleep(0.2)
         r.conversation.activate()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from personaplex_ros.engine import Engine, PreparedPersona, Session
 from personaplex_ros.node.audio_endpoints import AudioSource, open_sink, open_source
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.diagnostics import Diagnostics, ModelSnapshot, RunningSnapshot, Snapshot
-from personaplex_ros.node.loading import gpu_memory_bytes, sampling_of
+from personaplex_ros.node.loading import gpu_memory_bytes, release_memory, sampling_of
 from personaplex_ros.node.model_thread import ModelThread
 from personaplex_ros.node.outputs import Outputs
 from personaplex_ros.node.parameter import State
@@ -102,10 +101,7 @@ class Conversation:
         """Open topics and services, load the model and prepare the persona."""
         with self._lock:
             self._expect(State.UNCONFIGURED, "configure")
-            if self._stuck is not None and self._stuck.alive:
-                raise RuntimeError(
-                    "the model of the last conversation is still busy; wait, or end the process"
-                )
+            self._expect_no_stuck_model()
             parameters = self._parameters
             persona = chosen_persona(parameters.persona, parameters.text_prompt, parameters.voice)
             with ExitStack() as resources:
@@ -147,8 +143,7 @@ class Conversation:
         """Start the conversation, or resume the one that was paused."""
         with self._lock:
             self._expect(State.INACTIVE, "activate")
-            if self._stuck is not None and self._stuck.alive:
-                raise RuntimeError("the model is still busy with the frame before the pause")
+            self._expect_no_stuck_model()
             model, outputs = self._model, self._outputs
             assert model is not None and outputs is not None and self._source is not None
             parameters = self._parameters
@@ -168,7 +163,12 @@ class Conversation:
             self._running = _Running(thread, intake)
             self._state = State.ACTIVE
             thread.start()
-            self._source.start()
+            try:
+                self._source.start()
+            except Exception:
+                self._pause()
+                raise
+            self._bus.log("info", f"active, the microphone is: {parameters.audio_source}")
 
     def deactivate(self) -> None:
         """Pause: the microphone is no longer heard and nothing is said."""
@@ -195,7 +195,7 @@ class Conversation:
             self._expect(State.INACTIVE, "clean up")
             self._resources.close()
             self._state = State.UNCONFIGURED
-        gc.collect()
+        release_memory()
 
     def shutdown(self) -> None:
         """End everything from any state; may be called twice."""
@@ -237,6 +237,7 @@ class Conversation:
         self, model: _Model, running: _Running | None, prepared: PreparedPersona | None
     ) -> None:
         if running is None:
+            self._expect_no_stuck_model()
             model.session.restart(prepared, seed=self._next_seed())
         else:
             running.thread.restart(prepared, REQUEST_TIMEOUT_S)
@@ -278,6 +279,13 @@ class Conversation:
         self._model = None
         self._outputs = None
         self._source = None
+
+    def _expect_no_stuck_model(self) -> None:
+        if self._stuck is not None and self._stuck.alive:
+            raise RuntimeError(
+                "the model is still busy with the last frame before the pause; "
+                "wait, or end the process"
+            )
 
     def _expect(self, state: State, what: str) -> None:
         if self._state is not state:

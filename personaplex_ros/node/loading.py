@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import torch
 
 from personaplex_ros.engine import Engine, Sampling
@@ -33,3 +35,10 @@ def gpu_memory_bytes(engine: Engine) -> int | None:
     if engine.device.type != "cuda":
         return None
     return torch.cuda.memory_allocated(engine.device)
+
+
+def release_memory() -> None:
+    """Give back what engines that nobody uses any more still hold, also to other processes."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
