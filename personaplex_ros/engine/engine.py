@@ -95,6 +95,7 @@ class Engine:
         longer than doing it, else all cores.
         Raises FileNotFoundError or ValueError naming file and remedy.
         """
+        _flush_denormals()
         place = _device(device)
         if dtype is None:
             dtype = "bfloat16" if place.type == "cuda" else "float32"
@@ -118,6 +119,7 @@ class Engine:
 
     def prepare(self, persona: Persona) -> PreparedPersona:
         """Take a persona's prompt through the model; the result can be started many times."""
+        _flush_denormals()
         voice = None
         if persona.voice:
             voice = load_voice(find_voice(persona.voice, self.voice_folders), self.sample_rate)
@@ -173,9 +175,7 @@ class Engine:
         Conversations that are not given stand still. Raises ValueError for a frame that is not
         float32 [frame_size] or not finite; then no conversation has moved.
         """
-        # Denormal numbers (silence!) make a CPU many times slower. The setting belongs to the
-        # thread, and is inherited by the workers that it starts.
-        torch.set_flush_denormal(True)
+        _flush_denormals()
         for session, frame in frames.items():
             self._check(session, frame)
             self._frames[session.slot, 0] = torch.from_numpy(frame)
@@ -259,6 +259,15 @@ class Engine:
         if token == config.text_end_padding:
             return "", "EPAD"
         return self.tokenizer.piece(token), ""
+
+
+def _flush_denormals() -> None:
+    """Let this thread take denormal numbers, which silence ends in, for 0.
+
+    They make some CPUs many times slower. The setting belongs to a thread and is inherited by the
+    workers that it starts, so it must come before the thread's first parallel work.
+    """
+    torch.set_flush_denormal(True)
 
 
 def _device(name: str) -> torch.device:
