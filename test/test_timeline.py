@@ -19,6 +19,7 @@ import pytest
 import soundfile
 from matplotlib.colors import to_rgb
 
+from personaplex_ros.files import write_whole
 from personaplex_ros.timeline import (
     Mark,
     Recording,
@@ -31,7 +32,6 @@ from personaplex_ros.timeline import (
     write_timeline,
 )
 from personaplex_ros.timeline.envelope import envelope, full_scale_db
-from personaplex_ros.files import write_whole
 from personaplex_ros.timeline.layout import elide, place_labels, row_starts, stack_flags
 from personaplex_ros.timeline.picture import draw_sheet
 from personaplex_ros.timeline.sheet import DPI, LEFT, RIGHT, WIDTH

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from .envelope import envelope, full_scale_db
 from personaplex_ros.files import write_whole
+
+from .envelope import envelope, full_scale_db
 from .recording import Recording
 from .summary import summary, title
 

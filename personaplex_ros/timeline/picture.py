@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from personaplex_ros.files import write_whole
+
 from . import layout, style
 from .envelope import envelope, full_scale_db
-from personaplex_ros.files import write_whole
 from .recording import Mark, Recording, Span, Word
 from .sheet import DPI, LEFT, RIGHT, WIDTH, Ruler, Scale, Sheet
 from .summary import summary, title
