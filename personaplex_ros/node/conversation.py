@@ -14,7 +14,12 @@ from personaplex_ros.engine import Engine, PreparedPersona, Session
 from personaplex_ros.node.audio_endpoints import AudioSource, open_sink, open_source
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.diagnostics import Diagnostics, ModelSnapshot, RunningSnapshot, Snapshot
-from personaplex_ros.node.loading import gpu_memory_bytes, release_memory, sampling_of
+from personaplex_ros.node.loading import (
+    gpu_memory_bytes,
+    keep_from_collector,
+    release_memory,
+    sampling_of,
+)
 from personaplex_ros.node.model_thread import ModelThread
 from personaplex_ros.node.outputs import Outputs
 from personaplex_ros.node.parameter import State
@@ -162,6 +167,7 @@ class Conversation:
             )
             self._running = _Running(thread, intake)
             self._state = State.ACTIVE
+            keep_from_collector()
             thread.start()
             try:
                 self._source.start()
