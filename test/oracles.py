@@ -20,11 +20,11 @@ os.environ.setdefault("NO_TORCH_COMPILE", "1")  # moshi would ask for a C++ comp
 
 # Our names -> those of transformers, as regular expressions tried in this order.
 MIMI_NAMES = (
-    (r"^(encoder|decoder)\.model", r"\1.\1_seanet.layers"),
+    (r"^(encoder|decoder)\.model", r"\1.layers"),
     (r"(block\.\d+|layers\.\d+)\.(conv\.conv|convtr\.convtr)", r"\1.conv"),
-    (r"^(encoder|decoder)_transformer\.transformer", r"\1.\1_transformer"),
-    (r"^downsample\.conv\.conv\.conv", "encoder.downsample.conv"),
-    (r"^upsample\.convtr\.convtr\.convtr", "decoder.upsample.conv"),
+    (r"_transformer\.transformer", "_transformer"),
+    (r"^downsample\.conv\.conv\.conv", "downsample.conv"),
+    (r"^upsample\.convtr\.convtr\.convtr", "upsample.conv"),
     (r"rvq_first", "semantic_residual_vector_quantizer"),
     (r"rvq_rest", "acoustic_residual_vector_quantizer"),
     (r"vq\.layers\.(\d+)\._codebook", r"layers.\1.codebook"),
@@ -37,6 +37,13 @@ MIMI_NAMES = (
     (r"linear([12])", r"mlp.fc\1"),
     (r"out_proj", "o_proj"),
 )  # fmt: skip
+# transformers 5.23 has an encoder and a decoder that hold their parts; 5.20 has the parts alone.
+MIMI_NESTED_NAMES = (
+    (r"^(encoder|decoder)\.layers", r"\1.\1_seanet.layers"),
+    (r"^(encoder|decoder)_transformer", r"\1.\1_transformer"),
+    (r"^downsample", "encoder.downsample"),
+    (r"^upsample", "decoder.upsample"),
+)
 TEMPORAL_NAMES = (
     (r"^transformer\.", "model."),
     (r"^out_norm\.alpha", "model.norm.weight"),
@@ -63,9 +70,11 @@ def transformers_mimi(codec: Mimi) -> nn.Module:
             num_attention_heads=c.heads, num_key_value_heads=c.heads, sliding_window=c.context,
         )
     )  # fmt: skip
+    nested = any(name.startswith("encoder.encoder_seanet") for name in theirs.state_dict())
+    table = MIMI_NAMES + (MIMI_NESTED_NAMES if nested else ())
     state = {}
     for name, tensor in codec.state_dict().items():
-        name = _renamed(name, MIMI_NAMES)
+        name = _renamed(name, table)
         if name.endswith("in_proj_weight"):
             stem = name.removesuffix("in_proj_weight")
             for letter, part in zip("qkv", _halves_in_front(tensor, c.heads), strict=True):

@@ -85,7 +85,9 @@ def fill(module: nn.Module, seed: int) -> None:
         elif "emb" in name and not name.endswith("embedding_sum"):
             noise *= 0.6
         elif not name.endswith("embedding_sum"):
-            noise *= 1.4 / tensor[0].numel() ** 0.5
+            # The heads of the depth transformer read sums of many layers, with no norm.
+            gain = 0.4 if name.startswith("linears.") else 1.4
+            noise *= gain / tensor[0].numel() ** 0.5
         tensor.copy_(noise)
 
 
