@@ -7,7 +7,7 @@ and then each tensor is read once, straight to its device, and takes the place o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from personaplex_ros.mimi import Mimi, MimiConfig
 
 Shape = tuple[int, ...]
 FLOATS = ("F32", "BF16", "F16")
-LISTED = 12  # differences of a kind that an error lists in full
 
 
 def load_codec(path: Path, config: MimiConfig, device: torch.device | str) -> Mimi:
@@ -89,7 +88,7 @@ def compare(
         "misshapen": wrong,
         "of a type that cannot be loaded": strange,
     }
-    texts = [f"{kind}: {_list(names)}" for kind, names in problems.items() if names]
+    texts = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
     if texts:
         raise ValueError(
             f"{path} does not fit its configuration. {'. '.join(texts)}. "
@@ -121,12 +120,6 @@ def unloadable(file: Any) -> list[str]:
 def module_shapes(module: nn.Module) -> dict[str, Shape]:
     """Return the shapes of all tensors that a module loads."""
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-
-
-def _list(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
 
 
 def _read(file: Any, name: str, stored_steps: int, wanted_steps: int) -> Tensor:

@@ -107,8 +107,8 @@ class Engine:
         if place.type == "cpu":
             small = files.model.stat().st_size < ONE_THREAD_BYTES
             torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
-        lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
         codec = load_codec(files.mimi, files.mimi_config, place)
+        lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
         if codec.config.codebooks < lm.config.codebooks:
             raise ValueError(
                 f"{files.mimi} has {codec.config.codebooks} codebooks, {files.model} needs "
