@@ -212,6 +212,7 @@ class Conversation:
             self._state = State.UNCONFIGURED
             self._diagnostics.close()
             self._state_topics.close()
+        release_memory()
 
     def reset(self) -> str:
         """Begin a new conversation with the same persona; returns a message for the caller."""
