@@ -16,6 +16,7 @@ END_S = 15.0  # seconds that the node may take to end
 
 def isolate_graph() -> None:
     """Keep this process and its children off every network, on a ROS domain of their own."""
+    os.environ.pop("CYCLONEDDS_URI", None)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.setdefault("ROS_DOMAIN_ID", str(100 + os.getpid() % 100))
 
