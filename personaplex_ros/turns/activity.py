@@ -43,7 +43,7 @@ class SpeechActivity:
         self.frame_size = frame_size
         self._network = _load_silero()
         self._resampler = StreamResampler(sample_rate, self.RATE)
-        self._rest = np.zeros(0, np.float32)
+        self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
         self._pushed = 0  # samples at sample_rate
         self._windows = 0
         # The first runs of a TorchScript network specialise it, which takes a tenth of a second.
@@ -70,7 +70,7 @@ class SpeechActivity:
         """Forget everything heard so far."""
         self._network.reset_states()
         self._resampler.reset()
-        self._rest = np.zeros(0, np.float32)
+        self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
         self._pushed = self._windows = 0
 
     def _at_input_rate(self, window: int) -> int:
