@@ -70,7 +70,7 @@ class SpeechActivity:
         """Forget everything heard so far."""
         self._network.reset_states()
         self._resampler.reset()
-        self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._rest = np.zeros(0, np.float32)
         self._pushed = self._windows = 0
 
     def _at_input_rate(self, window: int) -> int:
