@@ -120,14 +120,14 @@ def _check_folder(option: str, path: str | None) -> None:
 def _converse(session: Session, frames: list[np.ndarray], frame_s: float) -> list[StepResult]:
     """Push all frames, showing how far it is and how fast compared with real time."""
     results = []
-    layout = "{l_bar}{bar}| {n:.0f} of {total:.0f} s{postfix}"
-    with tqdm(total=len(frames) * frame_s, bar_format=layout) as bar:
+    layout = "{l_bar}{bar}| {n} of {total} frames{postfix}"
+    with tqdm(total=len(frames), bar_format=layout) as bar:
         started = time.perf_counter()
         for frame in frames:
             results.append(session.push(frame))
             speed = len(results) * frame_s / (time.perf_counter() - started)
             bar.set_postfix_str(f"{speed:.1f} x real time", refresh=False)
-            bar.update(frame_s)
+            bar.update()
     return results
 
 

@@ -1,0 +1,120 @@
+"""The command line as a user meets it: answering a recording, and telling what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from matplotlib.image import imread
+from reference import REFERENCE, golden, needs_reference, speech_like
+
+from personaplex_ros.cli import main
+
+RATE = 24000
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Return 3.3 s of stereo at a rate that is not the model's."""
+    path = tmp_path / "caller.wav"
+    mono = speech_like(3.3, rate=44100)
+    soundfile.write(path, np.stack([mono, mono * 0.5], axis=1), 44100)
+    return path
+
+
+def test_the_answer_is_as_long_as_the_question(recording: Path, tmp_path: Path) -> None:
+    wave, text = tmp_path / "answer.wav", tmp_path / "answer.json"
+    assert main(["offline", "--input-wav", str(recording), "--output-wav", str(wave),
+                 "--output-text", str(text)]) == 0  # fmt: skip
+    answer, rate = soundfile.read(wave)
+    frames = soundfile.info(recording).frames
+    assert rate == RATE
+    assert len(answer) == round(frames * RATE / 44100)
+    entries = json.loads(text.read_text())
+    assert len(entries) == -(-len(answer) // 1920)
+    assert all(isinstance(entry, str) and entry for entry in entries)
+    assert {"PAD", "EPAD"} & set(entries)
+
+
+def test_a_seed_repeats_a_conversation_and_another_changes_it(
+    recording: Path, tmp_path: Path
+) -> None:
+    answers = []
+    for seed in ("1", "1", "2"):
+        path = tmp_path / "answer.wav"
+        main(["offline", "--input-wav", str(recording), "--output-wav", str(path), "--seed", seed])
+        answers.append(soundfile.read(path)[0])
+    assert np.array_equal(answers[0], answers[1])
+    assert not np.array_equal(answers[0], answers[2])
+
+
+@needs_reference
+def test_the_command_reproduces_the_golden_waveform(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    expected = golden("wav")
+    path = tmp_path / "answer.wav"
+    text = tmp_path / "answer.json"
+    status = main([
+        "offline", "--greedy", "--device", "cpu", "--output-wav", str(path),
+        "--output-text", str(text),
+        "--input-wav", str(REFERENCE / "audio" / "input_service.wav"),
+        "--moshi-weight", str(tiny_checkpoint / "model.safetensors"),
+        "--voice-prompt-dir", str(REFERENCE / "audio"), "--voice-prompt", "voice.wav",
+        "--text-prompt", str(expected["prompt"]),
+    ])  # fmt: skip
+    assert status == 0
+    assert np.abs(soundfile.read(path)[0] - expected["pcm"]).max() <= 1e-4
+    assert json.loads(text.read_text()) == json.loads(str(expected["text"]))
+
+
+def test_the_timeline_shows_and_plays_the_conversation(recording: Path, tmp_path: Path) -> None:
+    assert main(["offline", "--input-wav", str(recording),
+                 "--timeline", str(tmp_path / "talk.png")]) == 0  # fmt: skip
+    picture = imread(tmp_path / "talk.png")
+    assert picture.shape[1] > 2000 and picture.std() > 0.05
+    assert "audio/ogg" in (tmp_path / "talk.html").read_text()
+
+
+def test_the_time_of_each_part_is_told(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["offline", "--input-wav", str(recording)])
+    lines = capsys.readouterr().out.splitlines()
+    shares = {line.split()[0]: line.split()[-1] for line in lines if line.endswith("%")}
+    assert list(shares) == ["encode", "temporal", "depth", "decode", "total"]
+    parts = [int(share.rstrip("%")) for name, share in shares.items() if name != "total"]
+    assert abs(sum(parts) - 100) <= 2
+    assert "times real time" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--input-wav", "nowhere.wav"], "nowhere.wav"),
+        (["--checkpoint", "no-such-model"], "no-such-model"),
+        (["--persona", "pirate"], "receptionist"),
+        (["--voice-prompt", "NATF9"], "NATF0"),
+        (["--temp-text", "0"], "text_temperature"),
+        (["--topk-audio", "0"], "audio_top_k"),
+        (["--device", "quantum"], "quantum"),
+        (["--output-wav", "no/such/folder/answer.wav"], "no/such/folder"),
+        (["--timeline", "no/such/folder/talk.png"], "no/such/folder"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    recording: Path, capsys: pytest.CaptureFixture[str], options: list[str], names: str
+) -> None:
+    assert main(["offline", "--input-wav", str(recording), *options]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("personaplex: error: ") and names in error
+
+
+def test_the_module_is_the_command() -> None:
+    run = [sys.executable, "-m", "personaplex_ros"]
+    told = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True).stdout
+    for command in ("offline", "demo", "node", "download", "doctor"):
+        assert f"\n    {command} " in told
+    unknown = subprocess.run([*run, "doctor", "--sing"], capture_output=True, text=True)
+    assert unknown.returncode == 2 and "--sing" in unknown.stderr

@@ -1,0 +1,58 @@
+"""The demo: a node and a caller in two processes, and what is left of their conversation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from personaplex_ros.cli import main
+from personaplex_ros.demo.recorder import Heard, hold_spans, robot_channel
+from personaplex_ros.resources import share_directory
+
+CALLER = share_directory() / "config" / "demo" / "caller.wav"
+
+
+def test_a_conversation_over_dds_leaves_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "CYCLONEDDS_URI"):
+        monkeypatch.setenv(name, "")  # so that what the demo sets is undone after the test
+    monkeypatch.delenv("ROS_DOMAIN_ID")
+    samples, rate = soundfile.read(CALLER, dtype="int16")
+    caller = tmp_path / "caller.wav"
+    soundfile.write(caller, samples[: 10 * rate], rate)
+    out = tmp_path / "demo"
+    assert main(["demo", "--input-wav", str(caller), "--output", str(out)]) == 0
+
+    wave, wave_rate = soundfile.read(out / "conversation.wav", dtype="int16")
+    assert wave_rate == rate
+    assert np.array_equal(wave[:, 0], samples[: 10 * rate])
+    robot = wave[:, 1].astype(float) / 32768
+    assert 20 * np.log10(np.sqrt((robot**2).mean())) > -45
+
+    marks = json.loads((out / "events.json").read_text())
+    starts = [mark["onset_s"] for mark in marks if mark["kind"] == "user_started"]
+    assert len(starts) == 2  # the question at 1.0 s and the interruption at 7.5 s
+    assert np.allclose(starts, [1.0, 7.5], atol=0.15)
+    assert all(mark["decided_s"] >= mark["onset_s"] for mark in marks)
+    shown = capsys.readouterr().out
+    assert "robot: " in shown and "caller speaks" in shown
+    for name in ("transcript.txt", "timeline.png", "timeline.html"):
+        assert (out / name).stat().st_size > 0
+
+
+def test_speech_is_put_where_it_was_to_be_heard() -> None:
+    heard = Heard(speech=[(-0.5, np.ones(8, np.float32)), (1.0, np.full(4, 2, np.float32)),
+                          (2.75, np.full(4, 3, np.float32))], rate=8)  # fmt: skip
+    robot = robot_channel(heard, 24, 8)
+    assert robot.tolist() == [1] * 4 + [0] * 4 + [2] * 4 + [0] * 10 + [3] * 2
+
+
+def test_a_repeated_state_becomes_spans() -> None:
+    samples = [(0.0, False), (0.1, True), (0.2, True), (0.3, False), (0.9, True)]
+    assert hold_spans(samples, 1.0) == ((0.1, 0.3), (0.9, 1.0))
+    assert hold_spans([], 1.0) == ()
