@@ -267,6 +267,8 @@ def _flush_denormals() -> None:
     They make some CPUs many times slower. The setting belongs to a thread and is inherited by the
     workers that it starts, so it must come before the thread's first parallel work.
     """
+    for kind in (np.float32, np.float64):
+        np.finfo(kind)  # numpy measures its denormals once, and warns where it finds none
     torch.set_flush_denormal(True)
 
 
