@@ -95,13 +95,11 @@ def timing_table(timings: list[StepTiming], frame_s: float) -> str:
     """Return the time of a frame and the share of each part, as a small table."""
     values = np.array([astuple(timing) for timing in timings]) * 1e3
     whole = values[:, -1].mean()
-    lines = [f"{'part':<10}{'mean':>9}{'p50':>9}{'p99':>9}{'share':>8}"]
+    lines = [f"{'part':<10}{'mean':>12}{'p50':>12}{'p99':>12}{'share':>8}"]
     for field, column in zip(fields(StepTiming), values.T, strict=True):
         p50, p99 = np.percentile(column, [50, 99])
-        lines.append(
-            f"{field.name:<10}{column.mean():>6.2f} ms{p50:>6.2f} ms{p99:>6.2f} ms"
-            f"{column.mean() / whole:>7.0%}"
-        )
+        cells = "".join(f"{value:>9.2f} ms" for value in (column.mean(), p50, p99))
+        lines.append(f"{field.name:<10}{cells}{column.mean() / whole:>8.0%}")
     late = int((values[:, -1] > frame_s * 1e3).sum())
     lines.append(
         f"{len(timings)} frames of {frame_s * 1e3:.0f} ms, {frame_s * 1e3 / whole:.1f} times "
