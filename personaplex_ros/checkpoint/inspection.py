@@ -8,13 +8,12 @@ from pathlib import Path
 from personaplex_ros.checkpoint.files import CheckpointFiles
 from personaplex_ros.checkpoint.loading import (
     Shape,
+    check_language_model,
     compare,
-    module_shapes,
     open_weights,
     stored_shapes,
-    unloadable,
 )
-from personaplex_ros.lm import LanguageModel, LMConfig
+from personaplex_ros.lm import LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
 
 
@@ -33,20 +32,9 @@ def inspect(files: CheckpointFiles) -> ModelSizes:
     surplus, misshapen or not floats.
     """
     with open_weights(files.model, "cpu") as file:
-        shapes = stored_shapes(file)
-        try:
-            config = LMConfig.from_checkpoint(files.config, shapes)
-        except ValueError as error:
-            raise ValueError(f"{files.model} with its config.json: {error}") from error
-        compare(
-            files.model,
-            shapes,
-            module_shapes(LanguageModel(config, device="meta")),
-            unloadable(file),
-        )
+        config = check_language_model(files.model, file, files.config)
     with open_weights(files.mimi, "cpu") as file:
-        codec = Mimi(files.mimi_config, device="meta")
-        compare(files.mimi, stored_shapes(file), module_shapes(codec), unloadable(file))
+        compare(files.mimi, file, Mimi(files.mimi_config, device="meta"))
     return ModelSizes(config, files.mimi_config)
 
 

@@ -7,7 +7,7 @@ and then each tensor is read once, straight to its device, and takes the place o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def load_codec(path: Path, config: MimiConfig, device: torch.device | str) -> Mi
     codec = Mimi(config, device="meta")
     with open_weights(path, device) as file:
         names = list(codec.state_dict())
-        compare(path, stored_shapes(file), module_shapes(codec), unloadable(file))
+        compare(path, file, codec)
         state = {name: file.get_tensor(name).float() for name in names}
     codec.load_state_dict(state, assign=True)
     codec.quantizer.derive()
@@ -51,12 +51,7 @@ def load_language_model(
     Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
     with open_weights(path, device) as file:
-        header = stored_shapes(file)
-        try:
-            stored = LMConfig.from_checkpoint(config, header)
-        except ValueError as error:
-            raise ValueError(f"{path} with its config.json: {error}") from error
-        compare(path, header, module_shapes(LanguageModel(stored, device="meta")), unloadable(file))
+        stored = check_language_model(path, file, config)
         wanted = stored.with_depth_steps(depth_steps or stored.codebooks)
         model = LanguageModel(wanted, device="meta", dtype=dtype)
         state = {}
@@ -67,16 +62,22 @@ def load_language_model(
     return model.eval().requires_grad_(False)
 
 
-def compare(
-    path: Path,
-    found: Mapping[str, Shape],
-    expected: Mapping[str, Shape],
-    strange: Sequence[str] = (),
-) -> None:
-    """Raise ValueError if the tensors of a file are not the expected ones.
+def check_language_model(path: Path, file: Any, config: Mapping[str, Any]) -> LMConfig:
+    """Compare an open file with the content of config.json; return what the file stores.
 
-    ``strange`` describes tensors of a type that cannot be loaded.
+    Raises ValueError as ``load_language_model`` does.
     """
+    try:
+        stored = LMConfig.from_checkpoint(config, stored_shapes(file))
+    except ValueError as error:
+        raise ValueError(f"{path} with its config.json: {error}") from error
+    compare(path, file, LanguageModel(stored, device="meta"))
+    return stored
+
+
+def compare(path: Path, file: Any, module: nn.Module) -> None:
+    """Raise ValueError if the tensors of an open file are not those that a module loads."""
+    found, expected = stored_shapes(file), module_shapes(module)
     wrong = [
         f"{name} is {list(found[name])}, must be {list(shape)}"
         for name, shape in expected.items()
@@ -86,7 +87,7 @@ def compare(
         "missing": [name for name in expected if name not in found],
         "surplus": [name for name in found if name not in expected],
         "misshapen": wrong,
-        "of a type that cannot be loaded": strange,
+        "of a type that cannot be loaded": unloadable(file),
     }
     texts = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
     if texts:
