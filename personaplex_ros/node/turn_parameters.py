@@ -17,15 +17,9 @@ def turn_parameters(parameters: Parameters) -> TurnParameters:
     """
     values = {field.name: getattr(parameters, field.name) for field in fields(TurnParameters)}
     try:
-        result = TurnParameters(**values)
+        return TurnParameters(**values)
     except ValueError as error:
         raise ParameterError(f"the turn parameters do not fit together: {error}") from error
-    if result.robot_off_dbfs > result.robot_on_dbfs:
-        raise ParameterError(
-            f"robot_off_dbfs is {result.robot_off_dbfs:g}, above robot_on_dbfs "
-            f"({result.robot_on_dbfs:g}); lower it"
-        )
-    return result
 
 
 def turn_monitor(engine: Engine, parameters: Parameters) -> TurnMonitor:

@@ -7,7 +7,8 @@ from typing import Any
 
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.conversation import Conversation
-from personaplex_ros.node.parameter import Parameter, ParameterError, Value, When
+from personaplex_ros.node.descriptors import describe
+from personaplex_ros.node.parameter import Parameter, ParameterError, Value
 from personaplex_ros.node.parameters import PARAMETERS, lookup
 
 NOT_SET = 0
@@ -24,11 +25,9 @@ class ParameterServices:
     """Serves the parameter table and the conversation's present values."""
 
     def __init__(self, bus: Bus, conversation: Conversation) -> None:
+        self._bus = bus
         self._conversation = conversation
         self._value = bus.message("rcl_interfaces/msg/ParameterValue")
-        self._descriptor = bus.message("rcl_interfaces/msg/ParameterDescriptor")
-        self._float_range = bus.message("rcl_interfaces/msg/FloatingPointRange")
-        self._integer_range = bus.message("rcl_interfaces/msg/IntegerRange")
         self._result = bus.message("rcl_interfaces/msg/SetParametersResult")
         handlers: dict[str, Callable[[Any, Any], Any]] = {
             "ListParameters": self._on_list,
@@ -89,21 +88,9 @@ class ParameterServices:
         return message
 
     def _describe(self, parameter: Parameter) -> Any:
-        message = self._descriptor()
+        message = describe(parameter, self._bus)
         message.name = parameter.name
         message.type = TYPES[parameter.type][0]
-        message.description = parameter.description
-        message.additional_constraints = parameter.constraints
-        message.read_only = parameter.when is When.STARTUP
-        if parameter.minimum is None or parameter.maximum is None:
-            return message
-        if parameter.type is float:
-            message.floating_point_range = [
-                self._float_range(from_value=parameter.minimum, to_value=parameter.maximum)
-            ]
-        else:
-            low, high = int(parameter.minimum), int(parameter.maximum)
-            message.integer_range = [self._integer_range(from_value=low, to_value=high, step=1)]
         return message
 
 

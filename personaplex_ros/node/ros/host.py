@@ -20,7 +20,7 @@ from personaplex_ros.node.loading import load_engine
 from personaplex_ros.node.parameter import ParameterError
 from personaplex_ros.node.parameters import PARAMETERS
 from personaplex_ros.node.ros.bus import RosBus
-from personaplex_ros.node.ros.descriptors import declare
+from personaplex_ros.node.ros.declaration import declare
 
 NODE_NAME = "personaplex"
 EXECUTOR_THREADS = 4
@@ -36,7 +36,8 @@ class PersonaPlexNode(LifecycleNode):
     def __init__(self, load: EngineLoader = load_engine) -> None:
         """Declare the parameters; raises ParameterError for values that cannot be used."""
         super().__init__(NODE_NAME)
-        self.conversation = Conversation(RosBus(self), declare(self), load)
+        bus = RosBus(self)
+        self.conversation = Conversation(bus, declare(self, bus), load)
         self.add_on_set_parameters_callback(self._on_set_parameters)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
