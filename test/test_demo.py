@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from personaplex_ros.cli import main
-from personaplex_ros.demo.recorder import Heard, hold_spans, robot_channel
+from personaplex_ros.demo.recorder import Heard, robot_channel
 from personaplex_ros.resources import share_directory
+from personaplex_ros.timeline import state_spans
 
 CALLER = share_directory() / "config" / "demo" / "caller.wav"
 
@@ -54,5 +55,5 @@ def test_speech_is_put_where_it_was_to_be_heard() -> None:
 
 def test_a_repeated_state_becomes_spans() -> None:
     samples = [(0.0, False), (0.1, True), (0.2, True), (0.3, False), (0.9, True)]
-    assert hold_spans(samples, 1.0) == ((0.1, 0.3), (0.9, 1.0))
-    assert hold_spans([], 1.0) == ()
+    assert state_spans(samples, 1.0) == ((0.1, 0.3), (0.9, 1.0))
+    assert state_spans([], 1.0) == ()

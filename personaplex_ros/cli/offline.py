@@ -20,7 +20,7 @@ from personaplex_ros.cli.model_arguments import (
 )
 from personaplex_ros.engine import Engine, Session, StepResult, StepTiming
 from personaplex_ros.files import write_whole
-from personaplex_ros.timeline import Mark, Recording, words_from_pieces, write_timeline
+from personaplex_ros.timeline import Mark, Recording, state_spans, words_from_pieces, write_timeline
 from personaplex_ros.turns import TurnMonitor
 
 NS = 1_000_000_000
@@ -145,7 +145,7 @@ def _record(
         stamp = index * engine.frame_size * NS // engine.sample_rate
         update = monitor.push(frame, result.audio, result.piece, stamp)
         marks += [Mark(e.kind, e.onset_ns / NS, e.decided_ns / NS) for e in update.events]
-        hold.append(update.hold)
+        hold.append((index * frame_s, update.hold))
     pieces = [(index * frame_s, result.piece) for index, result in enumerate(results)]
     return Recording(
         sample_rate=engine.sample_rate,
@@ -154,11 +154,5 @@ def _record(
         words=words_from_pieces(pieces),
         marks=tuple(marks),
         title=title,
-        hold=spans(hold, frame_s),
+        hold=state_spans(hold, len(frames) * frame_s),
     )
-
-
-def spans(flags: list[bool], period_s: float) -> tuple[tuple[float, float], ...]:
-    """Return the spans in seconds in which flags, one a period, are true."""
-    edges = np.flatnonzero(np.diff([False, *flags, False]))
-    return tuple((a * period_s, b * period_s) for a, b in edges.reshape(-1, 2).tolist())

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import array
 import time
 
 import numpy as np
 
-from personaplex_ros.audio import float32_to_int16
+from personaplex_ros.node.audio_types import AUDIO_FRAME
+from personaplex_ros.node.audio_writing import AudioWriter
 from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.messages import NS_PER_S
 
-NS = 1_000_000_000
 CHUNK_S = 0.02
 TOPIC = "audio_in"
-TYPE = "personaplex_ros/msg/AudioFrame"
 
 
 class Player:
@@ -22,7 +21,7 @@ class Player:
 
     def __init__(self, bus: DdsBus) -> None:
         self._bus = bus
-        self._publisher = bus.advertise(TOPIC, TYPE, RELIABLE)
+        self._publisher = bus.advertise(TOPIC, AUDIO_FRAME, RELIABLE)
 
     def wait_for_listener(self, timeout_s: float) -> None:
         """Wait until somebody hears the topic. Raises RuntimeError after ``timeout_s``."""
@@ -38,17 +37,11 @@ class Player:
 
         ``start_ns`` is the time of the first sample; returns when all has been published.
         """
-        message_type = self._bus.message(TYPE)
+        writer = AudioWriter(self._bus, AUDIO_FRAME, rate, "microphone")
         size = round(CHUNK_S * rate)
-        pcm = float32_to_int16(samples)
-        for first in range(0, len(pcm), size):
-            chunk = pcm[first : first + size]
-            stamp_ns = start_ns + first * NS // rate
-            due_ns = stamp_ns + len(chunk) * NS // rate
-            time.sleep(max(0.0, (due_ns - self._bus.now_ns()) / NS))
-            message = message_type()
-            message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, NS)
-            message.header.frame_id = "microphone"
-            message.sample_rate, message.channels, message.first_sample = rate, 1, first
-            message.data = array.array("h", chunk.tobytes())
-            self._publisher.publish(message)
+        for first in range(0, len(samples), size):
+            chunk = samples[first : first + size]
+            stamp_ns = start_ns + first * NS_PER_S // rate
+            due_ns = stamp_ns + len(chunk) * NS_PER_S // rate
+            time.sleep(max(0.0, (due_ns - self._bus.now_ns()) / NS_PER_S))
+            self._publisher.publish(writer.message(chunk, first, stamp_ns))

@@ -14,9 +14,8 @@ from personaplex_ros.audio import int16_to_float32, resample, write_wave
 from personaplex_ros.demo.console import Console
 from personaplex_ros.files import write_whole
 from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
-from personaplex_ros.timeline import Mark, Recording, words_from_pieces, write_timeline
-
-NS = 1_000_000_000
+from personaplex_ros.node.messages import NS_PER_S, time_ns
+from personaplex_ros.timeline import Mark, Recording, state_spans, words_from_pieces, write_timeline
 
 
 @dataclass
@@ -93,7 +92,7 @@ class Recorder:
             words=words_from_pieces(pieces),
             marks=tuple(marks),
             title=title,
-            hold=hold_spans(heard.holds, duration_s),
+            hold=state_spans(heard.holds, duration_s),
         )
         return [wave, transcript, events, *write_timeline(recording, folder / "timeline.png")]
 
@@ -124,7 +123,7 @@ class Recorder:
     def _on_event(self, message: Any, _: str) -> None:
         at = self._since_start(message.header.stamp)
         if at is not None:
-            latency = message.latency.sec + message.latency.nanosec / NS
+            latency = time_ns(message.latency) / NS_PER_S
             self._console.event(at, message.kind)
             with self._lock:
                 self.heard.marks.append(Mark(message.kind, at, at + latency))
@@ -144,13 +143,13 @@ class Recorder:
 
     def _now_s(self) -> float | None:
         start_ns = self._start_ns
-        return None if start_ns is None else (self._bus.now_ns() - start_ns) / NS
+        return None if start_ns is None else (self._bus.now_ns() - start_ns) / NS_PER_S
 
     def _since_start(self, stamp: Any) -> float | None:
         """Return seconds since time 0; None for what belongs before it."""
         if self._start_ns is None:
             return None
-        seconds = (stamp.sec * NS + stamp.nanosec - self._start_ns) / NS
+        seconds = (time_ns(stamp) - self._start_ns) / NS_PER_S
         return seconds if seconds >= 0 else None
 
 
@@ -164,16 +163,3 @@ def robot_channel(heard: Heard, length: int, rate: int) -> np.ndarray:
         part = samples[max(0, -first) : max(0, length - first)]
         robot[max(0, first) : max(0, first) + len(part)] = part
     return robot
-
-
-def hold_spans(samples: list[tuple[float, bool]], end_s: float) -> tuple[tuple[float, float], ...]:
-    """Return the spans in which a state that is repeated at a rate was true, up to ``end_s``."""
-    spans, begin = [], None
-    for at, value in [*samples, (end_s, False)]:
-        at = min(max(at, 0.0), end_s)
-        if value and begin is None:
-            begin = at
-        elif not value and begin is not None:
-            spans.append((begin, at))
-            begin = None
-    return tuple(span for span in spans if span[1] > span[0])

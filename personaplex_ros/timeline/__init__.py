@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .page import write_html
 from .picture import draw_png
-from .recording import Mark, Recording, Word, speaking_spans, words_from_pieces
+from .recording import Mark, Recording, Word, speaking_spans, state_spans, words_from_pieces
 
 __all__ = [
     "Mark",
@@ -14,6 +14,7 @@ __all__ = [
     "Word",
     "draw_png",
     "speaking_spans",
+    "state_spans",
     "words_from_pieces",
     "write_html",
     "write_timeline",

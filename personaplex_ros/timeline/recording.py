@@ -148,6 +148,23 @@ def speaking_spans(
     return tuple((start, end) for start, end in spans if end > start)
 
 
+def state_spans(samples: Iterable[tuple[float, bool]], end_s: float) -> tuple[Span, ...]:
+    """Return the spans in which a state was true, given as (second, value) in order, to ``end_s``.
+
+    A value holds until the next one; what lies outside the recording is cut off.
+    """
+    spans: list[Span] = []
+    begin: float | None = None
+    for at, value in [*samples, (end_s, False)]:
+        at = min(max(at, 0.0), end_s)
+        if value and begin is None:
+            begin = at
+        elif not value and begin is not None:
+            spans.append((begin, at))
+            begin = None
+    return tuple((start, end) for start, end in spans if end > start)
+
+
 def _mono(name: str, samples: np.ndarray) -> np.ndarray:
     """Return ``samples`` as float32 [n], or say why they cannot be drawn."""
     samples = np.asarray(samples)

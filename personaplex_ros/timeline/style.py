@@ -11,7 +11,6 @@ from matplotlib import font_manager
 
 PAPER = "#ffffff"
 LANE = "#f5f6f8"
-RULE = "#e3e6eb"
 INK = "#1c2530"
 QUIET_INK = "#697586"
 USER = "#2563a8"  # blue and orange stay apart in every common colour blindness
