@@ -12,18 +12,19 @@ WORD_BEGIN = "\u2581"  # SentencePiece writes a leading space so
 class TextTokenizer:
     """Text <-> ids of the language model.
 
-    Raises ValueError if the file is not a SentencePiece model, or not that of the language model.
+    Raises ValueError if the file is not a SentencePiece model, or has not the language model's
+    ``cardinality`` of pieces, where that is given.
     """
 
-    def __init__(self, path: Path, cardinality: int):
+    def __init__(self, path: Path, cardinality: int | None = None):
         try:
             self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (RuntimeError, OSError) as error:
             raise ValueError(f"{path} is not a SentencePiece model: {error}") from error
-        size = self._model.get_piece_size()
-        if size != cardinality:
+        self.size = int(self._model.get_piece_size())
+        if cardinality not in (None, self.size):
             raise ValueError(
-                f"{path} has {size} pieces, the language model has {cardinality}; they do not "
+                f"{path} has {self.size} pieces, the language model has {cardinality}; they do not "
                 "belong together"
             )
 

@@ -1,0 +1,1 @@
+"""How ``nano`` is made: synthetic conversations, a small codec, a small language model."""

@@ -1,0 +1,40 @@
+"""What happens to a voice between mouth and model: room, noise, another sampling rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve, lfilter
+
+from personaplex_ros.training.speech import RATE
+
+
+def reverberate(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Put samples [n] into a random small room; returns [n].
+
+    The room is direct sound and a tail of exponentially decaying noise (Moorer 1979), 10 to 25 dB
+    below it, with a reverberation time of 0.1 to 0.5 s.
+    """
+    seconds = rng.uniform(0.1, 0.5)
+    time = np.arange(int(seconds * RATE)) / RATE
+    tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
+    tail[: int(rng.uniform(0.001, 0.008) * RATE)] = 0
+    tail *= 10 ** (rng.uniform(-25, -10) / 20) / np.sqrt(np.square(tail).sum())
+    tail[0] = 1
+    return fftconvolve(samples, tail)[: len(samples)].astype(np.float32)
+
+
+def coloured_noise(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return first-order autoregressive noise [count] of RMS 1, from white to a dull rumble."""
+    memory = rng.uniform(0, 0.98)
+    white = rng.standard_normal(count, np.float32)
+    noise = lfilter([1.0], [1.0, -memory], white)
+    return (noise * np.sqrt(1 - memory**2)).astype(np.float32)
+
+
+def through_rate(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """Pass samples [n] through another sampling rate, as a cheap microphone would; returns [n]."""
+    there = soxr.resample(samples, RATE, rate)
+    back = soxr.resample(there, rate, RATE)
+    return np.pad(back, (0, max(0, len(samples) - len(back))))[: len(samples)].astype(np.float32)

@@ -1,0 +1,96 @@
+"""From trained modules to a checkpoint folder in the public layout, halved to 16 bits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from personaplex_ros.checkpoint import WaveVoice
+from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER
+from personaplex_ros.engine.prepared import encode_voice
+from personaplex_ros.files import write_whole
+from personaplex_ros.lm import LanguageModel, LMConfig
+from personaplex_ros.mimi import Mimi, MimiConfig
+from personaplex_ros.mimi.quantizer import Codebook
+
+MIMI_CONFIG = "mimi_config.json"
+SINE_HZ = 440.0
+
+
+def mimi_json(config: MimiConfig) -> dict[str, Any]:
+    """Return a codec's ``mimi_config.json``."""
+    return {
+        "sample_rate": config.sample_rate,
+        "frame_rate": config.frame_rate,
+        "seanet": {"n_filters": config.filters, "dimension": config.dimension},
+        "transformer": {
+            "num_heads": config.heads, "num_layers": config.layers,
+            "dim_feedforward": config.hidden, "context": config.context,
+        },
+        "quantizer": {
+            "dimension": config.code_dimension, "n_q": config.codebooks, "bins": config.cardinality,
+        },
+    }  # fmt: skip
+
+
+def export_codec(codec: Mimi, folder: Path) -> None:
+    """Write the codec and its configuration; codebooks as centroids that were used once."""
+    weights = {name: tensor.detach() for name, tensor in codec.state_dict().items()}
+    for name, module in codec.named_modules():
+        if isinstance(module, Codebook):
+            weights[f"{name}.embedding_sum"] = module.centroids
+            weights[f"{name}.cluster_usage"] = torch.ones_like(module.cluster_usage)
+    save_tensors(folder / MIMI, {name: tensor.half() for name, tensor in weights.items()})
+    save_json(folder / MIMI_CONFIG, mimi_json(codec.config))
+
+
+def with_prompt_codes(config: LMConfig, codec: Mimi) -> LMConfig:
+    """Return the same with the codec's codes of silence and of a 440 Hz sine."""
+    rate = codec.config.sample_rate
+    time = np.arange(3 * rate) / rate
+    waves = (np.zeros(3 * rate), 0.5 * np.sin(2 * np.pi * SINE_HZ * time))
+    silence, sine = (
+        tuple(
+            encode_voice(WaveVoice(w.astype(np.float32)), codec, config.codebooks)[:, -1].tolist()
+        )
+        for w in waves
+    )
+    return replace(config, silence_codes=silence, sine_codes=sine)
+
+
+def export_language_model(model: LanguageModel, folder: Path) -> None:
+    """Write the language model and the checkpoint's ``config.json``."""
+    weights = {name: tensor.detach().half() for name, tensor in model.state_dict().items()}
+    save_tensors(folder / MODEL, weights)
+    config = model.config
+    save_json(
+        folder / "config.json",
+        {
+            "model_type": "personaplex", "dim": config.dim, "text_card": config.text_cardinality,
+            "n_q": config.audio_rows, "dep_q": config.depth_steps, "card": config.cardinality,
+            "num_heads": config.heads, "num_layers": config.layers, "context": config.context,
+            "depformer_dim": config.depth_dim, "depformer_num_heads": config.depth_heads,
+            "depformer_num_layers": config.depth_layers, "delays": list(config.delays),
+            "silence_codes": list(config.silence_codes), "sine_codes": list(config.sine_codes),
+            "moshi_name": MODEL, "mimi_name": MIMI, "mimi_config_name": MIMI_CONFIG,
+            "tokenizer_name": TOKENIZER,
+        },
+    )  # fmt: skip
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a safetensors file, whole or not at all."""
+    content = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda place: save_file(content, place))
+
+
+def save_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_whole(path, lambda place: place.write_text(json.dumps(content, indent=1) + "\n"))

@@ -1,0 +1,237 @@
+"""Training of the small language model on conversations in tokens.
+
+Losses as published: text with its padding counting less (PersonaPlex, arXiv 2602.06053), the
+semantic codebook above the acoustic ones (Moshi, section 4.4), the prompt not at all; the user's
+streams are input only. A head that is thrown away afterwards names the caller's words as they
+end, so that listening is learnt from every word and not from the answers alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from personaplex_ros.checkpoint import TextTokenizer
+from personaplex_ros.lm import LanguageModel, LMConfig
+from personaplex_ros.lm.grid import lay_out
+from personaplex_ros.persona import prompt_frames, tagged
+from personaplex_ros.training import parallel
+from personaplex_ros.training.chance import pick
+from personaplex_ros.training.corpus import NOTHING_HEARD, Example
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class LanguageTraining:
+    """How the language model is trained."""
+
+    steps: int = 10000
+    batch: int = 4
+    frames: int = 560  # the longest sequence, prompt included
+    rate: float = 1.5e-3  # peak learning rate of AdamW
+    warmup: int = 200
+    padding: float = 0.3  # weight of PAD against words
+    semantic: float = 2.0  # weights of the first codebook and of each other, text being 1
+    acoustic: float = 0.4
+    heard: float = 0.3  # weight of the caller's words
+    listening: float = 0.12  # share of the columns without the agent's voice that are scored
+    dropped: float = 0.05  # share of the user's codes that are hidden
+    apart: int = 1200  # frames, at most, by which prompt and conversation are moved apart
+    seed: int = 2
+
+
+@dataclass
+class Batches:
+    """Random batches of examples with fresh prompts."""
+
+    examples: Sequence[Example]
+    voices: dict[str, list[NDArray[np.int16]]]  # samples of each agent voice, in codes
+    tokenizer: TextTokenizer
+    config: LMConfig
+    settings: LanguageTraining
+    frame_rate: float
+    rng: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.settings.seed)
+
+    def draw(self) -> dict[str, Tensor]:
+        """Return columns int64 [B, T + 1, rows], positions and heard int64 [B, T], scored bool."""
+        settings, rng = self.settings, self.rng
+        length = settings.frames
+        columns = torch.full((settings.batch, length + 1, self.config.rows), -1)
+        positions = torch.zeros(settings.batch, length, dtype=torch.int64)
+        heard = torch.full((settings.batch, length), NOTHING_HEARD)
+        scored = torch.zeros(settings.batch, length, dtype=torch.bool)
+        for row in range(settings.batch):
+            example = pick(self.examples, rng)
+            voice = torch.from_numpy(pick(self.voices[example.voice], rng)).long()
+            text = self.tokenizer.encode(tagged(example.prompt))
+            prompt = prompt_frames(self.config, self.frame_rate, voice, text)
+            start = prompt.shape[1]
+            room = length - start
+            rows = torch.from_numpy(example.rows[:, :room]).long()
+            laid = lay_out(torch.cat([prompt, rows], dim=1), self.config).t()
+            used = min(len(laid) - 2, length)
+            columns[row, : used + 1] = laid[: used + 1]
+            gap = int(rng.integers(settings.apart)) if rng.random() < 0.5 else 0
+            positions[row] = torch.arange(length) + gap * (torch.arange(length) >= start)
+            words = torch.from_numpy(example.heard[: max(0, used - start)]).long()
+            heard[row, start : start + len(words)] = words
+            # Call s gives column s: the first of the conversation is that of its frame 0.
+            scored[row, start:used] = True
+        return {"columns": columns, "positions": positions, "heard": heard, "scored": scored}
+
+
+class LanguageTrainer(nn.Module):
+    """The language model with what only its training needs."""
+
+    def __init__(self, config: LMConfig, words: int, settings: LanguageTraining):
+        super().__init__()
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.model = LanguageModel(config, dtype=torch.float32)
+        initialise(self.model)
+        self.heard_head = nn.Linear(config.dim, words + 1)
+
+    def losses(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weighted losses of a batch."""
+        settings, model, config = self.settings, self.model, self.model.config
+        columns, scored = batch["columns"], batch["scored"]
+        inputs = self._hide(columns[:, :-1])
+        hidden = parallel.temporal(model, inputs, batch["positions"])
+        targets = columns[:, 1:]
+        # Column s is predicted from s - 1; scored[s] marks the columns of the conversation.
+        wanted = torch.cat([scored[:, 1:], scored[:, :1] & False], dim=1)
+        text = targets[..., 0][wanted]
+        states = hidden[wanted]
+        logits = model.text_linear(states)
+        weight = torch.where(text == config.text_padding, settings.padding, 1.0)
+        text_loss = F.cross_entropy(logits, text, reduction="none")
+
+        agent = targets[..., 1 : 1 + config.codebooks][wanted]
+        quiet = (agent == torch.tensor(config.silence_codes)).all(-1) & (
+            text == config.text_padding
+        )
+        keep = ~quiet | (torch.rand(len(quiet)) < settings.listening)
+        keep_weight = torch.where(quiet, 1 / settings.listening, 1.0)[keep]
+        codes = torch.cat([text[:, None], agent[:, :-1]], dim=1)[keep]
+        depth_logits = parallel.depth(model, states[keep], codes)
+        code_loss = F.cross_entropy(
+            depth_logits.flatten(0, 1), agent[keep].flatten(), reduction="none"
+        ).view(-1, config.codebooks)
+        code_loss = (code_loss * keep_weight[:, None]).sum(0) / len(quiet)
+
+        words = batch["heard"][scored] - NOTHING_HEARD  # 0: none has just ended
+        word_weight = torch.where(words == 0, 0.05, 1.0)
+        word_loss = F.cross_entropy(self.heard_head(hidden[scored]), words, reduction="none")
+        return {
+            "text": (text_loss * weight).sum() / weight.sum(),
+            "semantic": settings.semantic * code_loss[0],
+            "acoustic": settings.acoustic * code_loss[1:].sum(),
+            "heard": settings.heard * (word_loss * word_weight).sum() / word_weight.sum(),
+        }
+
+    def _hide(self, columns: Tensor) -> Tensor:
+        """Hide some of the user's codes, so that no single one is relied on."""
+        user = slice(1 + self.model.config.codebooks, None)
+        hidden = torch.rand(columns[..., user].shape) < self.settings.dropped
+        columns = columns.clone()
+        columns[..., user] = columns[..., user].masked_fill(hidden, -1)
+        return columns
+
+
+def initialise(model: LanguageModel) -> None:
+    """Start with signals of about unit size, and residual branches that add little."""
+    layers = {"transformer.": model.config.layers, "depformer.": model.config.depth_layers}
+    for name, parameter in model.named_parameters():
+        if "norm" in name:
+            continue
+        std = 1 / math.sqrt(parameter.shape[-1])
+        if "emb" in name:
+            std = 0.3
+        for prefix, count in layers.items():
+            if name.startswith(prefix) and name.endswith(("out_proj.weight", "linear_out.weight")):
+                std /= math.sqrt(2 * count)
+        nn.init.normal_(parameter, std=std)
+
+
+@dataclass
+class LanguageRun:
+    """A training that can be stopped and resumed."""
+
+    trainer: LanguageTrainer
+    optimisers: tuple[torch.optim.Optimizer, ...]
+    step: int = 0
+
+    @staticmethod
+    def begin(config: LMConfig, words: int, settings: LanguageTraining) -> LanguageRun:
+        """Start from random weights.
+
+        Matrices of the temporal transformer follow Muon (Jordan et al. 2024), all else AdamW.
+        """
+        trainer = LanguageTrainer(config, words, settings)
+        matrices: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
+        for name, parameter in trainer.named_parameters():
+            body = name.startswith("model.transformer.") and "norm" not in name
+            (matrices if body else rest).append(parameter)
+        return LanguageRun(
+            trainer,
+            (
+                torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+                torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=0.02, fused=True),
+            ),
+        )
+
+    def state(self) -> dict:
+        """Return everything that resuming needs."""
+        return {
+            "trainer": self.trainer.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+        }
+
+    def resume(self, state: dict) -> None:
+        """Go on from a saved state."""
+        self.trainer.load_state_dict(state["trainer"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.step = state["step"]
+
+    def run(
+        self, batches: Batches, until: int, report: Callable[[int, dict[str, float]], None]
+    ) -> None:
+        """Train up to step ``until``, reporting the losses of each step."""
+        trainer, settings = self.trainer, self.trainer.settings
+        trainer.train()
+        while self.step < until:
+            rate = learning_rate(self.step, settings)
+            for optimiser in self.optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
+                optimiser.zero_grad(set_to_none=True)
+            losses = trainer.losses(batches.draw())
+            torch.stack(list(losses.values())).sum().backward()
+            norm = nn.utils.clip_grad_norm_(trainer.parameters(), 1.0)
+            for optimiser in self.optimisers:
+                optimiser.step()
+            self.step += 1
+            report(self.step, {name: loss.item() for name, loss in losses.items()} | {
+                "gradient": norm.item()
+            })  # fmt: skip
+
+
+def learning_rate(step: int, settings: LanguageTraining) -> float:
+    """Return the learning rate of a step: linear warm-up, then half a cosine to 2 % of the peak."""
+    warm = min(1.0, (step + 1) / settings.warmup)
+    done = min(1.0, step / settings.steps)
+    return settings.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))

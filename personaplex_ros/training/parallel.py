@@ -1,0 +1,83 @@
+"""The language model over whole conversations at once, as training needs it.
+
+Inference takes a step a frame and eight steps a column; here all frames pass through the temporal
+transformer together, and all eight depth steps through the depth transformer. Both give the same
+logits (tested).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from personaplex_ros.lm import LanguageModel
+from personaplex_ros.lm.depth import DepthLayer
+from personaplex_ros.lm.model import lookup
+from personaplex_ros.lm.temporal import ring_spec
+from personaplex_ros.nn.attention import RingView, rope_frequencies
+
+
+def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> Tensor:
+    """Return the normed temporal output [B, T, D] for columns int64 [B, T, rows].
+
+    ``positions`` int64 [B, T] are what the rotary embedding sees; they increase within a row and
+    stay within the context.
+    """
+    view = _causal_view(model, positions)
+    caches = model.transformer.initial_caches(columns.shape[0], 1)
+    return model.out_norm(model.transformer(model.embed(columns), caches, view))
+
+
+def depth(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
+    """Return logits [N, codebooks, cardinality] for N columns.
+
+    hidden [N, D]; tokens int64 [N, codebooks]: the text token and all codes but the last.
+    """
+    steps = tokens.shape[1]
+    tables = [model.depformer_text_emb, *model.depformer_emb]
+    embedded = [lookup(table, tokens[:, step]) for step, table in enumerate(tables[:steps])]
+    inputs = stacked(model.depformer_in)[:steps]
+    x = torch.einsum("nd,sed->sne", hidden, inputs) + torch.stack(embedded)  # [steps, N, d]
+    for layer in model.depformer.layers:
+        x = _depth_layer(layer, x)
+    heads = stacked(model.linears)[:steps]
+    return torch.bmm(x, heads.transpose(1, 2)).transpose(0, 1)
+
+
+def stacked(modules: Iterable[nn.Linear]) -> Tensor:
+    """Return the weights of linear layers of one shape as one tensor."""
+    return torch.stack([module.weight for module in modules])
+
+
+def _causal_view(model: LanguageModel, positions: Tensor) -> RingView:
+    spec = ring_spec(model.config)
+    batch, length = positions.shape
+    angle = positions[:, None, :, None].float() * rope_frequencies(spec, positions.device)
+    mask = torch.ones(length, length, dtype=torch.bool, device=positions.device).tril()
+    return RingView(
+        cos=angle.cos(),
+        sin=angle.sin(),
+        rows=torch.arange(batch, device=positions.device).view(-1, 1),
+        index=torch.zeros_like(positions),
+        one_block=False,
+        filled=0,
+        mask=mask[None, None],
+    )
+
+
+def _depth_layer(layer: DepthLayer, x: Tensor) -> Tensor:
+    """Apply a layer to x [steps, N, d], each step with its own weights."""
+    attention, steps, dim = layer.self_attn, x.shape[0], x.shape[2]
+    packed = attention.in_proj_weight.unflatten(0, (-1, 3 * dim))[:steps]
+    qkv = torch.bmm(layer.norm1(x), packed.transpose(1, 2))
+    q, k, v = qkv.unflatten(-1, (3, attention.heads, -1)).permute(2, 1, 3, 0, 4)  # [N, H, S, d]
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    out = attention.out_proj.weight.unflatten(0, (-1, dim))[:steps]
+    x = x + torch.bmm(y.permute(2, 0, 1, 3).flatten(2), out.transpose(1, 2))
+    gate_in = stacked([gate.linear_in for gate in layer.gating])[:steps]
+    gate_out = stacked([gate.linear_out for gate in layer.gating])[:steps]
+    gate, value = torch.bmm(layer.norm2(x), gate_in.transpose(1, 2)).chunk(2, dim=-1)
+    return x + torch.bmm(F.silu(gate) * value, gate_out.transpose(1, 2))

@@ -1,0 +1,38 @@
+"""Who speaks: the agent's voices by name, and callers; some callers are kept for evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from personaplex_ros.training.speech import Voice
+
+AGENTS = {
+    "NATF0": Voice("en-us+f2", words_per_minute=170, pitch=45),
+    "NATF2": Voice("en-us+f4", words_per_minute=158, pitch=30),
+    "NATM0": Voice("en-us+m1", words_per_minute=170, pitch=50),
+    "NATM1": Voice("en-us+m7", words_per_minute=158, pitch=30),
+}
+
+ACCENTS = ("en-us", "gmw/en", "en-gb-x-rp", "en-us-nyc", "en-gb-scotland", "en-029")
+VARIANTS = (
+    "f1", "f3", "m2", "m4", "m5", "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo",
+    "Gene", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Reed",
+    "adam", "belinda", "benjamin", "boris", "caleb", "david", "ed", "edward", "grandma", "grandpa",
+    "gustave", "ian", "john", "linda", "max", "michel", "pablo", "paul", "pedro", "quincy", "rob",
+    "robert", "shelby", "steph", "travis", "victor", "zac",
+)  # fmt: skip
+HELD_OUT = (
+    "en-us+f5", "en-us+m6", "gmw/en+steph2", "en-us+sandro", "gmw/en+anika", "en-us+edward2",
+    "en-gb-x-rp+m3", "en-us+miguel",
+)  # fmt: skip
+
+
+def random_caller(rng: np.random.Generator, held_out: bool = False) -> Voice:
+    """Draw a caller: accent, variant, rate and pitch; ``held_out`` ones are never trained on."""
+    if held_out:
+        name = str(rng.choice(HELD_OUT))
+    else:
+        accent = str(rng.choice(ACCENTS, p=(0.4, 0.2, 0.1, 0.1, 0.1, 0.1)))
+        name = f"{accent}+{rng.choice(VARIANTS)}"
+    rate = int(rng.integers(140, 195))
+    return Voice(name, rate, int(rng.integers(25, 75)), int(rng.integers(30, 70)))
