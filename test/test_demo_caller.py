@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,21 +67,18 @@ def test_truth_says_where_the_speech_is():
 def test_caller_asks_interrupts_acknowledges_and_leaves():
     _, _, turns = read_caller()
     kinds = [turn["kind"] for turn in turns]
-    assert kinds == ["question", "interruption", "backchannel", "goodbye"]
+    assert kinds == ["question", "backchannel", "question", "interruption", "goodbye"]
     lengths = {turn["kind"]: turn["end_s"] - turn["start_s"] for turn in turns}
-    assert lengths["backchannel"] < 0.7 < lengths["interruption"]
+    assert lengths["backchannel"] < 0.8 < lengths["interruption"]
     assert all(turn["text"].strip() for turn in turns)
 
 
 def test_script_makes_the_same_caller_again(tmp_path):
-    if shutil.which("espeak-ng") is None:
-        pytest.skip("espeak-ng is not installed (apt-get install espeak-ng)")
     script = ROOT / "scripts" / "make_caller.py"
     subprocess.run([sys.executable, str(script), "--output", str(tmp_path)], check=True)
     made = json.loads((tmp_path / "caller.json").read_text())
     _, _, turns = read_caller()
     assert [turn["text"] for turn in made] == [turn["text"] for turn in turns]
-    # Releases of espeak-ng differ a little in how fast they speak.
     for ours, theirs in zip(made, turns, strict=True):
         assert ours["start_s"] == theirs["start_s"]
-        assert ours["end_s"] == pytest.approx(theirs["end_s"], abs=0.3)
+        assert ours["end_s"] == pytest.approx(theirs["end_s"], abs=0.02)

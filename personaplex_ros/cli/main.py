@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "hold a recorded conversation with the node over DDS",
     "node": "start the ROS node (over Cyclone DDS; no ROS install needed)",
     "download": "fetch the published weights",
+    "train": "train a small checkpoint such as nano from nothing",
     "doctor": "tell whether this machine will work",
 }
 

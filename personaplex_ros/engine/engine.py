@@ -96,7 +96,7 @@ class Engine:
         Raises FileNotFoundError or ValueError naming file and remedy.
         """
         _flush_denormals()
-        place = _device(device)
+        place = choose_device(device)
         if dtype is None:
             dtype = "bfloat16" if place.type == "cuda" else "float32"
         if dtype not in DTYPES:
@@ -272,7 +272,8 @@ def _flush_denormals() -> None:
     torch.set_flush_denormal(True)
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """Return a torch device; ``auto`` is CUDA where there is one. Raises ValueError for others."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -88,12 +88,10 @@ def rope_frequencies(spec: RingSpec, device: torch.device | str) -> Tensor:
     return torch.exp(index * (-math.log(spec.max_period) * 2 / spec.head_dim))
 
 
-def rotate(x: Tensor, view: RingView) -> Tensor:
-    """Rotate interleaved pairs of x [B, heads, T, head_dim] by their positions, in float32."""
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate interleaved pairs of x [B, heads, T, head_dim] by angles, in float32."""
     real, imag = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = torch.stack(
-        [real * view.cos - imag * view.sin, real * view.sin + imag * view.cos], dim=-1
-    )
+    turned = torch.stack([real * cos - imag * sin, real * sin + imag * cos], dim=-1)
     return turned.flatten(-2).to(x.dtype)
 
 
@@ -124,7 +122,7 @@ class RingAttention(nn.Module):
         """Attend from x [B, T, D] to the past in the ring and to itself; enter x into the ring."""
         qkv = F.linear(x, self.in_proj_weight)
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [B, H, T, d]
-        q, k = rotate(q, view), rotate(k, view)
+        q, k = (rotate(x, view.cos, view.sin) for x in (q, k))
         if view.one_block:
             write(cache, k, v, view)
             keys, values = cache.keys[:, :, : view.filled], cache.values[:, :, : view.filled]

@@ -8,8 +8,7 @@ decoder is to say is clean, so no code is spent on noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -21,24 +20,23 @@ from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.mimi.quantizer import Codebook, ResidualQuantizer
 from personaplex_ros.nn.conv import CausalConv1d
 from personaplex_ros.nn.norm import LayerScale
+from personaplex_ros.training.loop import Batch, Trainer
 from personaplex_ros.training.losses import EnvelopeLoss, SpectralLoss
 from personaplex_ros.training.speech_bank import LABEL_HOP, SpeechBank
 
+START_BATCHES = 40  # whose latents place the codebooks
 WINDOWS = ((512, 40), (1024, 80), (2048, 100))  # STFT size, mel bands
 
 
 @dataclass(frozen=True)
 class CodecTraining:
-    """How the codec is trained."""
+    """How the codec is trained: crops, and the weights of the losses."""
 
-    steps: int = 12000
-    batch: int = 6
-    frames: int = 18  # a crop's length
-    rate: float = 1.2e-3  # peak learning rate
-    warmup: int = 200
+    batch: int = 4
+    frames: int = 15  # a crop's length
     unquantised_steps: int = 300  # at the start
     unquantised_share: float = 0.15  # of the crops, later
-    decay: float = 0.99  # of the codebooks' running sums
+    decay: float = 0.995  # of the codebooks' running sums
     mel: float = 1.0
     relative: float = 0.5
     envelope: float = 2.0
@@ -48,7 +46,7 @@ class CodecTraining:
     seed: int = 1
 
 
-class CodecTrainer(nn.Module):
+class CodecTrainer(Trainer):
     """The codec with what only its training needs."""
 
     def __init__(self, config: MimiConfig, phones: int, settings: CodecTraining):
@@ -58,34 +56,95 @@ class CodecTrainer(nn.Module):
         self.codec = Mimi(config)
         initialise(self.codec)
         self.phone_head = nn.Linear(config.dimension, 2 * phones)
-        self.spectral = SpectralLoss(config.sample_rate, WINDOWS)
-        self.envelope = EnvelopeLoss(config.sample_rate)
-        self.quantised = False
+        self.likeness = Likeness(config.sample_rate, settings)
+        self.quantised: Tensor
+        self.register_buffer("quantised", torch.zeros((), dtype=torch.bool))
+        self._latents: list[Tensor] = []  # of the last steps before the codebooks are placed
 
-    def losses(self, heard: Tensor, clean: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return the weighted losses of crops float32 [B, n], phones int64 [B, F, 2]."""
+    def begin_step(self, step: int) -> None:
+        """Quantise from a certain step on, with codebooks placed where the latents then are."""
+        quantizer = self.codec.quantizer
+        if self.quantised:
+            quantizer.derive()
+        elif step >= self.settings.unquantised_steps and self._latents:
+            gathered = torch.cat(self._latents)
+            expected = len(gathered) / len(self._latents) / self.codec.config.cardinality
+            start_codebooks(quantizer.rvq_first, gathered, expected)
+            start_codebooks(quantizer.rvq_rest, gathered, expected)
+            self._latents = []
+            self.quantised.fill_(True)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted losses of crops.
+
+        ``heard`` and ``clean`` are float32 [B, n], ``phones`` int64 [B, F, 2].
+        """
         settings, codec = self.settings, self.codec
-        batch = heard.shape[0]
-        decoding = codec.decoder_state(batch)
+        heard, clean, phones = batch["heard"], batch["clean"], batch["phones"]
+        count = heard.shape[0]
         latent = frame_latents(codec, heard)
-        keep = torch.rand(batch, 1, 1) < settings.unquantised_share
-        keep |= not self.quantised
+        if not self.quantised:
+            recent = self._latents[-START_BATCHES + 1 :]
+            self._latents = [*recent, latent.detach().flatten(0, 1)]
+        keep = torch.rand(count, 1, 1, device=heard.device) < settings.unquantised_share
+        keep |= ~self.quantised
         quantizer = codec.quantizer
         semantic, commit_a = straight_through(quantizer.rvq_first, latent, keep, settings.decay)
         acoustic, commit_b = straight_through(quantizer.rvq_rest, latent, keep, settings.decay)
-        x = codec.up((semantic + acoustic).transpose(1, 2), decoding.upsample)
-        x = codec.decoder_transformer(x, decoding.transformer)
-        made = codec.decoder(x, decoding.seanet)[:, 0]
-        mel, relative = self.spectral(made, clean)
+        made = sound(codec, (semantic + acoustic).transpose(1, 2))
         logits = self.phone_head(semantic).unflatten(-1, (2, -1))
+        return self.likeness(made, clean) | {
+            "commitment": settings.commitment * (commit_a + commit_b),
+            "phones": settings.phones * F.cross_entropy(logits.flatten(0, 2), phones.flatten()),
+        }
+
+
+class DecoderTrainer(Trainer):
+    """A trained codec of which only the decoder learns on, so that its codes stay what they are."""
+
+    def __init__(self, codec: Mimi, settings: CodecTraining):
+        super().__init__()
+        torch.manual_seed(settings.seed)
+        self.codec = codec.requires_grad_(False)
+        for part in (codec.upsample, codec.decoder_transformer, codec.decoder):
+            part.requires_grad_(True)
+        self.likeness = Likeness(codec.config.sample_rate, settings)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted losses of crops, ``heard`` and ``clean`` float32 [B, n]."""
+        quantizer = self.codec.quantizer
+        with torch.no_grad():
+            latent = frame_latents(self.codec, batch["heard"]).transpose(1, 2)
+            quantised = quantizer.decode(quantizer.encode(latent, self.codec.config.codebooks))
+        return self.likeness(sound(self.codec, quantised), batch["clean"])
+
+
+class Likeness(nn.Module):
+    """How far what was made is from what was wanted: weighted losses of waveforms [B, n]."""
+
+    def __init__(self, rate: int, settings: CodecTraining):
+        super().__init__()
+        self.settings = settings
+        self.spectral = SpectralLoss(rate, WINDOWS)
+        self.envelope = EnvelopeLoss(rate)
+
+    def forward(self, made: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        """Return the losses by name."""
+        settings = self.settings
+        mel, relative = self.spectral(made, clean)
         return {
             "mel": settings.mel * mel,
             "relative": settings.relative * relative,
             "envelope": settings.envelope * self.envelope(made, clean),
-            "waveform": settings.waveform * F.l1_loss(made, clean) / clean.abs().mean().add(1e-3),
-            "commitment": settings.commitment * (commit_a + commit_b),
-            "phones": settings.phones * F.cross_entropy(logits.flatten(0, 2), labels.flatten()),
+            "waveform": settings.waveform * F.l1_loss(made, clean) / (clean.abs().mean() + 1e-3),
         }
+
+
+def sound(codec: Mimi, latent: Tensor) -> Tensor:
+    """Decode quantised latents [B, D, F] from a stream's start: float32 [B, n]."""
+    state = codec.decoder_state(latent.shape[0])
+    x = codec.decoder_transformer(codec.up(latent, state.upsample), state.transformer)
+    return codec.decoder(x, state.seanet)[:, 0]
 
 
 def frame_latents(codec: Mimi, wave: Tensor) -> Tensor:
@@ -190,25 +249,22 @@ def initialise(codec: Mimi) -> None:
             nn.init.normal_(parameter, std=1 / math.sqrt(parameter.shape[1]))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Crops:
-    """Random crops of a bank, with noise and level changes on what the microphone hears."""
+    """Random crops of a bank, with noise on what the microphone hears."""
 
     bank: SpeechBank
     settings: CodecTraining
     frame_size: int
-    rng: np.random.Generator = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(self.settings.seed)
-
-    def draw(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return heard and clean float32 [B, n], phones int64 [B, F, 2]."""
-        settings, rng = self.settings, self.rng
+    def draw(self, step: int) -> Batch:
+        """Return the batch of a step, see ``CodecTrainer.losses``."""
+        settings = self.settings
+        rng = np.random.default_rng((settings.seed, step))
         size = settings.frames * self.frame_size
         hop = self.frame_size // LABEL_HOP
-        starts = rng.integers(8, (len(self.bank.clean) - size) // LABEL_HOP, settings.batch)
-        heard, clean, labels = [], [], []
+        starts = rng.integers(hop, (len(self.bank.clean) - size) // LABEL_HOP, settings.batch)
+        heard, clean, phones = [], [], []
         for start in starts:
             part = slice(start * LABEL_HOP, start * LABEL_HOP + size)
             wet = self.bank.heard[part].astype(np.float32)
@@ -219,85 +275,6 @@ class Crops:
             clean.append(self.bank.clean[part].astype(np.float32))
             # A causal encoder knows a phone best a little after it began.
             at = start + np.arange(settings.frames)[:, None] * hop + np.array([-1, hop // 2 - 1])
-            labels.append(self.bank.labels[at])
-        return (
-            torch.from_numpy(np.stack(heard)),
-            torch.from_numpy(np.stack(clean)),
-            torch.from_numpy(np.stack(labels).astype(np.int64)),
-        )
-
-
-def learning_rate(step: int, settings: CodecTraining) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine to 2 % of the peak."""
-    warm = min(1.0, (step + 1) / settings.warmup)
-    done = min(1.0, step / settings.steps)
-    return settings.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-@dataclass
-class CodecRun:
-    """A training that can be stopped and resumed."""
-
-    trainer: CodecTrainer
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-
-    @staticmethod
-    def begin(config: MimiConfig, phones: int, settings: CodecTraining) -> CodecRun:
-        """Start from random weights."""
-        trainer = CodecTrainer(config, phones, settings)
-        parameters = [p for p in trainer.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-        return CodecRun(trainer, optimiser)
-
-    def state(self) -> dict:
-        """Return everything that resuming needs."""
-        return {
-            "trainer": self.trainer.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-        }
-
-    def resume(self, state: dict) -> None:
-        """Go on from a saved state."""
-        self.trainer.load_state_dict(state["trainer"])
-        self.trainer.codec.quantizer.derive()
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
-        self.trainer.quantised = self.step >= self.trainer.settings.unquantised_steps
-
-    def run(
-        self, crops: Crops, until: int, report: Callable[[int, dict[str, float]], None]
-    ) -> None:
-        """Train up to step ``until``, reporting the losses of each step."""
-        trainer, settings = self.trainer, self.trainer.settings
-        trainer.train()
-        while self.step < until:
-            if self.step == settings.unquantised_steps:
-                self._quantise(crops)
-            for group in self.optimiser.param_groups:
-                group["lr"] = learning_rate(self.step, settings)
-            losses = trainer.losses(*crops.draw())
-            total = torch.stack(list(losses.values())).sum()
-            self.optimiser.zero_grad(set_to_none=True)
-            total.backward()
-            norm = nn.utils.clip_grad_norm_(trainer.parameters(), 3.0)
-            self.optimiser.step()
-            self.step += 1
-            report(self.step, {name: loss.item() for name, loss in losses.items()} | {
-                "gradient": norm.item()
-            })  # fmt: skip
-
-    @torch.no_grad()
-    def _quantise(self, crops: Crops) -> None:
-        """Place the codebooks where the latents are, and use them from now on."""
-        codec = self.trainer.codec
-        latents = []
-        for _ in range(40):
-            heard, _, _ = crops.draw()
-            latents.append(frame_latents(codec, heard).flatten(0, 1))
-        gathered = torch.cat(latents)
-        expected = len(gathered) / 40 / codec.config.cardinality
-        for part in (codec.quantizer.rvq_first, codec.quantizer.rvq_rest):
-            start_codebooks(part, gathered, expected)
-        self.trainer.quantised = True
+            phones.append(self.bank.labels[at].astype(np.int64))
+        stacked = {"heard": heard, "clean": clean, "phones": phones}
+        return {name: torch.from_numpy(np.stack(arrays)) for name, arrays in stacked.items()}

@@ -129,7 +129,9 @@ def build_shards(
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(folder / f"{number:05d}.npz", checkpoint, number, size, seconds) for number in shards]
     jobs = [job for job in jobs if not job[0].is_file()]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    # A process for each shard: the synthesiser repeats itself in new processes only.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, maxtasksperchild=1) as pool:
         yield from pool.imap_unordered(_build, jobs)
 
 

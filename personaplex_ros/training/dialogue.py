@@ -18,7 +18,7 @@ from personaplex_ros.training.chance import pick
 from personaplex_ros.training.speakers import AGENTS, random_caller
 from personaplex_ros.training.speech import RATE, Interval, Speech, Voice, speak
 from personaplex_ros.training.speech_bank import LEVEL, at_level
-from personaplex_ros.training.world import PERSONA_INTENTS, Facts, World, hesitations
+from personaplex_ros.training.world import PERSONA_INTENTS, Facts, World, hesitations, lower_first
 
 FRAME_S = 0.08
 # Frames from the first one without the caller's voice to the robot's first; heard two later.
@@ -119,9 +119,9 @@ class Script:
         text = pick(entry.held_out if self.held_out else entry.wordings, rng)
         if kind == "interruption":
             if rng.random() < BREAK_CHANCE:
-                text = f"{pick(self.world.breaks, rng)} {_lower_first(text)}"
+                text = f"{pick(self.world.breaks, rng)} {lower_first(text)}"
         elif rng.random() < 0.3 and intent not in ("greeting", "goodbye", "thanks", "repeat"):
-            text = f"{pick(self.world.openers, rng)} {_lower_first(text)}"
+            text = f"{pick(self.world.openers, rng)} {lower_first(text)}"
         pause = kind == "question" and rng.random() < PAUSE_CHANCE
         return self.user_says(text, kind, intent, pause)
 
@@ -259,7 +259,3 @@ def microphone(
     if rng.random() < 0.25:
         heard = through_rate(heard, int(rng.choice((16_000, 16_000, 8_000))))
     return np.clip(heard, -1, 1)
-
-
-def _lower_first(text: str) -> str:
-    return text if text.startswith("I ") else text[0].lower() + text[1:]

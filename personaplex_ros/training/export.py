@@ -9,14 +9,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from personaplex_ros.checkpoint import WaveVoice
+from personaplex_ros.checkpoint import (
+    CheckpointFiles,
+    WaveVoice,
+    load_codec,
+    load_language_model,
+)
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER
 from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.files import write_whole
 from personaplex_ros.lm import LanguageModel, LMConfig
+from personaplex_ros.lm.grid import lay_out
 from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.mimi.quantizer import Codebook
 
@@ -83,6 +90,32 @@ def export_language_model(model: LanguageModel, folder: Path) -> None:
             "tokenizer_name": TOKENIZER,
         },
     )  # fmt: skip
+
+
+def export_voice(samples: NDArray[np.float32], checkpoint: Path, path: Path) -> None:
+    """Write a voice in the published form: its embedded columns and the grid's last columns.
+
+    ``samples`` float32 [n] at the codec's rate; ``checkpoint`` holds codec and language model.
+    """
+    files = CheckpointFiles.find(checkpoint)
+    codec = load_codec(files.mimi, files.mimi_config, "cpu")
+    lm = load_language_model(files.model, files.config, "cpu", torch.float32)
+    config = lm.config
+    codes = encode_voice(WaveVoice(samples), codec, config.codebooks)
+    count = codes.shape[1]
+    frames = torch.full((config.rows, count), config.text_padding)
+    frames[1 : 1 + config.codebooks] = codes
+    frames[1 + config.codebooks :] = torch.tensor(config.sine_codes)[:, None]
+    columns = lay_out(frames, config)
+    width = max(config.delays) + 3
+    last = range(count + max(config.delays) - width, count + max(config.delays))
+    grid = torch.zeros(1, config.rows, width, dtype=torch.int64)
+    for column in last:
+        grid[0, :, column % width] = columns[:, column]
+    with torch.inference_mode():
+        embedded = lm.embed(columns[:, : count - 1].t()[None])[0]
+    content = {"embeddings": embedded.half()[:, None, None].clone(), "cache": grid}
+    write_whole(path, lambda place: torch.save(content, place))
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

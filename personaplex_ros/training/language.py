@@ -9,8 +9,8 @@ end, so that listening is learnt from every word and not from the answers alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,19 +25,15 @@ from personaplex_ros.persona import prompt_frames, tagged
 from personaplex_ros.training import parallel
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.corpus import NOTHING_HEARD, Example
-
-IGNORED = -100
+from personaplex_ros.training.loop import Batch, Trainer
 
 
 @dataclass(frozen=True)
 class LanguageTraining:
     """How the language model is trained."""
 
-    steps: int = 10000
-    batch: int = 4
-    frames: int = 560  # the longest sequence, prompt included
-    rate: float = 1.5e-3  # peak learning rate of AdamW
-    warmup: int = 200
+    batch: int = 3
+    frames: int = 540  # the longest sequence, prompt included
     padding: float = 0.3  # weight of PAD against words
     semantic: float = 2.0  # weights of the first codebook and of each other, text being 1
     acoustic: float = 0.4
@@ -48,7 +44,7 @@ class LanguageTraining:
     seed: int = 2
 
 
-@dataclass
+@dataclass(frozen=True)
 class Batches:
     """Random batches of examples with fresh prompts."""
 
@@ -58,14 +54,11 @@ class Batches:
     config: LMConfig
     settings: LanguageTraining
     frame_rate: float
-    rng: np.random.Generator = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(self.settings.seed)
-
-    def draw(self) -> dict[str, Tensor]:
-        """Return columns int64 [B, T + 1, rows], positions and heard int64 [B, T], scored bool."""
-        settings, rng = self.settings, self.rng
+    def draw(self, step: int) -> Batch:
+        """Return the batch of a step, see ``LanguageTrainer.losses``."""
+        settings = self.settings
+        rng = np.random.default_rng((settings.seed, step))
         length = settings.frames
         columns = torch.full((settings.batch, length + 1, self.config.rows), -1)
         positions = torch.zeros(settings.batch, length, dtype=torch.int64)
@@ -91,7 +84,7 @@ class Batches:
         return {"columns": columns, "positions": positions, "heard": heard, "scored": scored}
 
 
-class LanguageTrainer(nn.Module):
+class LanguageTrainer(Trainer):
     """The language model with what only its training needs."""
 
     def __init__(self, config: LMConfig, words: int, settings: LanguageTraining):
@@ -102,8 +95,12 @@ class LanguageTrainer(nn.Module):
         initialise(self.model)
         self.heard_head = nn.Linear(config.dim, words + 1)
 
-    def losses(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weighted losses of a batch."""
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted losses of a batch.
+
+        ``columns`` int64 [B, T + 1, rows] of the token grid; ``positions`` int64 [B, T];
+        ``heard`` int64 [B, T], the caller's words; ``scored`` bool [B, T], the conversation.
+        """
         settings, model, config = self.settings, self.model, self.model.config
         columns, scored = batch["columns"], batch["scored"]
         inputs = self._hide(columns[:, :-1])
@@ -118,10 +115,10 @@ class LanguageTrainer(nn.Module):
         text_loss = F.cross_entropy(logits, text, reduction="none")
 
         agent = targets[..., 1 : 1 + config.codebooks][wanted]
-        quiet = (agent == torch.tensor(config.silence_codes)).all(-1) & (
+        quiet = (agent == agent.new_tensor(config.silence_codes)).all(-1) & (
             text == config.text_padding
         )
-        keep = ~quiet | (torch.rand(len(quiet)) < settings.listening)
+        keep = ~quiet | (torch.rand(len(quiet), device=agent.device) < settings.listening)
         keep_weight = torch.where(quiet, 1 / settings.listening, 1.0)[keep]
         codes = torch.cat([text[:, None], agent[:, :-1]], dim=1)[keep]
         depth_logits = parallel.depth(model, states[keep], codes)
@@ -143,7 +140,7 @@ class LanguageTrainer(nn.Module):
     def _hide(self, columns: Tensor) -> Tensor:
         """Hide some of the user's codes, so that no single one is relied on."""
         user = slice(1 + self.model.config.codebooks, None)
-        hidden = torch.rand(columns[..., user].shape) < self.settings.dropped
+        hidden = torch.rand(columns[..., user].shape, device=columns.device) < self.settings.dropped
         columns = columns.clone()
         columns[..., user] = columns[..., user].masked_fill(hidden, -1)
         return columns
@@ -162,76 +159,3 @@ def initialise(model: LanguageModel) -> None:
             if name.startswith(prefix) and name.endswith(("out_proj.weight", "linear_out.weight")):
                 std /= math.sqrt(2 * count)
         nn.init.normal_(parameter, std=std)
-
-
-@dataclass
-class LanguageRun:
-    """A training that can be stopped and resumed."""
-
-    trainer: LanguageTrainer
-    optimisers: tuple[torch.optim.Optimizer, ...]
-    step: int = 0
-
-    @staticmethod
-    def begin(config: LMConfig, words: int, settings: LanguageTraining) -> LanguageRun:
-        """Start from random weights.
-
-        Matrices of the temporal transformer follow Muon (Jordan et al. 2024), all else AdamW.
-        """
-        trainer = LanguageTrainer(config, words, settings)
-        matrices: list[nn.Parameter] = []
-        rest: list[nn.Parameter] = []
-        for name, parameter in trainer.named_parameters():
-            body = name.startswith("model.transformer.") and "norm" not in name
-            (matrices if body else rest).append(parameter)
-        return LanguageRun(
-            trainer,
-            (
-                torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-                torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=0.02, fused=True),
-            ),
-        )
-
-    def state(self) -> dict:
-        """Return everything that resuming needs."""
-        return {
-            "trainer": self.trainer.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "step": self.step,
-        }
-
-    def resume(self, state: dict) -> None:
-        """Go on from a saved state."""
-        self.trainer.load_state_dict(state["trainer"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
-        self.step = state["step"]
-
-    def run(
-        self, batches: Batches, until: int, report: Callable[[int, dict[str, float]], None]
-    ) -> None:
-        """Train up to step ``until``, reporting the losses of each step."""
-        trainer, settings = self.trainer, self.trainer.settings
-        trainer.train()
-        while self.step < until:
-            rate = learning_rate(self.step, settings)
-            for optimiser in self.optimisers:
-                for group in optimiser.param_groups:
-                    group["lr"] = rate
-                optimiser.zero_grad(set_to_none=True)
-            losses = trainer.losses(batches.draw())
-            torch.stack(list(losses.values())).sum().backward()
-            norm = nn.utils.clip_grad_norm_(trainer.parameters(), 1.0)
-            for optimiser in self.optimisers:
-                optimiser.step()
-            self.step += 1
-            report(self.step, {name: loss.item() for name, loss in losses.items()} | {
-                "gradient": norm.item()
-            })  # fmt: skip
-
-
-def learning_rate(step: int, settings: LanguageTraining) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine to 2 % of the peak."""
-    warm = min(1.0, (step + 1) / settings.warmup)
-    done = min(1.0, step / settings.steps)
-    return settings.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))

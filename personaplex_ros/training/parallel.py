@@ -7,6 +7,7 @@ logits (tested).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -17,7 +18,7 @@ from personaplex_ros.lm import LanguageModel
 from personaplex_ros.lm.depth import DepthLayer
 from personaplex_ros.lm.model import lookup
 from personaplex_ros.lm.temporal import ring_spec
-from personaplex_ros.nn.attention import RingView, rope_frequencies
+from personaplex_ros.nn.attention import rope_frequencies, rotate
 
 
 def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> Tensor:
@@ -26,9 +27,20 @@ def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> Tensor
     ``positions`` int64 [B, T] are what the rotary embedding sees; they increase within a row and
     stay within the context.
     """
-    view = _causal_view(model, positions)
-    caches = model.transformer.initial_caches(columns.shape[0], 1)
-    return model.out_norm(model.transformer(model.embed(columns), caches, view))
+    frequencies = rope_frequencies(ring_spec(model.config), positions.device)
+    angle = positions[:, None, :, None].float() * frequencies
+    cos, sin = angle.cos(), angle.sin()
+    x = model.embed(columns)
+    for layer in model.transformer.layers:
+        attention = layer.self_attn
+        qkv = F.linear(layer.norm1(x), attention.in_proj_weight)
+        q, k, v = qkv.unflatten(-1, (3, attention.heads, -1)).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(
+            rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True
+        )
+        x = x + attention.out_proj(y.transpose(1, 2).flatten(2))
+        x = x + layer.gating(layer.norm2(x))
+    return model.out_norm(x)
 
 
 def depth(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
@@ -52,29 +64,16 @@ def stacked(modules: Iterable[nn.Linear]) -> Tensor:
     return torch.stack([module.weight for module in modules])
 
 
-def _causal_view(model: LanguageModel, positions: Tensor) -> RingView:
-    spec = ring_spec(model.config)
-    batch, length = positions.shape
-    angle = positions[:, None, :, None].float() * rope_frequencies(spec, positions.device)
-    mask = torch.ones(length, length, dtype=torch.bool, device=positions.device).tril()
-    return RingView(
-        cos=angle.cos(),
-        sin=angle.sin(),
-        rows=torch.arange(batch, device=positions.device).view(-1, 1),
-        index=torch.zeros_like(positions),
-        one_block=False,
-        filled=0,
-        mask=mask[None, None],
-    )
-
-
 def _depth_layer(layer: DepthLayer, x: Tensor) -> Tensor:
     """Apply a layer to x [steps, N, d], each step with its own weights."""
     attention, steps, dim = layer.self_attn, x.shape[0], x.shape[2]
     packed = attention.in_proj_weight.unflatten(0, (-1, 3 * dim))[:steps]
     qkv = torch.bmm(layer.norm1(x), packed.transpose(1, 2))
     q, k, v = qkv.unflatten(-1, (3, attention.heads, -1)).permute(2, 1, 3, 0, 4)  # [N, H, S, d]
-    y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    # So few steps are faster without the fused kernel.
+    later = torch.ones(steps, steps, dtype=torch.bool, device=x.device).triu(1)
+    scores = (q @ k.transpose(2, 3)) / math.sqrt(q.shape[-1])
+    y = scores.masked_fill(later, -torch.inf).softmax(-1) @ v
     out = attention.out_proj.weight.unflatten(0, (-1, dim))[:steps]
     x = x + torch.bmm(y.permute(2, 0, 1, 3).flatten(2), out.transpose(1, 2))
     gate_in = stacked([gate.linear_in for gate in layer.gating])[:steps]

@@ -2,7 +2,8 @@
 
 The library comes with the package ``espeakng-loader`` and is called through ctypes, as its
 ``speak_lib.h`` documents, in synchronous mode. It keeps one voice for the whole process, so work
-is spread over processes, not threads.
+is spread over processes, not threads. Its pitch flutters from call to call, so the same sentence
+never sounds twice the same; the same calls in a new process do.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ class _Synthesiser:
         self.rate = self._library.espeak_Initialize(SYNCHRONOUS, 0, data, PHONEME_EVENTS)
         if self.rate <= 0:
             raise RuntimeError(f"espeak-ng found no data in {data.decode()}")
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # by itself it takes the time
         self._callback = _Callback(self._collect)
         self._library.espeak_SetSynthCallback(self._callback)
         self._parts: list[NDArray[np.int16]] = []

@@ -16,6 +16,7 @@ from personaplex_ros.training.speech import RATE, Speech, speak
 
 LABEL_HOP = 240  # samples between two phone labels: 10 ms
 LEVEL = 0.063  # RMS of speech, -24 dBFS
+PARTS = 8  # that are made in parallel
 SILENCE = "_"
 
 
@@ -39,10 +40,11 @@ class SpeechBank:
 
 def build_bank(sentences: Sequence[str], hours: float, seed: int, processes: int) -> SpeechBank:
     """Let random speakers say random sentences, a third of them the agent's voices."""
-    jobs = processes * 4
-    arguments = [(sentences, hours / jobs, seed, job) for job in range(jobs)]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        parts = pool.map(_part, arguments)
+    arguments = [(sentences, hours / PARTS, seed, part) for part in range(PARTS)]
+    # A process for each part: then a seed gives one bank, however many run at a time.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, maxtasksperchild=1) as pool:
+        parts = pool.map(_part, arguments, chunksize=1)
     phones = (SILENCE, *sorted({name for *_, names in parts for name in names} - {SILENCE}))
     number = {name: index for index, name in enumerate(phones)}
     labels = [np.array([number[n] for n in names], np.uint8)[own] for *_, own, names in parts]

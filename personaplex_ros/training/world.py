@@ -90,6 +90,15 @@ class World:
             texts.append(f"{TAG} {self.prompt(facts, rng)} {TAG}")
         return texts
 
+    def caller_texts(self) -> list[str]:
+        """Return what callers say, the wordings that are kept for evaluation left out."""
+        texts = [*self.user_backchannels]
+        texts += [line for key in ("opening", "parts", "closing") for line in self.stories[key]]
+        for intent in self.intents.values():
+            for wording in intent.wordings:
+                texts += [wording, *(f"{word} {wording}" for word in (*self.openers, *self.breaks))]
+        return texts
+
     def accepts(self, intent: str, facts: Facts, last: str, said: str) -> bool:
         """Whether what was said answers the intent."""
         accepted = self.intents[intent].accept
@@ -149,3 +158,8 @@ def hesitations(world: World, text: str) -> list[int]:
         if words[count - 1][-1].isalpha() and last in OPEN_ENDED and not whole:
             places.append(count)
     return places
+
+
+def lower_first(sentence: str) -> str:
+    """Return a sentence as it follows an opening word."""
+    return sentence if sentence.startswith("I ") else sentence[0].lower() + sentence[1:]

@@ -1,0 +1,54 @@
+"""Train a small checkpoint such as nano from nothing, on speech synthesised here."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+import torch
+
+from personaplex_ros.engine.engine import choose_device
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("--output", required=True, metavar="DIR", help="the checkpoint folder")
+    parser.add_argument(
+        "--work",
+        metavar="DIR",
+        help="corpus, states and logs; a stopped training goes on from there (default: DIR.work)",
+    )
+    parser.add_argument(
+        "--recipe",
+        default="nano",
+        metavar="NAME",
+        help="name in config/training, or a file (default: nano)",
+    )
+    parser.add_argument(
+        "--stages",
+        metavar="A,B",
+        help="only these of codec, corpus, language, decoder, export",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    parser.add_argument("--seed", type=int, default=0, help="of what is said (default: 0)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if importlib.util.find_spec("espeakng_loader") is None:
+        raise ImportError("training needs espeak-ng: `pip install -r requirements-training.txt`")
+    from personaplex_ros.training.pipeline import STAGES, Workshop, train
+    from personaplex_ros.training.recipe import load_recipe
+
+    stages = tuple(arguments.stages.split(",")) if arguments.stages else STAGES
+    unknown = sorted(set(stages) - set(STAGES))
+    if unknown:
+        raise ValueError(f"--stages knows no {', '.join(unknown)}; there are {', '.join(STAGES)}")
+    output = Path(arguments.output)
+    work = Path(arguments.work) if arguments.work else output.with_name(output.name + ".work")
+    device = choose_device(arguments.device)
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+    train(Workshop(load_recipe(arguments.recipe), work, output, device, arguments.seed), stages)
+    return 0

@@ -1,0 +1,215 @@
+"""From nothing to a checkpoint folder, in stages that each go on where they were stopped.
+
+A work folder holds what is not shipped: the corpus, the trainings' states and logs. Stages, in
+order: ``codec`` (the whole codec), ``corpus`` (conversations as its codes), ``language`` (the
+language model), ``decoder`` (the codec's decoder alone, which changes no codes) and ``export``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from personaplex_ros.audio import write_wave
+from personaplex_ros.checkpoint.files import MODEL, TOKENIZER
+from personaplex_ros.training.chance import pick
+from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
+from personaplex_ros.training.corpus import (
+    Materials,
+    build_shards,
+    caller_words,
+    encode,
+    read_shard,
+    voice_sample,
+)
+from personaplex_ros.training.curves import add_to_log, draw_curves
+from personaplex_ros.training.export import (
+    export_codec,
+    export_language_model,
+    export_voice,
+    with_prompt_codes,
+)
+from personaplex_ros.training.language import Batches, LanguageTrainer
+from personaplex_ros.training.loop import Batch, Run
+from personaplex_ros.training.recipe import Recipe
+from personaplex_ros.training.speakers import AGENTS
+from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.speech_bank import SpeechBank, build_bank
+from personaplex_ros.training.text_row import train_tokenizer
+from personaplex_ros.training.world import World, load_world
+
+STAGES = ("codec", "corpus", "language", "decoder", "export")
+REPORT_STEPS, SAVE_STEPS = 50, 250
+VOICE_SAMPLES = 30  # of each voice, to prompt with in training
+GENERIC_PROMPTS = (
+    "You enjoy having a good conversation.",
+    "You are a wise and friendly teacher. Answer questions or provide advice in a clear and "
+    "engaging way.",
+)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a training takes place."""
+
+    recipe: Recipe
+    work: Path
+    output: Path  # the checkpoint folder
+    device: torch.device
+    seed: int = 0
+
+    @property
+    def world(self) -> World:
+        """The closed world."""
+        return load_world()
+
+
+def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
+    """Run stages in their order."""
+    torch.set_flush_denormal(True)
+    for folder in (shop.work, shop.output):
+        folder.mkdir(parents=True, exist_ok=True)
+    for stage in STAGES:
+        if stage in stages:
+            print(f"stage {stage}", flush=True)
+            {
+                "codec": train_codec,
+                "corpus": make_corpus,
+                "language": train_language_model,
+                "decoder": train_decoder,
+                "export": export,
+            }[stage](shop)
+
+
+def train_codec(shop: Workshop) -> None:
+    """Train the codec and write it, and the text tokenizer, into the checkpoint folder."""
+    recipe, bank = shop.recipe, _bank(shop)
+    trainer = CodecTrainer(recipe.codec, len(bank.phones), recipe.codec_training)
+    run = Run(trainer.to(shop.device), recipe.codec_schedule)
+    crops = Crops(bank, recipe.codec_training, recipe.codec.frame_size)
+    _follow(run, crops.draw, shop.work / "codec")
+    export_codec(trainer.codec, shop.output)
+    rng = np.random.default_rng(shop.seed)
+    prompts = [f"<system> {text} <system>" for text in GENERIC_PROMPTS]
+    texts = shop.world.agent_texts(rng, 300) + prompts * 50
+    train_tokenizer(texts, shop.output / TOKENIZER, recipe.corpus.pieces)
+
+
+def make_corpus(shop: Workshop) -> None:
+    """Write the conversations that are not there yet."""
+    corpus = shop.recipe.corpus
+    shards = build_shards(
+        shop.work / "corpus",
+        shop.output,
+        range(corpus.shards),
+        corpus.conversations,
+        corpus.seconds,
+        os.cpu_count() or 1,
+    )
+    for _ in tqdm(shards, total=corpus.shards, unit="shard"):
+        pass
+
+
+def train_language_model(shop: Workshop) -> None:
+    """Train the language model on the corpus."""
+    recipe, world = shop.recipe, shop.world
+    materials = Materials.load(shop.output)
+    config = replace(recipe.language, text_cardinality=materials.tokenizer.size)
+    config = with_prompt_codes(config, materials.codec)
+    trainer = LanguageTrainer(config, len(caller_words(world)), recipe.language_training)
+    run = Run(trainer.to(shop.device), recipe.language_schedule)
+    paths = sorted((shop.work / "corpus").glob("*.npz"))
+    if not paths:
+        raise FileNotFoundError(f"{shop.work / 'corpus'} holds no conversations; run stage corpus")
+    batches = Batches(
+        [example for path in paths for example in read_shard(path)],
+        _voice_codes(shop, materials),
+        materials.tokenizer,
+        config,
+        recipe.language_training,
+        recipe.codec.frame_rate,
+    )
+    _follow(run, batches.draw, shop.work / "language")
+    export_language_model(trainer.model, shop.output)
+
+
+def train_decoder(shop: Workshop) -> None:
+    """Train the codec's decoder further; whatever was made of its codes stays valid."""
+    recipe = shop.recipe
+    codec = Materials.load(shop.output).codec
+    run = Run(DecoderTrainer(codec, recipe.codec_training).to(shop.device), recipe.decoder_schedule)
+    crops = Crops(_bank(shop), recipe.codec_training, recipe.codec.frame_size)
+    _follow(run, crops.draw, shop.work / "decoder")
+    export_codec(codec.cpu(), shop.output)
+
+
+def export(shop: Workshop) -> None:
+    """Write the voices and the curves; the models were written when they were trained."""
+    materials = Materials.load(shop.output)
+    folder = shop.output / "voices"
+    folder.mkdir(exist_ok=True)
+    for voice in AGENTS:
+        samples = voice_sample(voice, _voice_texts(shop, 3, seed=7))
+        write_wave(folder / f"{voice}.wav", samples, RATE)
+        export_voice(samples, shop.output, folder / f"{voice}.pt")
+    logs = [path for path in map(shop.work.joinpath, _LOGS) if path.is_file()]
+    draw_curves(logs, shop.work / "curves.png")
+    size = sum(path.stat().st_size for path in shop.output.rglob("*") if path.is_file())
+    silence = json.dumps(materials.silence[:, 0].tolist())
+    print(f"{shop.output}: {size / 1e6:.1f} MB, silence is {silence}; {MODEL} is ready")
+
+
+_LOGS = ("codec.jsonl", "language.jsonl", "decoder.jsonl")
+
+
+def _follow(run: Run, draw: Callable[[int], Batch], path: Path) -> None:
+    """Train to the schedule's end, with state and log at ``path``."""
+    state, log = path.with_suffix(".pt"), path.with_suffix(".jsonl")
+    if state.is_file():
+        run.resume(state)
+    total = run.schedule.steps
+    with tqdm(total=total, initial=run.step, unit="step") as bar:
+        while run.step < total:
+            losses = run.advance(draw, min(REPORT_STEPS, total - run.step))
+            add_to_log(log, run.step, losses)
+            bar.update(run.step - bar.n)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in losses.items()})
+            if run.step % SAVE_STEPS == 0 or run.step == total:
+                run.save(state)
+
+
+def _bank(shop: Workshop) -> SpeechBank:
+    world = shop.world
+    rng = np.random.default_rng(shop.seed)
+    said = world.caller_texts() + world.agent_texts(rng, 12)
+    words = sorted({word.lower() for text in said for word in text.split() if word.isalpha()})
+    # Words in any order, so that the codec learns sounds rather than the world's sentences.
+    mixed = [" ".join(rng.choice(words, int(rng.integers(3, 9)))) + pick(".?,", rng) for _ in said]
+    hours = shop.recipe.corpus.codec_hours
+    return build_bank(said + mixed, hours, shop.seed, os.cpu_count() or 1)
+
+
+def _voice_texts(shop: Workshop, count: int, seed: int) -> list[str]:
+    """Draw sentences for a voice prompt."""
+    rng = np.random.default_rng((shop.seed, seed))
+    texts = [text for text in shop.world.agent_texts(rng, 6) if 20 < len(text) < 90]
+    return [pick(texts, rng) for _ in range(count)]
+
+
+def _voice_codes(shop: Workshop, materials: Materials) -> dict[str, list[NDArray[np.int16]]]:
+    """Return voice prompts of two or three sentences in codes, for each voice."""
+    return {
+        voice: [
+            encode(materials.codec, voice_sample(voice, _voice_texts(shop, 2 + number % 2, number)))
+            for number in range(VOICE_SAMPLES)
+        ]
+        for voice in AGENTS
+    }

@@ -1,0 +1,81 @@
+"""What a training is made of: sizes, amounts and schedules, read from a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from personaplex_ros.lm import LMConfig
+from personaplex_ros.mimi import MimiConfig
+from personaplex_ros.resources import share_directory
+from personaplex_ros.training.codec import CodecTraining
+from personaplex_ros.training.language import LanguageTraining
+from personaplex_ros.training.loop import Schedule
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """How much speech and how many conversations are made."""
+
+    codec_hours: float  # of single sentences, for the codec
+    shards: int
+    conversations: int  # a shard
+    seconds: float  # a conversation, about
+    pieces: int  # of the text tokenizer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out, but for the machine."""
+
+    corpus: Corpus
+    codec: MimiConfig
+    codec_training: CodecTraining
+    codec_schedule: Schedule
+    decoder_schedule: Schedule
+    language: LMConfig
+    language_training: LanguageTraining
+    language_schedule: Schedule
+
+
+def load_recipe(recipe: str | Path) -> Recipe:
+    """Read a recipe, given by path or by its name in config/training.
+
+    Raises FileNotFoundError or ValueError naming the file and the key that is wrong.
+    """
+    path = Path(recipe).expanduser()
+    if path.suffix not in (".yaml", ".yml"):
+        path = share_directory() / "config" / "training" / f"{recipe}.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(f"no training recipe {str(recipe)!r}: no file {path}")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    kinds: dict[str, Any] = {
+        "corpus": Corpus, "codec_training": CodecTraining, "codec_schedule": Schedule,
+        "decoder_schedule": Schedule, "language": LMConfig, "language_training": LanguageTraining,
+        "language_schedule": Schedule,
+    }  # fmt: skip
+    missing = [name for name in (*kinds, "codec") if not isinstance(content.get(name), Mapping)]
+    if missing:
+        raise ValueError(f"{path} has no section {', '.join(missing)}")
+    try:
+        parts = {name: _build(kind, content[name], name) for name, kind in kinds.items()}
+        return Recipe(codec=MimiConfig.from_json(content["codec"]), **parts)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _build(kind: type[T], content: Mapping[str, Any], section: str) -> T:
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    surplus = set(content) - known
+    if surplus:
+        raise ValueError(f"`{section}` knows no {', '.join(sorted(surplus))}")
+    try:
+        return kind(**content)
+    except TypeError as error:  # a value that must be given is not
+        raise ValueError(f"`{section}`: {error}") from error
