@@ -59,7 +59,12 @@ setup(
         "psutil>=5.9",
     ],
     extras_require={
-        "training": ["espeakng-loader>=0.2.4", "scipy>=1.11", "pocketsphinx>=5.0.4", "pystoi>=0.4.1"],
+        "training": [
+            "espeakng-loader>=0.2.4",
+            "scipy>=1.11",
+            "pocketsphinx>=5.0.4",
+            "pystoi>=0.4.1",
+        ],
     },
     entry_points={"console_scripts": ["personaplex = personaplex_ros.cli:main"]},
     package_data={f"{PACKAGE}.timeline": ["page.*"], f"{PACKAGE}.training": ["world.yaml"]},

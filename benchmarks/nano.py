@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tqdm import tqdm
+
 from personaplex_ros.engine import Sampling
 from personaplex_ros.files import write_whole
-from personaplex_ros.training.exam import examine
+from personaplex_ros.training.evaluation import evaluate
 
 
 def main() -> None:
@@ -29,12 +31,19 @@ def main() -> None:
     sampling = Sampling(
         text_temperature=arguments.temp_text, audio_temperature=arguments.temp_audio
     )
-    result = examine(
-        arguments.checkpoint, arguments.dialogues, arguments.slots, sampling, arguments.seed
-    )
-    print(result.table())
+    bars: dict[str, tqdm] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        bar = bars.setdefault(stage, tqdm(desc=stage, total=total))
+        bar.update(done - bar.n)
+
+    report = evaluate(
+        arguments.checkpoint, arguments.dialogues, arguments.seed, arguments.slots, progress,
+        sampling,
+    )  # fmt: skip
+    print(report.table())
     if arguments.json:
-        write_whole(Path(arguments.json), lambda place: place.write_text(result.json()))
+        write_whole(Path(arguments.json), lambda place: place.write_text(report.json()))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,168 @@
+"""What callers of the evaluation want to say: nothing in it was trained on.
+
+Their voices, their wordings and the personas' combinations are kept from training. When something
+is said is decided in the conversation, see ``caller``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personaplex_ros.training.augment import coloured_noise, reverberate, through_rate
+from personaplex_ros.training.chance import pick
+from personaplex_ros.training.dialogue import Script, begin_script
+from personaplex_ros.training.speakers import AGENTS
+from personaplex_ros.training.speech import RATE, speak
+from personaplex_ros.training.speech_bank import LEVEL, at_level
+from personaplex_ros.training.world import Facts, World, fill
+
+DIALOGUE_S = 60.0  # at most; most last half as long
+SILENCE_S = 60.0
+EXCHANGES = ("plain", "plain", "plain", "interruption", "backchannel")  # of a dialogue, shuffled
+GAP_S = (0.5, 2.5)  # from the robot's end to the caller's next words
+TALK_S = (0.4, 1.2)  # the robot has been talking when the caller speaks into its answer
+LEFT_S = 1.1  # of an answer, at least, when the caller is about to speak into it
+TAIL_S = 0.5  # of a room
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """Something a caller says.
+
+    ``kind`` is "question", "interruption" or "backchannel". ``delay_s`` is how long the robot has
+    been silent when a question begins, or has been talking when something else does. ``samples``
+    float32 [n] at 24 kHz are what the microphone gets, the room's tail included; ``duration_s`` is
+    the speech's length, ``pauses`` are (start, end) within it.
+    """
+
+    kind: str
+    text: str
+    intent: str
+    delay_s: float
+    samples: NDArray[np.float32]
+    duration_s: float
+    pauses: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A conversation to be held.
+
+    ``noise`` float32 [n] at 24 kHz is what the microphone hears besides, and lasts as long as the
+    conversation may. A plan without utterances is a time of silence.
+    """
+
+    facts: Facts
+    prompt: str
+    voice: str
+    caller: str
+    utterances: tuple[Utterance, ...]
+    noise: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Microphone:
+    """Level, room, band and noise as ``dialogue.microphone`` draws them, for sound by parts."""
+
+    level: float  # RMS of speech
+    room: int | None  # the seed of a room
+    rate: int | None  # Hz, of a cheap microphone
+    floor: float  # RMS of the noise
+
+    @staticmethod
+    def draw(rng: np.random.Generator) -> Microphone:
+        """Draw a microphone in a room."""
+        level = LEVEL * 10 ** (rng.uniform(-10, 4) / 20)
+        room = int(rng.integers(2**31)) if rng.random() < 0.35 else None
+        floor = min(10 ** (rng.uniform(-75, -42) / 20), level / 6)
+        rate = int(rng.choice((16_000, 16_000, 8_000))) if rng.random() < 0.25 else None
+        return Microphone(level, room, rate, floor)
+
+    def hear(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what comes of speech [n]: [n + the room's tail], without the noise."""
+        heard = np.pad(at_level(speech, self.level), (0, round(TAIL_S * RATE)))
+        if self.room is not None:
+            heard = reverberate(heard, np.random.default_rng(self.room))
+        return self._band(heard)
+
+    def noise(self, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return ``count`` samples of the noise."""
+        return self._band(coloured_noise(count, rng) * np.float32(self.floor))
+
+    def _band(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        return samples if self.rate is None else through_rate(samples, self.rate)
+
+
+def plan_dialogue(world: World, seed: tuple[int, ...]) -> Plan:
+    """Plan a dialogue with one interruption, one backchannel, and three plain questions."""
+    rng = np.random.default_rng(seed)
+    script = begin_script(world, rng, held_out=True)
+    microphone = Microphone.draw(rng)
+    utterances: list[Utterance] = []
+    for exchange in rng.permutation(EXCHANGES):
+        utterances += _exchange(script, str(exchange), microphone)
+    noise = microphone.noise(round(DIALOGUE_S * RATE), rng)
+    return _plan(script, tuple(utterances), noise)
+
+
+def plan_silence(world: World, seed: tuple[int, ...], *, noisy: bool) -> Plan:
+    """Plan a minute in which nobody speaks: digital silence, or a microphone's noise."""
+    rng = np.random.default_rng(seed)
+    script = begin_script(world, rng, held_out=True)
+    count = round(SILENCE_S * RATE)
+    noise = Microphone.draw(rng).noise(count, rng) if noisy else np.zeros(count, np.float32)
+    return _plan(script, (), noise)
+
+
+def _plan(script: Script, utterances: tuple[Utterance, ...], noise: NDArray[np.float32]) -> Plan:
+    prompt = script.world.prompt(script.facts, script.rng)
+    return Plan(script.facts, prompt, script.voice, script.caller.name, utterances, noise)
+
+
+def _exchange(script: Script, kind: str, microphone: Microphone) -> list[Utterance]:
+    rng = script.rng
+    if kind == "plain":
+        return [_ask(script, "question", script.random_intent(), microphone)]
+    talk_s = float(rng.uniform(*TALK_S))
+    intent = _long_answer(script, talk_s + LEFT_S)
+    asked = _ask(script, "question", intent, microphone)
+    if kind == "backchannel":
+        text = pick(script.world.user_backchannels, rng)
+        speech = speak(text, script.caller)
+        heard = microphone.hear(speech.samples)
+        return [asked, Utterance(kind, text, "", talk_s, heard, speech.duration_s, ())]
+    other = script.random_intent()
+    while other == intent:
+        other = script.random_intent()
+    return [asked, _ask(script, "interruption", other, microphone, talk_s)]
+
+
+def _ask(
+    script: Script, kind: str, intent: str, microphone: Microphone, delay_s: float | None = None
+) -> Utterance:
+    """Let the script word a question; an interruption always with "wait" or the like."""
+    script.now = 0.0
+    line = script.question(intent, kind)
+    while kind == "interruption" and not line.text.startswith(script.world.breaks):
+        line = script.question(intent, kind)
+    script.last = "something"  # now there is something to be repeated
+    if delay_s is None:
+        delay_s = float(script.rng.uniform(*GAP_S))
+    speech, pauses = script.clips[-1][1], script.lines[-1].pauses
+    heard = microphone.hear(speech)
+    return Utterance(kind, line.text, intent, delay_s, heard, len(speech) / RATE, pauses)
+
+
+def _long_answer(script: Script, least_s: float) -> str:
+    """Draw something whose right answer takes so long."""
+    while True:
+        intent = script.random_intent()
+        if intent == "repeat":  # as long as the answer before
+            continue
+        answers = script.world.intents[intent].answers
+        texts = [fill(answer, script.facts, "") for answer in answers]
+        if min(speak(text, AGENTS[script.voice]).duration_s for text in texts) >= least_s:
+            return intent
