@@ -9,16 +9,19 @@ import sys
 import numpy as np
 import pytest
 
-from personaplex_ros.training.corpus import caller_words
+from personaplex_ros.training.callers import ask
+from personaplex_ros.training.corpus import TAIL_FRAMES, Corpus, caller_words
 from personaplex_ros.training.dialogue import (
-    FRAME_S,
     REPLY_FRAMES,
     YIELD_FRAMES,
     Conversation,
-    begin_script,
-    random_conversation,
+    Sentence,
+    converse,
 )
-from personaplex_ros.training.speakers import HELD_OUT
+from personaplex_ros.training.evaluation.scenarios import plan_dialogue
+from personaplex_ros.training.recordings import FRAME_S, Recording, record
+from personaplex_ros.training.speakers import AGENTS, HELD_OUT, random_caller
+from personaplex_ros.training.speech import RATE, speak
 from personaplex_ros.training.world import World, hesitations, load_world, plain
 
 
@@ -28,8 +31,35 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def conversations(world: World) -> list[Conversation]:
-    return [random_conversation(world, (7, number), 40.0) for number in range(25)]
+def recordings(world: World) -> list[Recording]:
+    """Return recordings whose codes are the numbers of their frames."""
+    made = []
+    for number in range(3):
+        wave, takes = record(world, np.random.default_rng((7, number)))
+        frames = np.arange(len(wave) / RATE / FRAME_S, dtype=np.int16)
+        made.append(Recording(np.repeat(frames[None], 8, axis=0), takes))
+    return made
+
+
+@pytest.fixture(scope="module")
+def sentences(world: World) -> dict[str, Sentence]:
+    """Return sentences whose codes count from 2000 on."""
+    made = {}
+    for text in world.answers():
+        words = speak(text, AGENTS["NATF0"]).words
+        frames = math.ceil(words[-1].end_s / FRAME_S) + TAIL_FRAMES
+        made[text] = Sentence(words, np.arange(2000, 2000 + frames)[None].repeat(8, 0))
+    return made
+
+
+@pytest.fixture(scope="module")
+def conversations(
+    world: World, recordings: list[Recording], sentences: dict[str, Sentence]
+) -> list[Conversation]:
+    return [
+        converse(world, recordings[number % 3], sentences, 40.0, np.random.default_rng(number))
+        for number in range(40)
+    ]
 
 
 def test_the_world_is_as_large_as_promised(world: World) -> None:
@@ -78,13 +108,14 @@ def test_callers_hesitate_only_where_more_must_come(world: World) -> None:
     assert hesitations(world, "Can you help me with something?") == [1, 2, 5]
 
 
-def test_a_seed_gives_one_conversation_in_new_processes() -> None:
+def test_a_seed_gives_one_recording_in_new_processes() -> None:
     program = """
 import hashlib
-from personaplex_ros.training.dialogue import random_conversation
+import numpy as np
+from personaplex_ros.training.recordings import record
 from personaplex_ros.training.world import load_world
-conversation = random_conversation(load_world(), 3, 20.0)
-print(hashlib.sha256(conversation.user.tobytes() + repr(conversation.lines).encode()).hexdigest())
+wave, takes = record(load_world(), np.random.default_rng(3))
+print(hashlib.sha256(wave.tobytes() + repr(takes).encode()).hexdigest())
 """
     command = [sys.executable, "-c", program]
     runs = [subprocess.run(command, check=True, capture_output=True).stdout for _ in range(2)]
@@ -120,9 +151,9 @@ def test_the_robot_stops_for_a_question_and_goes_on_through_a_backchannel(
             if line.kind == "interruption" and over:
                 frame = math.floor(line.start_s / FRAME_S)
                 assert round(over[0].end_s / FRAME_S) - frame <= max(YIELD_FRAMES) + 1
-                stopped += len(over[0].words) < len(over[0].text.split())
+                stopped += over[0].is_cut
             elif line.speaker == "user" and line.kind == "backchannel" and over:
-                assert len(over[0].words) == len(over[0].text.split())
+                assert not over[0].is_cut
                 passed += 1
     assert stopped > 5 and passed > 5
 
@@ -137,13 +168,81 @@ def test_hesitations_are_silent_and_unanswered(conversations: list[Conversation]
 
 
 def test_evaluation_uses_other_voices_wordings_and_personas(world: World) -> None:
-    script = begin_script(world, np.random.default_rng(5), held_out=True)
-    assert script.caller.name in HELD_OUT and world.is_unseen(script.facts)
-    script.question("exit")
-    said = plain(script.lines[0].text)
-    entry = world.intents["exit"]
-    assert any(said.endswith(plain(wording)) for wording in entry.held_out)
-    assert not any(said.endswith(plain(wording)) for wording in entry.wordings)
+    plan = plan_dialogue(world, (5, 1))
+    assert plan.caller in HELD_OUT and world.is_unseen(plan.facts)
+    for utterance in plan.utterances:
+        if utterance.kind != "backchannel":
+            entry, said = world.intents[utterance.intent], plain(utterance.text)
+            assert any(said.endswith(plain(wording)) for wording in entry.held_out)
+    trained = random_caller(np.random.default_rng(0))
+    entry, said = (
+        world.intents["exit"],
+        ask(world, trained, "exit", "question", np.random.default_rng(1)),
+    )
+    assert any(plain(said.text).endswith(plain(wording)) for wording in entry.wordings)
+
+
+def test_the_robot_can_say_every_answer_of_every_persona(world: World) -> None:
+    rng, known = np.random.default_rng(4), set(world.answers())
+    for _ in range(200):
+        facts = world.random_facts(rng, unseen=bool(rng.integers(2)))
+        last = ""
+        for intent in world.intents:
+            said = world.answer(intent, facts, last or "Goodbye, and have a nice day.", rng)
+            if intent == "repeat" and not last:
+                continue
+            assert said in known
+            last = said if intent != "repeat" else last
+
+
+def test_takes_are_where_the_recording_is_loud(world: World) -> None:
+    wave, takes = record(world, np.random.default_rng(1))
+    power = np.square(wave[: len(wave) // 1920 * 1920].reshape(-1, 1920)).mean(1)
+    recording = Recording(np.zeros((8, len(power)), np.int16), takes)
+    quiet = np.concatenate([np.arange(a, b) for a, b in recording.quiet])
+    loud = np.array([
+        power[take.first + int(word.start_s / FRAME_S) : take.first + int(word.end_s / FRAME_S) + 1]
+        .max() for take in takes for word in take.words
+    ])  # fmt: skip
+    assert np.median(loud) > 100 * np.median(power[quiet])
+    assert power[quiet].max() < np.median(loud) / 10
+
+
+def test_codes_of_a_conversation_are_those_of_what_is_said(
+    world: World, recordings: list[Recording], sentences: dict[str, Sentence]
+) -> None:
+    class Words:
+        def encode(self, word: str) -> list[int]:
+            return [10 + len(word)]
+
+    class Silent:
+        silence = np.full((8, 1), 1999)
+        tokenizer = Words()
+
+    corpus = Corpus(world, Silent(), recordings[:1], {"NATF0": sentences}, 40.0)  # type: ignore[arg-type]
+    quiet = {frame for a, b in recordings[0].quiet for frame in range(a, b)}
+    for seed in range(10):
+        example = corpus.example(np.random.default_rng(seed))
+        text, agent, user = example.rows[0], example.rows[1], example.rows[9]
+        starts = np.flatnonzero(agent == 2000)
+        assert len(starts) >= 3
+        for start in starts:
+            assert text[start] > 10 and text[start - 1] in (0, 3), "a word where speech begins"
+            run = agent[start : start + 5]
+            assert (run - 2000 == np.arange(len(run)))[:4].all()
+        assert ((agent == 1999) | (agent >= 2000)).all()
+        takes = {take.first: take for take in recordings[0].takes}
+        begun = [frame for frame in range(len(user)) if user[frame] in takes]
+        assert begun
+        for frame in begun[:-1]:
+            take = takes[user[frame]]
+            heard = user[frame : frame + take.frames]
+            spoken = math.ceil(take.end_s / FRAME_S)
+            assert (heard - take.first == np.arange(len(heard)))[:spoken].all()
+        words = sum(len(takes[user[frame]].words) for frame in begun)
+        assert 0.8 * words <= (example.heard >= 0).sum() <= words
+        inside = {f for take in takes.values() for f in range(take.first, take.first + take.frames)}
+        assert set(user.tolist()) <= quiet | inside
 
 
 def test_every_word_of_a_caller_has_a_number(

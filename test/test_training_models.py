@@ -35,7 +35,7 @@ from personaplex_ros.training.speech import Interval, Voice, speak
 from personaplex_ros.training.speech_bank import LABEL_HOP, SpeechBank, at_level
 from personaplex_ros.training.text_row import EPAD, PAD, text_row
 
-SETTINGS = CodecTraining(batch=2, frames=5, unquantised_steps=6)
+SETTINGS = CodecTraining(batch=2, frames=5, unquantised_steps=13)
 TEXT_PROMPT = "You enjoy having a good conversation."
 
 
@@ -62,7 +62,7 @@ def test_the_codec_learns(crops: Crops) -> None:
     assert set(last) >= {"mel", "relative", "envelope", "waveform", "commitment", "phones"}
 
 
-@pytest.mark.parametrize("stop", [3, 6, 9])  # before, at and after quantising begins
+@pytest.mark.parametrize("stop", [3, 13, 16])  # before, at and after quantising begins
 def test_a_codec_training_that_was_stopped_goes_on(crops: Crops, tmp_path: Path, stop: int) -> None:
     run = codec_run()
     run.advance(crops.draw, stop)
@@ -71,9 +71,9 @@ def test_a_codec_training_that_was_stopped_goes_on(crops: Crops, tmp_path: Path,
     resumed.resume(tmp_path / "state.pt")
     assert resumed.step == stop
     wanted, losses = (r.advance(crops.draw, 4) for r in (run, resumed))
-    if stop == 9:  # earlier, the latents that place the codebooks are those since the stop
+    if stop == 16:  # earlier, the latents that place the codebooks are those since the stop
         assert losses == pytest.approx(wanted, rel=1e-5)
-    assert resumed.advance(crops.draw, 3)["commitment"] > 0 and resumed.trainer.quantised
+    assert resumed.advance(crops.draw, 14)["commitment"] > 0 and resumed.trainer.quantised
 
 
 def test_codebooks_begin_as_k_means_of_the_latents() -> None:
@@ -157,10 +157,10 @@ def test_what_training_sees_is_what_inference_does(tmp_path: Path) -> None:
     """The most likely tokens of all frames at once are those that were chosen frame by frame."""
     folder = write_checkpoint(tmp_path)
     voice = tmp_path / "voice.wav"
-    write_wave(voice, talk_samples(2.0), 24000)
+    write_wave(voice, talk_samples(1.0), 24000)
     engine = Engine.load(folder)
     session = engine.open(Persona("x", TEXT_PROMPT, str(voice)), GREEDY)
-    frames = talk(engine, 2.4, seed=3)
+    frames = talk(engine, 1.2, seed=3)
     results = [session.push(frame) for frame in frames]
     user = torch.from_numpy(np.concatenate(frames))[None, None]
     codec, config = engine.codec, engine.lm.config
@@ -181,7 +181,7 @@ def test_what_training_sees_is_what_inference_does(tmp_path: Path) -> None:
         code_ids = parallel.depth(engine.lm, hidden, columns[0, 1:, :8]).argmax(-1)
     first = prompt.shape[1]  # column of the conversation's first frame
     wanted = columns[0, 1:]
-    assert len(wanted) - first > 20
+    assert len(columns[0]) <= config.context and len(wanted) - first > 10
     assert torch.equal(text_ids[first - 1 :], wanted[first - 1 :, 0])
     assert torch.equal(code_ids[first:], wanted[first:, 1:9])
 
@@ -199,11 +199,10 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     rows[0] = generator.integers(4, 100, 30)
     heard = np.full(30, -1, np.int16)
     heard[[4, 9]] = (1, 2)
-    settings = LanguageTraining(batch=2, frames=80, dropped=0.0)
+    settings = LanguageTraining(batch=2, frames=80, dropped=0.0, coarse=0.0)
     voices = {"V": [generator.integers(0, LM.cardinality, (8, 5)).astype(np.int16)]}
-    batches = Batches(
-        [Example(rows, heard, TEXT_PROMPT, "V")], voices, tokenizer, LM, settings, 12.5
-    )
+    example = Example(rows, heard, TEXT_PROMPT, "V")
+    batches = Batches(lambda rng: example, voices, tokenizer, LM, settings, 12.5)
     batch = batches.draw(0)
     prompt = 5 + 12 + len(tokenizer.encode(tagged(TEXT_PROMPT)))
     assert int(batch["scored"][0].sum()) <= 31 and not batch["scored"][:, :prompt].any()

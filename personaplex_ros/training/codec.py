@@ -66,7 +66,9 @@ class CodecTrainer(Trainer):
         quantizer = self.codec.quantizer
         if self.quantised:
             quantizer.derive()
-        elif step >= self.settings.unquantised_steps and self._latents:
+        elif step >= self.settings.unquantised_steps:
+            if sum(map(len, self._latents)) < self.codec.config.cardinality:
+                return  # resumed a moment ago
             gathered = torch.cat(self._latents)
             expected = len(gathered) / len(self._latents) / self.codec.config.cardinality
             start_codebooks(quantizer.rvq_first, gathered, expected)

@@ -1,4 +1,4 @@
-"""Conversations as rows of tokens, made in parallel and kept on disk in whole shards."""
+"""The corpus in codes: recordings of callers, the robot's sentences, and conversations of both."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import functools
 import json
 import multiprocessing
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,16 +22,19 @@ from personaplex_ros.checkpoint.voices import LOUDNESS
 from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.files import write_whole
 from personaplex_ros.mimi import Mimi, MimiConfig
-from personaplex_ros.training.dialogue import FRAME_S, Conversation, random_conversation
+from personaplex_ros.training.chance import pick
+from personaplex_ros.training.dialogue import Conversation, Sentence, converse
+from personaplex_ros.training.recordings import FRAME_S, Recording, Take, record
 from personaplex_ros.training.speakers import AGENTS
 from personaplex_ros.training.speech import RATE, Interval, speak
 from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.text_row import text_row
 from personaplex_ros.training.world import World, load_world, plain
 
-LEAD_FRAMES = 13  # of silence before an utterance, so that its codes do not know the stream began
-TAIL_FRAMES = 4  # after an utterance, until its codes are those of silence
+LEAD_FRAMES = 13  # of silence before a sentence, so that its codes do not know the stream began
+TAIL_FRAMES = 4  # after a sentence, until its codes are those of silence
 NOTHING_HEARD = -1
+SENTENCES = "sentences-{}.npz"
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Materials:
-    """What turns conversations into tokens: a folder with codec and tokenizer, loaded."""
+    """What turns sound and words into tokens: codec and tokenizer of a checkpoint folder."""
 
     codec: Mimi
     tokenizer: TextTokenizer
@@ -65,38 +69,83 @@ class Materials:
         silence = encode(codec, np.zeros(3 * RATE, np.float32))[:, -1:]
         return Materials(codec, words, silence)
 
-    @functools.cache  # noqa: B019  (as long as the process, like the materials)
-    def utterance(self, voice: str, text: str) -> NDArray[np.int16]:
-        """Return the codes [codebooks, F] of a sentence of the agent that begins with a frame."""
-        samples = at_level(speak(text, AGENTS[voice]).samples)
-        size = self.codec.config.frame_size
-        frames = LEAD_FRAMES + -(-len(samples) // size) + TAIL_FRAMES
-        wave = np.zeros(frames * size, np.float32)
-        wave[LEAD_FRAMES * size :][: len(samples)] = samples
-        return encode(self.codec, wave)[:, LEAD_FRAMES:]
 
-    def tokens(self, conversation: Conversation, words: dict[str, int]) -> Example:
-        """Return a conversation as tokens."""
-        user = encode(self.codec, conversation.user)
-        frames = user.shape[1]
-        agent = np.repeat(self.silence, frames, axis=1)
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Recordings and sentences, and whatever conversations can be made of them."""
+
+    world: World
+    materials: Materials
+    recordings: Sequence[Recording]
+    sentences: Mapping[str, Mapping[str, Sentence]]  # by voice and text
+    seconds: float  # of a conversation, about
+
+    def example(self, rng: np.random.Generator) -> Example:
+        """Draw a conversation."""
+        voice, recording = pick(list(self.sentences), rng), pick(self.recordings, rng)
+        conversation = converse(self.world, recording, self.sentences[voice], self.seconds, rng)
+        rows, heard = self._tokens(conversation, recording, rng)
+        return Example(rows, heard, conversation.prompt, voice)
+
+    @functools.cached_property
+    def words(self) -> dict[str, int]:
+        """See ``caller_words``."""
+        return caller_words(self.world)
+
+    def _tokens(
+        self, conversation: Conversation, recording: Recording, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        frames = conversation.frames
+        agent = np.repeat(self.materials.silence, frames, axis=1)
+        user = recording.room(frames, rng)
         heard = np.full(frames, NOTHING_HEARD, np.int16)
         said: list[Interval] = []
         for line in conversation.lines:
-            if line.speaker == "agent":
-                first, last = round(line.start_s / FRAME_S), -(-round(line.end_s * 1e4) // 800)
-                codes = self.utterance(conversation.voice, line.text)
-                whole = len(line.words) == len(line.text.split())
-                end = min(frames, first + codes.shape[1] if whole else last)
-                agent[:, first:end] = codes[:, : end - first]
+            first = int(line.start_s / FRAME_S + 1e-6)
+            if isinstance(line.piece, Sentence):
+                codes = line.piece.codes
+                if line.is_cut:
+                    codes = codes[:, : round(line.end_s / FRAME_S) - first]
+                codes = codes[:, : frames - first]
+                agent[:, first : first + codes.shape[1]] = codes
                 said += line.words
             else:
+                take = line.piece
+                codes = recording.codes[:, take.first :][:, : min(take.frames, frames - first)]
+                user[:, first : first + codes.shape[1]] = codes
                 for word in line.words:
-                    frame = min(frames - 1, int(word.end_s / FRAME_S) + 1)
-                    heard[frame] = words[plain(word.text)]
-        text = text_row(said, self.tokenizer, frames, FRAME_S)
-        rows = np.concatenate([text[None], agent, user])
-        return Example(rows, heard, conversation.prompt, conversation.voice)
+                    heard[min(frames - 1, int(word.end_s / FRAME_S) + 1)] = self.words[
+                        plain(word.text)
+                    ]
+        text = text_row(said, self.materials.tokenizer, frames, FRAME_S)
+        return np.concatenate([text[None], agent, user]), heard
+
+
+def load_corpus(folder: Path, world: World, materials: Materials, seconds: float) -> Corpus:
+    """Read what ``build_corpus`` wrote."""
+    recordings = [r for path in sorted(folder.glob("[0-9]*.npz")) for r in _read_recordings(path)]
+    if not recordings:
+        raise FileNotFoundError(f"{folder} holds no recordings; run stage corpus")
+    sentences = {voice: _read_sentences(folder / SENTENCES.format(voice)) for voice in AGENTS}
+    return Corpus(world, materials, recordings, sentences, seconds)
+
+
+def build_corpus(
+    folder: Path, checkpoint: Path, shards: range, size: int, processes: int
+) -> Iterator[Path]:
+    """Write the robot's sentences, and shards of ``size`` recordings, that are not there.
+
+    Yields each file when it is written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs: list[tuple[Path, Path, int | str, int]]
+    jobs = [(folder / SENTENCES.format(voice), checkpoint, voice, 0) for voice in AGENTS]
+    jobs += [(folder / f"{number:05d}.npz", checkpoint, number, size) for number in shards]
+    jobs = [job for job in jobs if not job[0].is_file()]
+    # A process for each file: the synthesiser repeats itself in new processes only.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, maxtasksperchild=1) as pool:
+        yield from pool.imap_unordered(_build, jobs)
 
 
 def voice_sample(voice: str, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -122,51 +171,63 @@ def caller_words(world: World) -> dict[str, int]:
     return {word: number for number, word in enumerate(words)}
 
 
-def build_shards(
-    folder: Path, checkpoint: Path, shards: range, size: int, seconds: float, processes: int
-) -> Iterator[Path]:
-    """Write those shards of ``size`` conversations that are not there; yields each when written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(folder / f"{number:05d}.npz", checkpoint, number, size, seconds) for number in shards]
-    jobs = [job for job in jobs if not job[0].is_file()]
-    # A process for each shard: the synthesiser repeats itself in new processes only.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, maxtasksperchild=1) as pool:
-        yield from pool.imap_unordered(_build, jobs)
-
-
-def read_shard(path: Path) -> list[Example]:
-    """Read a shard."""
-    with np.load(path, allow_pickle=False) as file:
-        rows, heard, ends = file["rows"], file["heard"], file["ends"]
-        about = json.loads(str(file["about"]))
-    begins = [0, *ends[:-1]]
-    return [
-        Example(rows[:, a:b], heard[a:b], prompt, voice)
-        for a, b, (prompt, voice) in zip(begins, ends, about, strict=True)
-    ]
-
-
-def _build(job: tuple[Path, Path, int, int, float]) -> Path:
-    path, checkpoint, number, size, seconds = job
+def _build(job: tuple[Path, Path, int | str, int]) -> Path:
+    path, checkpoint, what, size = job
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    world = load_world()
-    words, materials = caller_words(world), Materials.load(checkpoint)
-    examples = [
-        materials.tokens(random_conversation(world, (number, index), seconds), words)
-        for index in range(size)
-    ]
+    world, materials = load_world(), Materials.load(checkpoint)
+    codes: list[NDArray[np.int16]] = []
+    about: list[Any] = []
+    if isinstance(what, str):
+        for text in world.answers():
+            sentence = _sentence(materials, text, what)
+            codes.append(sentence.codes)
+            about.append((text, [(w.text, w.start_s, w.end_s) for w in sentence.words]))
+    else:
+        for index in range(size):
+            wave, takes = record(world, np.random.default_rng((what, index)))
+            codes.append(encode(materials.codec, wave))
+            about.append([asdict(take) for take in takes])
 
     def save(place: Path) -> None:
         with place.open("wb") as file:
-            np.savez(
-                file,
-                rows=np.concatenate([example.rows for example in examples], axis=1),
-                heard=np.concatenate([example.heard for example in examples]),
-                ends=np.cumsum([len(example.heard) for example in examples]),
-                about=json.dumps([(example.prompt, example.voice) for example in examples]),
-            )
+            ends = np.cumsum([part.shape[1] for part in codes])
+            joined = np.concatenate(codes, axis=1)
+            np.savez(file, codes=joined, ends=ends, about=json.dumps(about))
 
     write_whole(path, save)
     return path
+
+
+def _sentence(materials: Materials, text: str, voice: str) -> Sentence:
+    """Let the robot say a text that begins with a frame."""
+    speech = speak(text, AGENTS[voice])
+    samples, size = at_level(speech.samples), materials.codec.config.frame_size
+    frames = LEAD_FRAMES + -(-len(samples) // size) + TAIL_FRAMES
+    wave = np.zeros(frames * size, np.float32)
+    wave[LEAD_FRAMES * size :][: len(samples)] = samples
+    return Sentence(speech.words, encode(materials.codec, wave)[:, LEAD_FRAMES:])
+
+
+def _read(path: Path) -> Iterator[tuple[NDArray[np.int16], Any]]:
+    with np.load(path, allow_pickle=False) as file:
+        codes, ends, about = file["codes"], file["ends"], json.loads(str(file["about"]))
+    for first, last, entry in zip([0, *ends[:-1]], ends, about, strict=True):
+        yield codes[:, first:last], entry
+
+
+def _read_sentences(path: Path) -> dict[str, Sentence]:
+    return {
+        text: Sentence(tuple(Interval(*word) for word in words), codes)
+        for codes, (text, words) in _read(path)
+    }
+
+
+def _read_recordings(path: Path) -> Iterator[Recording]:
+    for codes, entries in _read(path):
+        takes = []
+        for entry in entries:
+            words = tuple(Interval(**word) for word in entry.pop("words"))
+            pauses = tuple((a, b) for a, b in entry.pop("pauses"))
+            takes.append(Take(**entry, words=words, pauses=pauses))
+        yield Recording(codes, tuple(takes))

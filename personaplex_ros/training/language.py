@@ -9,7 +9,7 @@ end, so that listening is learnt from every word and not from the answers alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,15 +40,16 @@ class LanguageTraining:
     heard: float = 0.3  # weight of the caller's words
     listening: float = 0.12  # share of the columns without the agent's voice that are scored
     dropped: float = 0.05  # share of the user's codes that are hidden
+    coarse: float = 0.5  # share of the sequences that hide the user's finer codebooks, from any on
     apart: int = 1200  # frames, at most, by which prompt and conversation are moved apart
     seed: int = 2
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Random batches of examples with fresh prompts."""
+    """Random batches of conversations with fresh prompts."""
 
-    examples: Sequence[Example]
+    example: Callable[[np.random.Generator], Example]  # draws a conversation
     voices: dict[str, list[NDArray[np.int16]]]  # samples of each agent voice, in codes
     tokenizer: TextTokenizer
     config: LMConfig
@@ -65,7 +66,7 @@ class Batches:
         heard = torch.full((settings.batch, length), NOTHING_HEARD)
         scored = torch.zeros(settings.batch, length, dtype=torch.bool)
         for row in range(settings.batch):
-            example = pick(self.examples, rng)
+            example = self.example(rng)
             voice = torch.from_numpy(pick(self.voices[example.voice], rng)).long()
             text = self.tokenizer.encode(tagged(example.prompt))
             prompt = prompt_frames(self.config, self.frame_rate, voice, text)
@@ -138,12 +139,14 @@ class LanguageTrainer(Trainer):
         }
 
     def _hide(self, columns: Tensor) -> Tensor:
-        """Hide some of the user's codes, so that no single one is relied on."""
-        user = slice(1 + self.model.config.codebooks, None)
-        hidden = torch.rand(columns[..., user].shape, device=columns.device) < self.settings.dropped
-        columns = columns.clone()
-        columns[..., user] = columns[..., user].masked_fill(hidden, -1)
-        return columns
+        """Hide some of the user's codes, so that listening relies on what voices have in common."""
+        settings, count, device = self.settings, self.model.config.codebooks, columns.device
+        user = columns[..., 1 + count :]
+        hidden = torch.rand(user.shape, device=device) < settings.dropped
+        kept = torch.randint(1, count + 1, (len(columns), 1, 1), device=device)
+        whole = torch.rand(len(columns), 1, 1, device=device) >= settings.coarse
+        hidden |= (torch.arange(user.shape[-1], device=device) >= kept) & ~whole
+        return torch.cat([columns[..., : 1 + count], user.masked_fill(hidden, -1)], dim=-1)
 
 
 def initialise(model: LanguageModel) -> None:

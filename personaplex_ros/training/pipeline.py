@@ -24,10 +24,9 @@ from personaplex_ros.training.chance import pick
 from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
 from personaplex_ros.training.corpus import (
     Materials,
-    build_shards,
-    caller_words,
+    build_corpus,
     encode,
-    read_shard,
+    load_corpus,
     voice_sample,
 )
 from personaplex_ros.training.curves import add_to_log, draw_curves
@@ -104,33 +103,30 @@ def train_codec(shop: Workshop) -> None:
 
 
 def make_corpus(shop: Workshop) -> None:
-    """Write the conversations that are not there yet."""
-    corpus = shop.recipe.corpus
-    shards = build_shards(
+    """Write the recordings and sentences that are not there yet."""
+    amounts = shop.recipe.corpus
+    files = build_corpus(
         shop.work / "corpus",
         shop.output,
-        range(corpus.shards),
-        corpus.conversations,
-        corpus.seconds,
+        range(amounts.shards),
+        amounts.recordings,
         os.cpu_count() or 1,
     )
-    for _ in tqdm(shards, total=corpus.shards, unit="shard"):
+    for _ in tqdm(files, total=amounts.shards + len(AGENTS), unit="file"):
         pass
 
 
 def train_language_model(shop: Workshop) -> None:
     """Train the language model on the corpus."""
-    recipe, world = shop.recipe, shop.world
+    recipe = shop.recipe
     materials = Materials.load(shop.output)
+    corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
     config = replace(recipe.language, text_cardinality=materials.tokenizer.size)
     config = with_prompt_codes(config, materials.codec)
-    trainer = LanguageTrainer(config, len(caller_words(world)), recipe.language_training)
+    trainer = LanguageTrainer(config, len(corpus.words), recipe.language_training)
     run = Run(trainer.to(shop.device), recipe.language_schedule)
-    paths = sorted((shop.work / "corpus").glob("*.npz"))
-    if not paths:
-        raise FileNotFoundError(f"{shop.work / 'corpus'} holds no conversations; run stage corpus")
     batches = Batches(
-        [example for path in paths for example in read_shard(path)],
+        corpus.example,
         _voice_codes(shop, materials),
         materials.tokenizer,
         config,

@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """How much speech and how many conversations are made."""
+class Amounts:
+    """How much is synthesised."""
 
     codec_hours: float  # of single sentences, for the codec
     shards: int
-    conversations: int  # a shard
-    seconds: float  # a conversation, about
+    recordings: int  # of callers, a shard; each lasts about two minutes
+    seconds: float  # of a conversation, about
     pieces: int  # of the text tokenizer
 
 
@@ -34,7 +34,7 @@ class Corpus:
 class Recipe:
     """Everything that decides what comes out, but for the machine."""
 
-    corpus: Corpus
+    corpus: Amounts
     codec: MimiConfig
     codec_training: CodecTraining
     codec_schedule: Schedule
@@ -56,7 +56,7 @@ def load_recipe(recipe: str | Path) -> Recipe:
         raise FileNotFoundError(f"no training recipe {str(recipe)!r}: no file {path}")
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     kinds: dict[str, Any] = {
-        "corpus": Corpus, "codec_training": CodecTraining, "codec_schedule": Schedule,
+        "corpus": Amounts, "codec_training": CodecTraining, "codec_schedule": Schedule,
         "decoder_schedule": Schedule, "language": LMConfig, "language_training": LanguageTraining,
         "language_schedule": Schedule,
     }  # fmt: skip

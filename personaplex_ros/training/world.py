@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -79,6 +80,28 @@ class World:
     def answer(self, intent: str, facts: Facts, last: str, rng: np.random.Generator) -> str:
         """Return what the robot says to an intent; ``last`` is what it said before."""
         return fill(pick(self.intents[intent].answers, rng), facts, last)
+
+    def answers(self) -> list[str]:
+        """Return everything that the robot can say, whoever it is."""
+        intents = self.intents.items()
+        templates = [
+            text for name, intent in intents if name != "repeat" for text in intent.answers
+        ]
+        said = [text for template in templates for text in self._filled(template)]
+        said += self.stories["answers"]
+        again = [text.format(last=last) for text in self.intents["repeat"].answers for last in said]
+        return list(dict.fromkeys([*said, *again, *self.agent_backchannels]))
+
+    def _filled(self, template: str) -> list[str]:
+        """Return a template with every combination of the facts that it names."""
+        keys = [key for key in self.values if f"{{{key}}}" in template]
+        texts = []
+        for chosen in itertools.product(*(self.values[key] for key in keys)):
+            facts = dict(zip(keys, chosen, strict=True))
+            if "company" in facts:
+                facts["business"] = self.values["company"][facts["company"]]
+            texts.append(template.format(**facts))
+        return texts
 
     def agent_texts(self, rng: np.random.Generator, personas: int) -> list[str]:
         """Return what the robot says or is prompted with, for so many random personas."""

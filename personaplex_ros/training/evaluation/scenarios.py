@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.training.augment import coloured_noise, reverberate, through_rate
+from personaplex_ros.training.callers import ask, random_intent
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.dialogue import Script, begin_script
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE, speak
+from personaplex_ros.training.speakers import AGENTS, random_caller
+from personaplex_ros.training.speech import RATE, Voice, speak
 from personaplex_ros.training.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import Facts, World, fill
 
@@ -65,7 +65,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Microphone:
-    """Level, room, band and noise as ``dialogue.microphone`` draws them, for sound by parts."""
+    """Level, room, band and noise as ``recordings.microphone`` draws them, for sound by parts."""
 
     level: float  # RMS of speech
     room: int | None  # the seed of a room
@@ -99,70 +99,92 @@ class Microphone:
 def plan_dialogue(world: World, seed: tuple[int, ...]) -> Plan:
     """Plan a dialogue with one interruption, one backchannel, and three plain questions."""
     rng = np.random.default_rng(seed)
-    script = begin_script(world, rng, held_out=True)
+    cast = _Cast.draw(world, rng)
     microphone = Microphone.draw(rng)
     utterances: list[Utterance] = []
     for exchange in rng.permutation(EXCHANGES):
-        utterances += _exchange(script, str(exchange), microphone)
+        utterances += _exchange(cast, str(exchange), microphone, bool(utterances))
     noise = microphone.noise(round(DIALOGUE_S * RATE), rng)
-    return _plan(script, tuple(utterances), noise)
+    return _plan(cast, tuple(utterances), noise)
 
 
 def plan_silence(world: World, seed: tuple[int, ...], *, noisy: bool) -> Plan:
     """Plan a minute in which nobody speaks: digital silence, or a microphone's noise."""
     rng = np.random.default_rng(seed)
-    script = begin_script(world, rng, held_out=True)
+    cast = _Cast.draw(world, rng)
     count = round(SILENCE_S * RATE)
     noise = Microphone.draw(rng).noise(count, rng) if noisy else np.zeros(count, np.float32)
-    return _plan(script, (), noise)
+    return _plan(cast, (), noise)
 
 
-def _plan(script: Script, utterances: tuple[Utterance, ...], noise: NDArray[np.float32]) -> Plan:
-    prompt = script.world.prompt(script.facts, script.rng)
-    return Plan(script.facts, prompt, script.voice, script.caller.name, utterances, noise)
+@dataclass(frozen=True)
+class _Cast:
+    """Who talks: a persona with its voice, and a caller."""
+
+    world: World
+    rng: np.random.Generator
+    facts: Facts
+    voice: str
+    caller: Voice
+
+    @staticmethod
+    def draw(world: World, rng: np.random.Generator) -> _Cast:
+        facts = world.random_facts(rng, unseen=True)
+        voice = pick(list(AGENTS), rng)
+        return _Cast(world, rng, facts, voice, random_caller(rng, held_out=True))
+
+    def intent(self, *, repeatable: bool = True) -> str:
+        """Draw what the caller wants; ``repeatable`` if there is something to be repeated."""
+        while True:
+            intent = random_intent(self.world, self.rng)
+            if repeatable or intent != "repeat":
+                return intent
 
 
-def _exchange(script: Script, kind: str, microphone: Microphone) -> list[Utterance]:
-    rng = script.rng
+def _plan(cast: _Cast, utterances: tuple[Utterance, ...], noise: NDArray[np.float32]) -> Plan:
+    prompt = cast.world.prompt(cast.facts, cast.rng)
+    return Plan(cast.facts, prompt, cast.voice, cast.caller.name, utterances, noise)
+
+
+def _exchange(cast: _Cast, kind: str, microphone: Microphone, later: bool) -> list[Utterance]:
+    """Plan an exchange, ``later`` than another or not."""
+    rng = cast.rng
     if kind == "plain":
-        return [_ask(script, "question", script.random_intent(), microphone)]
+        return [_ask(cast, "question", cast.intent(repeatable=later), microphone)]
     talk_s = float(rng.uniform(*TALK_S))
-    intent = _long_answer(script, talk_s + LEFT_S)
-    asked = _ask(script, "question", intent, microphone)
+    intent = _long_answer(cast, talk_s + LEFT_S)
+    asked = _ask(cast, "question", intent, microphone)
     if kind == "backchannel":
-        text = pick(script.world.user_backchannels, rng)
-        speech = speak(text, script.caller)
+        text = pick(cast.world.user_backchannels, rng)
+        speech = speak(text, cast.caller)
         heard = microphone.hear(speech.samples)
         return [asked, Utterance(kind, text, "", talk_s, heard, speech.duration_s, ())]
-    other = script.random_intent()
+    other = cast.intent()
     while other == intent:
-        other = script.random_intent()
-    return [asked, _ask(script, "interruption", other, microphone, talk_s)]
+        other = cast.intent()
+    return [asked, _ask(cast, "interruption", other, microphone, talk_s)]
 
 
 def _ask(
-    script: Script, kind: str, intent: str, microphone: Microphone, delay_s: float | None = None
+    cast: _Cast, kind: str, intent: str, microphone: Microphone, delay_s: float | None = None
 ) -> Utterance:
-    """Let the script word a question; an interruption always with "wait" or the like."""
-    script.now = 0.0
-    line = script.question(intent, kind)
-    while kind == "interruption" and not line.text.startswith(script.world.breaks):
-        line = script.question(intent, kind)
-    script.last = "something"  # now there is something to be repeated
+    """Word a question; an interruption always with "wait" or the like."""
+    spoken = ask(cast.world, cast.caller, intent, kind, cast.rng, held_out=True)
+    while kind == "interruption" and not spoken.text.startswith(cast.world.breaks):
+        spoken = ask(cast.world, cast.caller, intent, kind, cast.rng, held_out=True)
     if delay_s is None:
-        delay_s = float(script.rng.uniform(*GAP_S))
-    speech, pauses = script.clips[-1][1], script.lines[-1].pauses
-    heard = microphone.hear(speech)
-    return Utterance(kind, line.text, intent, delay_s, heard, len(speech) / RATE, pauses)
+        delay_s = float(cast.rng.uniform(*GAP_S))
+    heard = microphone.hear(spoken.speech.samples)
+    return Utterance(
+        kind, spoken.text, intent, delay_s, heard, spoken.speech.duration_s, spoken.pauses
+    )
 
 
-def _long_answer(script: Script, least_s: float) -> str:
+def _long_answer(cast: _Cast, least_s: float) -> str:
     """Draw something whose right answer takes so long."""
     while True:
-        intent = script.random_intent()
-        if intent == "repeat":  # as long as the answer before
-            continue
-        answers = script.world.intents[intent].answers
-        texts = [fill(answer, script.facts, "") for answer in answers]
-        if min(speak(text, AGENTS[script.voice]).duration_s for text in texts) >= least_s:
+        intent = cast.intent(repeatable=False)  # which takes as long as the answer before
+        answers = cast.world.intents[intent].answers
+        texts = [fill(answer, cast.facts, "") for answer in answers]
+        if min(speak(text, AGENTS[cast.voice]).duration_s for text in texts) >= least_s:
             return intent
