@@ -51,7 +51,7 @@ class Turn:
 
 SCRIPT = (
     Line("Hello, on which floor is the meeting room?", 1.0, "question"),
-    Line("Mhm.", 4.9, "backchannel", -4.0),  # while the robot answers
+    Line("Yeah.", 4.9, "backchannel", -4.0),  # while the robot answers
     Line("Where can I get something to eat?", 7.5, "question"),
     Line("Sorry, wait, when do you close today?", 10.9, "interruption"),
     Line("Great, thank you very much. Goodbye!", 16.5, "goodbye"),

@@ -72,7 +72,7 @@ def test_a_conversation_over_dds(node: None) -> None:
     # Capture stamps carry the sender's jitter; speech follows them frame by frame.
     assert abs(np.median(steps) - FRAME_NS) < 5_000_000
     stamps = set(said["stamps"])
-    assert said["text"], "the random model says something in six seconds"
+    assert said["text"], "the robot answers the first question"
     assert all(stamp in stamps for stamp, *_ in said["text"])
     assert all(token not in (0, 3) for _, _, token, _ in said["text"])
     assert "user_started" in said["events"]

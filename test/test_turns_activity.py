@@ -63,7 +63,7 @@ def test_the_stream_gives_the_probabilities_of_the_whole(caller, rate, frame_siz
     assert 0 <= len(theirs) - len(ours) <= 4
     difference = np.abs([ours[k][2] - theirs[k] for k in range(len(ours))])
     assert np.mean(difference) < 0.01
-    assert np.max(difference) < 0.2
+    assert np.quantile(difference, 0.99) < 0.1  # where speech begins, a window may be on the edge
     assert max(theirs) > 0.9 and min(theirs) < 0.1
 
 

@@ -66,8 +66,6 @@ def run(arguments: argparse.Namespace) -> int:
         with node_process(parameters) as node:
             wait_until_active(node, recorder.active, START_S)
             console.line(f"the caller {path.name} speaks for {len(caller) / wave.rate:.0f} s")
-            if arguments.checkpoint == "nano":
-                console.line("the bundled model is a random one: what the robot says is noise")
             _converse(bus, recorder, caller, wave.rate)
         time.sleep(TAIL_S)  # for what the node says when it ends: its last utterance
         title = f"{arguments.persona} and {path.stem}, over DDS"
