@@ -25,9 +25,10 @@ from personaplex_ros.engine.session import Session, StepResult
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.mimi import Mimi
+from personaplex_ros.nn.layout import store_wide_weights_by_input
 from personaplex_ros.persona import Persona
 
-ONE_THREAD_BYTES = 200 << 20  # language models of smaller files run on one thread
+SMALL_BYTES = 200 << 20  # language models of smaller files run on one thread of a CPU
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -104,11 +105,14 @@ class Engine:
         files = checkpoint
         if not isinstance(files, CheckpointFiles):
             files = CheckpointFiles.find(files)
+        small = files.model.stat().st_size < SMALL_BYTES
         if place.type == "cpu":
-            small = files.model.stat().st_size < ONE_THREAD_BYTES
             torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
         codec = load_codec(files.mimi, files.mimi_config, place)
         lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
+        if small and place.type == "cpu":
+            store_wide_weights_by_input(codec)
+            store_wide_weights_by_input(lm)
         if codec.config.codebooks < lm.config.codebooks:
             raise ValueError(
                 f"{files.mimi} has {codec.config.codebooks} codebooks, {files.model} needs "

@@ -109,9 +109,10 @@ class Stage:
                     voice = str(waves[planned.voice]) if wave else f"{planned.voice}.pt"
                     yield Job(number, planned, "wave" if wave else "pt", voice)
 
-            yield from self._hold(jobs())
+            yield from self.run(jobs())
 
-    def _hold(self, jobs: Iterator[Job]) -> Iterator[Dialogue]:
+    def run(self, jobs: Iterator[Job]) -> Iterator[Dialogue]:
+        """Hold these conversations; yields each when it is over."""
         talks: dict[Session, _Talk] = {}
         while True:
             while len(talks) < self.slots and (job := next(jobs, None)) is not None:

@@ -1,0 +1,60 @@
+"""Training from nothing to a checkpoint folder that talks, at toy size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from personaplex_ros.cli import main
+from personaplex_ros.engine import Engine, Persona
+
+RECIPE = """
+corpus: {codec_hours: 0.01, shards: 1, recordings: 1, seconds: 20.0, pieces: 400}
+codec:
+  sample_rate: 24000
+  frame_rate: 12.5
+  seanet: {n_filters: 2, dimension: 32}
+  transformer: {num_heads: 2, num_layers: 1, dim_feedforward: 32, context: 8}
+  quantizer: {dimension: 8, n_q: 8, bins: 32}
+codec_training: {batch: 2, frames: 5, unquantised_steps: 4}
+codec_schedule: {steps: 10, rate: 0.001, warmup: 2, clip: 3.0}
+decoder_schedule: {steps: 2, rate: 0.001, warmup: 2, clip: 3.0}
+language:
+  {dim: 32, heads: 2, layers: 1, hidden: 64, context: 500, cardinality: 32, depth_steps: 8,
+   depth_dim: 16, depth_heads: 2, depth_layers: 1, depth_hidden: 32}
+language_training: {batch: 1, frames: 300}
+language_schedule: {steps: 3, rate: 0.001, warmup: 2}
+"""
+
+
+def test_one_command_trains_a_checkpoint_and_goes_on_where_it_was_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, output = tmp_path / "toy.yaml", tmp_path / "toy"
+    recipe.write_text(RECIPE)
+    command = ["train", "--recipe", str(recipe), "--output", str(output), "--device", "cpu"]
+    assert main([*command, "--stages", "codec,corpus"]) == 0
+    work = tmp_path / "toy.work"
+    made = {path: path.stat().st_mtime_ns for path in (work / "corpus").iterdir()}
+    assert main(command) == 0
+    assert all(path.stat().st_mtime_ns == time for path, time in made.items())
+    assert len((work / "codec.jsonl").read_text().splitlines()) == 1, "no step was done again"
+    assert (work / "curves.png").stat().st_size > 0
+    assert "toy: " in capsys.readouterr().out.replace(str(output), "toy")
+
+    engine = Engine.load(output)
+    session = engine.open(Persona("toy", "You work for Nova Labs.", "NATF0.pt"), seed=1)
+    result = session.push(np.zeros(engine.frame_size, np.float32))
+    assert result.audio.shape == (1920,) and np.isfinite(result.audio).all()
+
+
+def test_an_unknown_key_of_a_recipe_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "toy.yaml"
+    recipe.write_text(RECIPE.replace("warmup: 2}", "warmups: 2}"))
+    assert main(["train", "--recipe", str(recipe), "--output", str(tmp_path / "toy")]) != 0
+    said = capsys.readouterr().err
+    assert "toy.yaml" in said and "warmups" in said and "language_schedule" in said
