@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from personaplex_ros.training.callers import ask
-from personaplex_ros.training.corpus import TAIL_FRAMES, Corpus, caller_words
+from personaplex_ros.training.corpus import (
+    TAIL_FRAMES,
+    Corpus,
+    caller_words,
+    decisive,
+    sharing_beginnings,
+)
 from personaplex_ros.training.dialogue import (
     REPLY_FRAMES,
     YIELD_FRAMES,
@@ -252,3 +258,33 @@ def test_every_word_of_a_caller_has_a_number(
     said = {plain(word.text) for c in conversations for line in c.lines
             if line.speaker == "user" for word in line.words}  # fmt: skip
     assert said <= set(known)
+
+
+def test_sentences_sound_the_same_until_they_differ() -> None:
+    texts = ["My name is Maya.", "My name is Oscar.", "We open at ten in the morning."]
+    said = sharing_beginnings(texts, AGENTS["NATM0"])
+    one, other, third = said.values()
+    join = one.words[3].start_s
+    same = round((join - 0.006) * RATE)  # until the fade
+    assert np.array_equal(one.samples[:same], other.samples[:same])
+    assert not np.array_equal(one.samples[: 2 * same], other.samples[: 2 * same])
+    assert not np.array_equal(one.samples[:same], third.samples[:same])
+    assert [word.text for word in other.words] == ["My", "name", "is", "Oscar."]
+    assert other.words[3].start_s == pytest.approx(join, abs=1e-3)
+    assert other.duration_s == pytest.approx(len(other.samples) / RATE)
+    assert other.words[-1].end_s == pytest.approx(other.duration_s, abs=1e-3)
+
+
+def test_what_only_the_prompt_tells_is_marked(conversations: list[Conversation]) -> None:
+    for conversation in conversations[:10]:
+        mask = decisive(conversation)
+        for line in conversation.lines:
+            if line.speaker == "agent":
+                assert mask[round(line.start_s / FRAME_S)]
+                for word in line.words:
+                    if plain(word.text) == plain(conversation.facts.name):
+                        assert mask[int(word.start_s / FRAME_S)]
+                    if plain(word.text) in ("reception", "take", "room"):
+                        middle = int((word.start_s + word.end_s) / 2 / FRAME_S)
+                        assert not mask[middle] or middle - line.start_s / FRAME_S < 2
+        assert 0.02 < mask.mean() < 0.4

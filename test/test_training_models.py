@@ -201,7 +201,7 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     heard[[4, 9]] = (1, 2)
     settings = LanguageTraining(batch=2, frames=80, dropped=0.0, coarse=0.0)
     voices = {"V": [generator.integers(0, LM.cardinality, (8, 5)).astype(np.int16)]}
-    example = Example(rows, heard, TEXT_PROMPT, "V")
+    example = Example(rows, heard, np.zeros(30, np.bool_), TEXT_PROMPT, "V")
     batches = Batches(lambda rng: example, voices, tokenizer, LM, settings, 12.5)
     batch = batches.draw(0)
     prompt = 5 + 12 + len(tokenizer.encode(tagged(TEXT_PROMPT)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import multiprocessing
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from personaplex_ros.training.chance import pick
 from personaplex_ros.training.dialogue import Conversation, Sentence, converse
 from personaplex_ros.training.recordings import FRAME_S, Recording, Take, record
 from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE, Interval, speak
+from personaplex_ros.training.speech import RATE, Interval, Speech, Voice, speak
 from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.text_row import text_row
 from personaplex_ros.training.world import World, load_world, plain
@@ -34,6 +35,7 @@ from personaplex_ros.training.world import World, load_world, plain
 LEAD_FRAMES = 13  # of silence before a sentence, so that its codes do not know the stream began
 TAIL_FRAMES = 4  # after a sentence, until its codes are those of silence
 NOTHING_HEARD = -1
+ONSET_FRAMES = 2  # of a sentence, whose codes tell the voice
 SENTENCES = "sentences-{}.npz"
 
 
@@ -42,11 +44,13 @@ class Example:
     """A conversation in tokens.
 
     ``rows`` int16 [17, F]: text, the agent's codebooks, the user's. ``heard`` int16 [F]: which
-    word of the caller has just ended (an index into ``caller_words``), or -1.
+    word of the caller has just ended (an index into ``caller_words``), or -1. ``decisive`` bool
+    [F]: where the robot begins to speak or says a fact of its persona, which only the prompt tells.
     """
 
     rows: NDArray[np.int16]
     heard: NDArray[np.int16]
+    decisive: NDArray[np.bool_]
     prompt: str
     voice: str
 
@@ -85,7 +89,7 @@ class Corpus:
         voice, recording = pick(list(self.sentences), rng), pick(self.recordings, rng)
         conversation = converse(self.world, recording, self.sentences[voice], self.seconds, rng)
         rows, heard = self._tokens(conversation, recording, rng)
-        return Example(rows, heard, conversation.prompt, voice)
+        return Example(rows, heard, decisive(conversation), conversation.prompt, voice)
 
     @functools.cached_property
     def words(self) -> dict[str, int]:
@@ -119,6 +123,20 @@ class Corpus:
                     ]
         text = text_row(said, self.materials.tokenizer, frames, FRAME_S)
         return np.concatenate([text[None], agent, user]), heard
+
+
+def decisive(conversation: Conversation) -> NDArray[np.bool_]:
+    """Return where the robot begins to speak or says a fact of its persona: bool [F]."""
+    facts = set(plain(" ".join(astuple(conversation.facts))).split())
+    mask = np.zeros(conversation.frames, np.bool_)
+    for line in conversation.lines:
+        if line.speaker == "agent":
+            first = round(line.start_s / FRAME_S)
+            mask[first : first + ONSET_FRAMES] = True
+            for word in line.words:
+                if plain(word.text) in facts:
+                    mask[int(word.start_s / FRAME_S) : math.ceil(word.end_s / FRAME_S)] = True
+    return mask
 
 
 def load_corpus(folder: Path, world: World, materials: Materials, seconds: float) -> Corpus:
@@ -179,10 +197,9 @@ def _build(job: tuple[Path, Path, int | str, int]) -> Path:
     codes: list[NDArray[np.int16]] = []
     about: list[Any] = []
     if isinstance(what, str):
-        for text in world.answers():
-            sentence = _sentence(materials, text, what)
-            codes.append(sentence.codes)
-            about.append((text, [(w.text, w.start_s, w.end_s) for w in sentence.words]))
+        for text, speech in sharing_beginnings(world.answers(), AGENTS[what]).items():
+            codes.append(_sentence_codes(materials.codec, speech.samples))
+            about.append((text, [(w.text, w.start_s, w.end_s) for w in speech.words]))
     else:
         for index in range(size):
             wave, takes = record(world, np.random.default_rng((what, index)))
@@ -199,14 +216,48 @@ def _build(job: tuple[Path, Path, int | str, int]) -> Path:
     return path
 
 
-def _sentence(materials: Materials, text: str, voice: str) -> Sentence:
-    """Let the robot say a text that begins with a frame."""
-    speech = speak(text, AGENTS[voice])
-    samples, size = at_level(speech.samples), materials.codec.config.frame_size
+def sharing_beginnings(texts: Sequence[str], voice: Voice) -> dict[str, Speech]:
+    """Say texts so that those that begin with the same words sound the same until they differ.
+
+    Otherwise the first sounds of "My name is" would tell which name follows, and the model would
+    draw those sounds by chance instead of reading the prompt when the name comes.
+    """
+    said: dict[str, Speech] = {}
+    known: dict[tuple[str, ...], Speech] = {}
+    for text in texts:
+        speech = speak(text, voice)
+        speech = replace(speech, samples=at_level(speech.samples))
+        words = text.split()
+        shared = max((n for n in range(1, len(words)) if tuple(words[:n]) in known), default=0)
+        if shared:
+            speech = _joined(known[tuple(words[:shared])], speech, shared)
+        said[text] = speech
+        for count in range(1, len(words)):
+            known.setdefault(tuple(words[:count]), speech)
+    return said
+
+
+def _joined(begin: Speech, end: Speech, words: int) -> Speech:
+    """Return the first ``words`` words of one and the others of another, faded over 5 ms."""
+    cut, start = (round(speech.words[words].start_s * RATE) for speech in (begin, end))
+    fade = min(round(0.005 * RATE), cut, start)
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    before, after = begin.samples[:cut].copy(), end.samples[start:]
+    if fade:
+        before[cut - fade :] *= 1 - ramp
+        before[cut - fade :] += ramp * end.samples[start - fade : start]
+    moved = (cut - start) / RATE
+    later = tuple(Interval(w.text, w.start_s + moved, w.end_s + moved) for w in end.words[words:])
+    return Speech(np.concatenate([before, after]), (*begin.words[:words], *later), ())
+
+
+def _sentence_codes(codec: Mimi, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Encode what begins with a frame, after silence: int16 [codebooks, F]."""
+    size = codec.config.frame_size
     frames = LEAD_FRAMES + -(-len(samples) // size) + TAIL_FRAMES
     wave = np.zeros(frames * size, np.float32)
     wave[LEAD_FRAMES * size :][: len(samples)] = samples
-    return Sentence(speech.words, encode(materials.codec, wave)[:, LEAD_FRAMES:])
+    return encode(codec, wave)[:, LEAD_FRAMES:]
 
 
 def _read(path: Path) -> Iterator[tuple[NDArray[np.int16], Any]]:

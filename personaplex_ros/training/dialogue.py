@@ -73,6 +73,7 @@ class Line:
 class Conversation:
     """A finished conversation of ``frames`` frames."""
 
+    facts: Facts
     prompt: str
     lines: tuple[Line, ...]
     frames: int
@@ -181,7 +182,7 @@ class Script:
         ends = max((line.end_s for line in self.lines), default=0.0)
         frames = math.ceil(max(self.now, ends + 0.5) / FRAME_S)
         lines = tuple(sorted(self.lines, key=lambda line: line.start_s))
-        return Conversation(self.world.prompt(self.facts, self.rng), lines, frames)
+        return Conversation(self.facts, self.world.prompt(self.facts, self.rng), lines, frames)
 
 
 def converse(

@@ -37,6 +37,7 @@ class LanguageTraining:
     padding: float = 0.3  # weight of PAD against words
     semantic: float = 2.0  # weights of the first codebook and of each other, text being 1
     acoustic: float = 0.4
+    decisive: float = 5.0  # weight of what only the prompt tells, against the rest
     heard: float = 0.3  # weight of the caller's words
     listening: float = 0.12  # share of the columns without the agent's voice that are scored
     dropped: float = 0.05  # share of the user's codes that are hidden
@@ -65,6 +66,7 @@ class Batches:
         positions = torch.zeros(settings.batch, length, dtype=torch.int64)
         heard = torch.full((settings.batch, length), NOTHING_HEARD)
         scored = torch.zeros(settings.batch, length, dtype=torch.bool)
+        decisive = torch.zeros(settings.batch, length, dtype=torch.bool)
         for row in range(settings.batch):
             example = self.example(rng)
             voice = torch.from_numpy(pick(self.voices[example.voice], rng)).long()
@@ -80,9 +82,15 @@ class Batches:
             positions[row] = torch.arange(length) + gap * (torch.arange(length) >= start)
             words = torch.from_numpy(example.heard[: max(0, used - start)]).long()
             heard[row, start : start + len(words)] = words
+            decisive[row, start : start + len(words)] = torch.from_numpy(
+                example.decisive[: len(words)]
+            )
             # Call s gives column s: the first of the conversation is that of its frame 0.
             scored[row, start:used] = True
-        return {"columns": columns, "positions": positions, "heard": heard, "scored": scored}
+        return {
+            "columns": columns, "positions": positions, "heard": heard, "scored": scored,
+            "decisive": decisive,
+        }  # fmt: skip
 
 
 class LanguageTrainer(Trainer):
@@ -100,7 +108,8 @@ class LanguageTrainer(Trainer):
         """Return the weighted losses of a batch.
 
         ``columns`` int64 [B, T + 1, rows] of the token grid; ``positions`` int64 [B, T];
-        ``heard`` int64 [B, T], the caller's words; ``scored`` bool [B, T], the conversation.
+        ``heard`` int64 [B, T], the caller's words; ``scored`` bool [B, T], the conversation;
+        ``decisive`` bool [B, T], see ``Example``.
         """
         settings, model, config = self.settings, self.model, self.model.config
         columns, scored = batch["columns"], batch["scored"]
@@ -109,10 +118,12 @@ class LanguageTrainer(Trainer):
         targets = columns[:, 1:]
         # Column s is predicted from s - 1; scored[s] marks the columns of the conversation.
         wanted = torch.cat([scored[:, 1:], scored[:, :1] & False], dim=1)
+        decisive = batch["decisive"].roll(-1, dims=1)[wanted]
+        stress = torch.where(decisive, settings.decisive, 1.0)
         text = targets[..., 0][wanted]
         states = hidden[wanted]
         logits = model.text_linear(states)
-        weight = torch.where(text == config.text_padding, settings.padding, 1.0)
+        weight = torch.where(text == config.text_padding, settings.padding, stress)
         text_loss = F.cross_entropy(logits, text, reduction="none")
 
         agent = targets[..., 1 : 1 + config.codebooks][wanted]
@@ -120,7 +131,7 @@ class LanguageTrainer(Trainer):
             text == config.text_padding
         )
         keep = ~quiet | (torch.rand(len(quiet), device=agent.device) < settings.listening)
-        keep_weight = torch.where(quiet, 1 / settings.listening, 1.0)[keep]
+        keep_weight = torch.where(quiet, 1 / settings.listening, stress)[keep]
         codes = torch.cat([text[:, None], agent[:, :-1]], dim=1)[keep]
         depth_logits = parallel.depth(model, states[keep], codes)
         code_loss = F.cross_entropy(
