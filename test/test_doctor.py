@@ -201,7 +201,8 @@ def test_every_bundled_persona_has_its_voice_in_the_bundled_checkpoint() -> None
 
 
 def test_a_voice_that_is_missing_is_named_with_its_persona(copy: Path) -> None:
-    (copy / "voices" / "NATF2.pt").unlink()
+    for form in ("pt", "wav"):
+        (copy / "voices" / f"NATF2.{form}").unlink()
     (finding,) = personas_check(Setup(str(copy), "cpu"))
     assert finding.status is Status.WARN
     assert "receptionist: no voice 'NATF2'" in finding.found and "teacher" not in finding.found
