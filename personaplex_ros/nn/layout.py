@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+PACKED = "in_proj_weight"  # of attention, no module of its own
+
 
 def store_wide_weights_by_input(model: nn.Module) -> None:
     """Let the weights that make more of less lie input by input instead of output by output.
@@ -17,6 +19,3 @@ def store_wide_weights_by_input(model: nn.Module) -> None:
         for weight in weights:
             if weight.shape[0] > weight.shape[1]:
                 weight.data = weight.data.t().contiguous().t()
-
-
-PACKED = "in_proj_weight"  # of attention, no module of its own

@@ -72,10 +72,7 @@ def hesitate(speech: Speech, words: int, seconds: float) -> tuple[Speech, tuple[
     samples = np.concatenate([before, np.zeros(gap, np.float32), after])
 
     def later(intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
-        return tuple(
-            i if i.start_s < at_s else Interval(i.text, i.start_s + seconds, i.end_s + seconds)
-            for i in intervals
-        )
+        return tuple(i if i.start_s < at_s else i.later(seconds) for i in intervals)
 
     moved = Speech(samples, later(speech.words), later(speech.phones))
     return moved, (at_s, at_s + seconds)

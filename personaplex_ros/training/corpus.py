@@ -247,7 +247,7 @@ def _joined(begin: Speech, end: Speech, words: int) -> Speech:
         before[cut - fade :] *= 1 - ramp
         before[cut - fade :] += ramp * end.samples[start - fade : start]
     moved = (cut - start) / RATE
-    later = tuple(Interval(w.text, w.start_s + moved, w.end_s + moved) for w in end.words[words:])
+    later = (word.later(moved) for word in end.words[words:])
     return Speech(np.concatenate([before, after]), (*begin.words[:words], *later), ())
 
 

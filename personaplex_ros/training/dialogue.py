@@ -96,7 +96,7 @@ class Script:
         """Let the caller speak at ``now``, or less than a frame later."""
         at_s = max(0, math.ceil((self.now - take.start_s) / FRAME_S)) * FRAME_S
         pauses = tuple((at_s + a, at_s + b) for a, b in take.pauses)
-        words = _later(take.words, at_s)
+        words = tuple(word.later(at_s) for word in take.words)
         line = Line(
             "user", kind, take.text, at_s + take.start_s, at_s + take.end_s, words, take,
             take.intent, pauses,
@@ -108,7 +108,7 @@ class Script:
         """Let the robot speak from ``start_s``, the start of a frame."""
         sentence = self.sentences[text]
         end_s = start_s + sentence.duration_s
-        words = _later(sentence.words, start_s)
+        words = tuple(word.later(start_s) for word in sentence.words)
         line = Line("agent", kind, text, start_s, end_s, words, sentence, intent)
         self.lines.append(line)
         return line
@@ -204,7 +204,3 @@ def converse(
     if goodbyes and rng.random() < GOODBYE_CHANCE:
         script.now = script.reply(script.user_says(pick(goodbyes, rng), "question")).end_s + 1.0
     return script.finish()
-
-
-def _later(words: tuple[Interval, ...], seconds: float) -> tuple[Interval, ...]:
-    return tuple(Interval(w.text, seconds + w.start_s, seconds + w.end_s) for w in words)

@@ -127,10 +127,7 @@ def _place(spoken: Spoken, start_s: float) -> Take:
     first = math.floor(start_s / FRAME_S)
     offset = start_s - first * FRAME_S
     end_s = offset + spoken.speech.duration_s
-    words = tuple(
-        Interval(word.text, offset + word.start_s, offset + word.end_s)
-        for word in spoken.speech.words
-    )
+    words = tuple(word.later(offset) for word in spoken.speech.words)
     pauses = tuple((offset + a, offset + b) for a, b in spoken.pauses)
     frames = math.ceil(end_s / FRAME_S) + TAIL_FRAMES
     return Take(

@@ -43,6 +43,10 @@ class Interval:
     start_s: float
     end_s: float
 
+    def later(self, seconds: float) -> Interval:
+        """Return the same, so much later."""
+        return Interval(self.text, self.start_s + seconds, self.end_s + seconds)
+
 
 @dataclass(frozen=True)
 class Speech:
