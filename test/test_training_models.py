@@ -31,9 +31,11 @@ from personaplex_ros.training.corpus import Example
 from personaplex_ros.training.export import export_codec, export_voice, with_prompt_codes
 from personaplex_ros.training.language import Batches, LanguageTrainer, LanguageTraining
 from personaplex_ros.training.loop import Run, Schedule
+from personaplex_ros.training.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.speech import Interval, Voice, speak
 from personaplex_ros.training.speech_bank import LABEL_HOP, SpeechBank, at_level
 from personaplex_ros.training.text_row import EPAD, PAD, text_row
+from personaplex_ros.training.world import load_world
 
 SETTINGS = CodecTraining(batch=2, frames=5, unquantised_steps=13)
 TEXT_PROMPT = "You enjoy having a good conversation."
@@ -176,7 +178,8 @@ def test_what_training_sees_is_what_inference_does(tmp_path: Path) -> None:
     columns = lay_out(torch.cat([prompt, rows], dim=1), config).t()[None, :-1]
     with torch.inference_mode():
         positions = torch.arange(columns.shape[1])[None]
-        hidden = parallel.temporal(engine.lm, columns, positions)[0, :-1]
+        last = parallel.temporal(engine.lm, columns, positions)[-1]
+        hidden = engine.lm.out_norm(last)[0, :-1]
         text_ids = engine.lm.text_linear(hidden).argmax(-1)
         code_ids = parallel.depth(engine.lm, hidden, columns[0, 1:, :8]).argmax(-1)
     first = prompt.shape[1]  # column of the conversation's first frame
@@ -201,7 +204,8 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     heard[[4, 9]] = (1, 2)
     settings = LanguageTraining(batch=2, frames=80, dropped=0.0, coarse=0.0)
     voices = {"V": [generator.integers(0, LM.cardinality, (8, 5)).astype(np.int16)]}
-    example = Example(rows, heard, np.zeros(30, np.bool_), TEXT_PROMPT, "V")
+    facts = np.array([1, 0], np.int16)
+    example = Example(rows, heard, np.zeros(30, np.bool_), facts, TEXT_PROMPT, "V")
     batches = Batches(lambda rng: example, voices, tokenizer, LM, settings, 12.5)
     batch = batches.draw(0)
     prompt = 5 + 12 + len(tokenizer.encode(tagged(TEXT_PROMPT)))
@@ -211,12 +215,38 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
         batch["columns"][0, prompt : prompt + 30, 0], torch.from_numpy(rows[0]).long()
     )
 
-    run = Run(LanguageTrainer(LM, 3, settings), Schedule(80, 5e-3, warmup=5))
+    run = Run(LanguageTrainer(LM, 3, (3, 2), settings), Schedule(80, 5e-3, warmup=5))
     first = run.advance(batches.draw, 5)
     run.advance(batches.draw, 70)
     last = run.advance(batches.draw, 5)
-    for name in ("text", "semantic", "heard"):
+    for name in ("text", "semantic", "heard", "facts"):
         assert last[name] < 0.3 * first[name], name
+
+
+def test_reading_a_prompt_is_learnt_from_prompts(tmp_path: Path) -> None:
+    world, generator = load_world(), np.random.default_rng(0)
+    tokenizer = TextTokenizer(write_checkpoint(tmp_path) / "tokenizer.model")
+    codes = generator.integers(0, LM.cardinality, (2, 8, 30)).astype(np.int16)
+    prompts = Prompts(world, {"A": [codes[0]], "B": [codes[1]]}, tokenizer, LM, 12.5, seed=0)
+    batch = prompts.draw(0)
+    for columns, end, facts in zip(batch["columns"], batch["end"], batch["facts"], strict=True):
+        said = "".join(
+            tokenizer.piece(t) for t in columns[:end, 0].tolist() if EPAD < t < tokenizer.size
+        )
+        opens, floor = world.values["open"][facts[2]], world.values["floor"][facts[4]]
+        assert f"open from {opens} to" in said and f"the {floor} floor" in said
+        assert columns[1:9, 1].tolist() == codes[facts[-1], 0, 1:9].tolist()
+        assert (columns[end:] == -1).all() and (columns[:end, 0] >= 0).all()
+
+    sizes = [*(len(possible) for possible in world.values.values()), 2]
+    learner = LanguageTrainer(LM, 3, sizes, LanguageTraining())
+    run = Run(ReadingTrainer(learner), Schedule(60, 5e-3, warmup=5))
+    first = run.advance(lambda step: batch, 5)
+    last = run.advance(lambda step: batch, 55)
+    assert last["facts"] < 0.6 * first["facts"]
+    fresh = LanguageTrainer(LM, 3, sizes, LanguageTraining())
+    changed = [n for n, p in learner.named_parameters() if not p.equal(fresh.get_parameter(n))]
+    assert "fact_head.weight" in changed and not any("depformer" in name for name in changed)
 
 
 def test_a_voice_file_is_the_same_prompt_as_its_wave(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ language:
   {dim: 32, heads: 2, layers: 1, hidden: 64, context: 500, cardinality: 32, depth_steps: 8,
    depth_dim: 16, depth_heads: 2, depth_layers: 1, depth_hidden: 32}
 language_training: {batch: 1, frames: 300}
+reading_schedule: {steps: 2, rate: 0.001, warmup: 1}
 language_schedule: {steps: 3, rate: 0.001, warmup: 2}
 """
 

@@ -35,7 +35,7 @@ from personaplex_ros.training.world import World, load_world, plain
 LEAD_FRAMES = 13  # of silence before a sentence, so that its codes do not know the stream began
 TAIL_FRAMES = 4  # after a sentence, until its codes are those of silence
 NOTHING_HEARD = -1
-ONSET_FRAMES = 2  # of a sentence, whose codes tell the voice
+ONSET_FRAMES = 2  # of a sentence, whose codes tell the voice, or of silence that gives way
 SENTENCES = "sentences-{}.npz"
 
 
@@ -45,12 +45,14 @@ class Example:
 
     ``rows`` int16 [17, F]: text, the agent's codebooks, the user's. ``heard`` int16 [F]: which
     word of the caller has just ended (an index into ``caller_words``), or -1. ``decisive`` bool
-    [F]: where the robot begins to speak or says a fact of its persona, which only the prompt tells.
+    [F]: where the robot begins to speak, says a fact of its persona or gives way. ``facts`` int16
+    [6]: the persona, see ``World.numbers``, and which voice it has.
     """
 
     rows: NDArray[np.int16]
     heard: NDArray[np.int16]
     decisive: NDArray[np.bool_]
+    facts: NDArray[np.int16]
     prompt: str
     voice: str
 
@@ -89,12 +91,19 @@ class Corpus:
         voice, recording = pick(list(self.sentences), rng), pick(self.recordings, rng)
         conversation = converse(self.world, recording, self.sentences[voice], self.seconds, rng)
         rows, heard = self._tokens(conversation, recording, rng)
-        return Example(rows, heard, decisive(conversation), conversation.prompt, voice)
+        numbers = [*self.world.numbers(conversation.facts), list(self.sentences).index(voice)]
+        facts, stressed = np.array(numbers, np.int16), decisive(conversation)
+        return Example(rows, heard, stressed, facts, conversation.prompt, voice)
 
     @functools.cached_property
     def words(self) -> dict[str, int]:
         """See ``caller_words``."""
         return caller_words(self.world)
+
+    @property
+    def fact_sizes(self) -> list[int]:
+        """How many values each of ``Example.facts`` may have."""
+        return [*(len(possible) for possible in self.world.values.values()), len(self.sentences)]
 
     def _tokens(
         self, conversation: Conversation, recording: Recording, rng: np.random.Generator
@@ -126,13 +135,16 @@ class Corpus:
 
 
 def decisive(conversation: Conversation) -> NDArray[np.bool_]:
-    """Return where the robot begins to speak or says a fact of its persona: bool [F]."""
+    """Return where the robot begins to speak, says a fact or gives way: bool [F]."""
     facts = set(plain(" ".join(astuple(conversation.facts))).split())
     mask = np.zeros(conversation.frames, np.bool_)
     for line in conversation.lines:
         if line.speaker == "agent":
             first = round(line.start_s / FRAME_S)
             mask[first : first + ONSET_FRAMES] = True
+            if line.is_cut:
+                end = round(line.end_s / FRAME_S)
+                mask[end : end + ONSET_FRAMES] = True
             for word in line.words:
                 if plain(word.text) in facts:
                     mask[int(word.start_s / FRAME_S) : math.ceil(word.end_s / FRAME_S)] = True

@@ -2,14 +2,15 @@
 
 Losses as published: text with its padding counting less (PersonaPlex, arXiv 2602.06053), the
 semantic codebook above the acoustic ones (Moshi, section 4.4), the prompt not at all; the user's
-streams are input only. A head that is thrown away afterwards names the caller's words as they
-end, so that listening is learnt from every word and not from the answers alone.
+streams are input only. Two heads are thrown away afterwards. One names the caller's words as they
+end, so that listening is learnt from every word and not from the answers alone. The other names the
+persona's facts and voice at any time, so that the prompts are read before a fact is asked for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,8 +38,9 @@ class LanguageTraining:
     padding: float = 0.3  # weight of PAD against words
     semantic: float = 2.0  # weights of the first codebook and of each other, text being 1
     acoustic: float = 0.4
-    decisive: float = 5.0  # weight of what only the prompt tells, against the rest
+    decisive: float = 5.0  # weight of onsets, facts and giving way, against the rest
     heard: float = 0.3  # weight of the caller's words
+    facts: float = 0.3  # weight of the persona's facts and voice
     listening: float = 0.12  # share of the columns without the agent's voice that are scored
     dropped: float = 0.05  # share of the user's codes that are hidden
     coarse: float = 0.5  # share of the sequences that hide the user's finer codebooks, from any on
@@ -67,6 +69,7 @@ class Batches:
         heard = torch.full((settings.batch, length), NOTHING_HEARD)
         scored = torch.zeros(settings.batch, length, dtype=torch.bool)
         decisive = torch.zeros(settings.batch, length, dtype=torch.bool)
+        facts = []
         for row in range(settings.batch):
             example = self.example(rng)
             voice = torch.from_numpy(pick(self.voices[example.voice], rng)).long()
@@ -85,36 +88,43 @@ class Batches:
             decisive[row, start : start + len(words)] = torch.from_numpy(
                 example.decisive[: len(words)]
             )
+            facts.append(torch.from_numpy(example.facts).long())
             # Call s gives column s: the first of the conversation is that of its frame 0.
             scored[row, start:used] = True
         return {
             "columns": columns, "positions": positions, "heard": heard, "scored": scored,
-            "decisive": decisive,
+            "decisive": decisive, "facts": torch.stack(facts),
         }  # fmt: skip
 
 
 class LanguageTrainer(Trainer):
     """The language model with what only its training needs."""
 
-    def __init__(self, config: LMConfig, words: int, settings: LanguageTraining):
+    def __init__(
+        self, config: LMConfig, words: int, facts: Sequence[int], settings: LanguageTraining
+    ):
+        """Begin a model; there are so many caller's words, and values of each fact."""
         super().__init__()
         torch.manual_seed(settings.seed)
         self.settings = settings
         self.model = LanguageModel(config, dtype=torch.float32)
         initialise(self.model)
         self.heard_head = nn.Linear(config.dim, words + 1)
+        self.fact_sizes = list(facts)
+        self.fact_head = nn.Linear(config.dim, sum(facts))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted losses of a batch.
 
         ``columns`` int64 [B, T + 1, rows] of the token grid; ``positions`` int64 [B, T];
         ``heard`` int64 [B, T], the caller's words; ``scored`` bool [B, T], the conversation;
-        ``decisive`` bool [B, T], see ``Example``.
+        ``decisive`` bool [B, T] and ``facts`` int64 [B, facts], see ``Example``.
         """
         settings, model, config = self.settings, self.model, self.model.config
         columns, scored = batch["columns"], batch["scored"]
         inputs = self._hide(columns[:, :-1])
-        hidden = parallel.temporal(model, inputs, batch["positions"])
+        layers = parallel.temporal(model, inputs, batch["positions"])
+        hidden = model.out_norm(layers[-1])
         targets = columns[:, 1:]
         # Column s is predicted from s - 1; scored[s] marks the columns of the conversation.
         wanted = torch.cat([scored[:, 1:], scored[:, :1] & False], dim=1)
@@ -123,15 +133,16 @@ class LanguageTrainer(Trainer):
         text = targets[..., 0][wanted]
         states = hidden[wanted]
         logits = model.text_linear(states)
-        weight = torch.where(text == config.text_padding, settings.padding, stress)
+        weight = torch.where(text == config.text_padding, settings.padding * stress, stress)
         text_loss = F.cross_entropy(logits, text, reduction="none")
 
         agent = targets[..., 1 : 1 + config.codebooks][wanted]
         quiet = (agent == agent.new_tensor(config.silence_codes)).all(-1) & (
             text == config.text_padding
         )
-        keep = ~quiet | (torch.rand(len(quiet), device=agent.device) < settings.listening)
-        keep_weight = torch.where(quiet, 1 / settings.listening, stress)[keep]
+        sampled = quiet & ~decisive
+        keep = ~sampled | (torch.rand(len(quiet), device=agent.device) < settings.listening)
+        keep_weight = torch.where(sampled, 1 / settings.listening, stress)[keep]
         codes = torch.cat([text[:, None], agent[:, :-1]], dim=1)[keep]
         depth_logits = parallel.depth(model, states[keep], codes)
         code_loss = F.cross_entropy(
@@ -142,12 +153,21 @@ class LanguageTrainer(Trainer):
         words = batch["heard"][scored] - NOTHING_HEARD  # 0: none has just ended
         word_weight = torch.where(words == 0, 0.05, 1.0)
         word_loss = F.cross_entropy(self.heard_head(hidden[scored]), words, reduction="none")
+        facts = batch["facts"].repeat_interleave(scored.sum(dim=1), dim=0)
         return {
             "text": (text_loss * weight).sum() / weight.sum(),
             "semantic": settings.semantic * code_loss[0],
             "acoustic": settings.acoustic * code_loss[1:].sum(),
             "heard": settings.heard * (word_loss * word_weight).sum() / word_weight.sum(),
+            "facts": settings.facts * self.fact_loss(middle(layers)[scored], facts),
         }
+
+    def fact_loss(self, states: Tensor, facts: Tensor) -> Tensor:
+        """Return how much of facts int64 [N, facts] is not known in ``middle`` states [N, D]."""
+        logits = self.fact_head(F.rms_norm(states, states.shape[-1:]))
+        parts = logits.split(self.fact_sizes, dim=-1)
+        losses = [F.cross_entropy(part, facts[:, k]) for k, part in enumerate(parts)]
+        return torch.stack(losses).mean()
 
     def _hide(self, columns: Tensor) -> Tensor:
         """Hide some of the user's codes, so that listening relies on what voices have in common."""
@@ -158,6 +178,11 @@ class LanguageTrainer(Trainer):
         whole = torch.rand(len(columns), 1, 1, device=device) >= settings.coarse
         hidden |= (torch.arange(user.shape[-1], device=device) >= kept) & ~whole
         return torch.cat([columns[..., : 1 + count], user.masked_fill(hidden, -1)], dim=-1)
+
+
+def middle(layers: list[Tensor]) -> Tensor:
+    """Return what the layer at two thirds hands on: those above have yet to choose from facts."""
+    return layers[len(layers) * 2 // 3 - 1]
 
 
 def initialise(model: LanguageModel) -> None:

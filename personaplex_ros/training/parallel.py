@@ -21,16 +21,17 @@ from personaplex_ros.lm.temporal import ring_spec
 from personaplex_ros.nn.attention import rope_frequencies, rotate
 
 
-def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> Tensor:
-    """Return the normed temporal output [B, T, D] for columns int64 [B, T, rows].
+def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> list[Tensor]:
+    """Return what each temporal layer hands on, [B, T, D], for columns int64 [B, T, rows].
 
-    ``positions`` int64 [B, T] are what the rotary embedding sees; they increase within a row and
-    stay within the context.
+    ``model.out_norm`` of the last is what the heads see. ``positions`` int64 [B, T] are what the
+    rotary embedding sees; they increase within a row and stay within the context.
     """
     frequencies = rope_frequencies(ring_spec(model.config), positions.device)
     angle = positions[:, None, :, None].float() * frequencies
     cos, sin = angle.cos(), angle.sin()
     x = model.embed(columns)
+    handed_on = []
     for layer in model.transformer.layers:
         attention = layer.self_attn
         qkv = F.linear(layer.norm1(x), attention.in_proj_weight)
@@ -40,7 +41,8 @@ def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> Tensor
         )
         x = x + attention.out_proj(y.transpose(1, 2).flatten(2))
         x = x + layer.gating(layer.norm2(x))
-    return model.out_norm(x)
+        handed_on.append(x)
+    return handed_on
 
 
 def depth(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:

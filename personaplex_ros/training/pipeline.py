@@ -38,6 +38,7 @@ from personaplex_ros.training.export import (
 )
 from personaplex_ros.training.language import Batches, LanguageTrainer
 from personaplex_ros.training.loop import Batch, Run
+from personaplex_ros.training.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.recipe import Recipe
 from personaplex_ros.training.speakers import AGENTS
 from personaplex_ros.training.speech import RATE
@@ -117,21 +118,28 @@ def make_corpus(shop: Workshop) -> None:
 
 
 def train_language_model(shop: Workshop) -> None:
-    """Train the language model on the corpus."""
+    """Train the language model, first to read prompts and then on the corpus."""
     recipe = shop.recipe
     materials = Materials.load(shop.output)
     corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
     config = replace(recipe.language, text_cardinality=materials.tokenizer.size)
     config = with_prompt_codes(config, materials.codec)
-    trainer = LanguageTrainer(config, len(corpus.words), recipe.language_training)
-    run = Run(trainer.to(shop.device), recipe.language_schedule)
+    trainer = LanguageTrainer(
+        config, len(corpus.words), corpus.fact_sizes, recipe.language_training
+    )
+    trainer.to(shop.device)
+    voices, rate = _voice_codes(shop, materials), recipe.codec.frame_rate
+    prompts = Prompts(shop.world, voices, materials.tokenizer, config, rate, shop.seed)
+    reading = Run(ReadingTrainer(trainer), recipe.reading_schedule)
+    _follow(reading, prompts.draw, shop.work / "reading")
+    run = Run(trainer, recipe.language_schedule)
     batches = Batches(
         corpus.example,
-        _voice_codes(shop, materials),
+        voices,
         materials.tokenizer,
         config,
         recipe.language_training,
-        recipe.codec.frame_rate,
+        rate,
     )
     _follow(run, batches.draw, shop.work / "language")
     export_language_model(trainer.model, shop.output)
@@ -163,7 +171,7 @@ def export(shop: Workshop) -> None:
     print(f"{shop.output}: {size / 1e6:.1f} MB, silence is {silence}; {MODEL} is ready")
 
 
-_LOGS = ("codec.jsonl", "language.jsonl", "decoder.jsonl")
+_LOGS = ("codec.jsonl", "reading.jsonl", "language.jsonl", "decoder.jsonl")
 
 
 def _follow(run: Run, draw: Callable[[int], Batch], path: Path) -> None:

@@ -41,6 +41,7 @@ class Recipe:
     decoder_schedule: Schedule
     language: LMConfig
     language_training: LanguageTraining
+    reading_schedule: Schedule
     language_schedule: Schedule
 
 
@@ -58,7 +59,7 @@ def load_recipe(recipe: str | Path) -> Recipe:
     kinds: dict[str, Any] = {
         "corpus": Amounts, "codec_training": CodecTraining, "codec_schedule": Schedule,
         "decoder_schedule": Schedule, "language": LMConfig, "language_training": LanguageTraining,
-        "language_schedule": Schedule,
+        "reading_schedule": Schedule, "language_schedule": Schedule,
     }  # fmt: skip
     missing = [name for name in (*kinds, "codec") if not isinstance(content.get(name), Mapping)]
     if missing:

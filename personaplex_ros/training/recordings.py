@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.training.augment import coloured_noise, reverberate, through_rate
 from personaplex_ros.training.callers import Spoken, ask, random_intent
 from personaplex_ros.training.chance import pick
+from personaplex_ros.training.microphone import Microphone
 from personaplex_ros.training.speakers import random_caller
 from personaplex_ros.training.speech import RATE, Interval, Voice, speak
-from personaplex_ros.training.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import World
 
 FRAME_S = 0.08
@@ -28,7 +27,6 @@ STORY_CHANCE, STORY_PARTS = 0.35, 4
 GAP_S = (0.9, 1.6)
 TAIL_FRAMES = 4  # after speech, until the codes are those of the room again
 STREAM_START_FRAMES = 6  # whose codes know that the stream has just begun
-NOISELESS_CHANCE = 0.15  # of exact silence between the words, as in simulation
 
 
 @dataclass(frozen=True)
@@ -84,26 +82,20 @@ def record(world: World, rng: np.random.Generator) -> tuple[NDArray[np.float32],
         clips.append((now, part.speech.samples))
         now = (take.first + take.frames) * FRAME_S + float(rng.uniform(*GAP_S))
     count = round(math.ceil(now / FRAME_S) * FRAME_S * RATE)
-    return microphone(clips, count, rng), tuple(takes)
+    return _heard(clips, count, rng), tuple(takes)
 
 
-def microphone(
+def _heard(
     clips: Sequence[tuple[float, NDArray[np.float32]]], count: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return what a microphone hears of clips (start, samples): level, room, noise, cheap parts."""
-    level = LEVEL * 10 ** (rng.uniform(-10, 4) / 20)
-    dry = np.zeros(count, np.float32)
+    """Return what a random microphone hears of clips (start, samples) in ``count`` samples."""
+    microphone = Microphone.draw(rng)
+    wave = microphone.noise(count, rng)
     for start_s, samples in clips:
         start = round(start_s * RATE)
-        part = at_level(samples, level)[: count - start]
-        dry[start : start + len(part)] += part
-    heard = reverberate(dry, rng) if rng.random() < 0.35 else dry
-    floor = min(10 ** (rng.uniform(-75, -42) / 20), level / 6)
-    if rng.random() > NOISELESS_CHANCE:
-        heard = heard + coloured_noise(count, rng) * np.float32(floor)
-    if rng.random() < 0.25:
-        heard = through_rate(heard, int(rng.choice((16_000, 16_000, 8_000))))
-    return np.clip(heard, -1, 1)
+        part = microphone.hear(samples)[: count - start]
+        wave[start : start + len(part)] += part
+    return np.clip(wave, -1, 1)
 
 
 def _speeches(world: World, voice: Voice, rng: np.random.Generator) -> list[Spoken]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,11 @@ class World:
         names, companies = self.values["name"], list(self.values["company"])
         return (names.index(facts.name) + companies.index(facts.company)) % 4 == 0
 
+    def numbers(self, facts: Facts) -> list[int]:
+        """Return which of its possible values each fact has, in the order of ``values``."""
+        said = asdict(facts)
+        return [list(possible).index(said[key]) for key, possible in self.values.items()]
+
     def answer(self, intent: str, facts: Facts, last: str, rng: np.random.Generator) -> str:
         """Return what the robot says to an intent; ``last`` is what it said before."""
         return fill(pick(self.intents[intent].answers, rng), facts, last)
@@ -143,13 +148,7 @@ def load_world(path: Path | None = None) -> World:
     path = path or Path(__file__).with_name("world.yaml")
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     intents = {
-        name: Intent(
-            name,
-            tuple(entry["wordings"][:-HELD_OUT_WORDINGS]),
-            tuple(entry["wordings"][-HELD_OUT_WORDINGS:]),
-            tuple(entry["answers"]),
-            tuple(entry["accept"]),
-        )
+        name: _intent(name, entry, content["phrasings"])
         for name, entry in content["intents"].items()
     }
     texts = {
@@ -158,6 +157,28 @@ def load_world(path: Path | None = None) -> World:
     }
     stories = {key: tuple(lines) for key, lines in content["stories"].items()}
     return World(values=content["personas"], intents=intents, stories=stories, **texts)
+
+
+def _intent(name: str, entry: Mapping[str, Any], phrasings: Mapping[str, Sequence[str]]) -> Intent:
+    """Read an intent; what its phrasings give is added to its wordings, held-out ones never."""
+    listed, held_out = (
+        entry["wordings"][:-HELD_OUT_WORDINGS],
+        entry["wordings"][-HELD_OUT_WORDINGS:],
+    )
+    wordings = {plain(wording): wording for wording in listed}
+    for way, things in entry.get("asked", {}).items():
+        for phrasing, thing in itertools.product(phrasings[way], things):
+            wording = phrasing.format(x=thing)
+            wordings.setdefault(plain(wording), wording[0].upper() + wording[1:])
+    for wording in held_out:
+        wordings.pop(plain(wording), None)
+    return Intent(
+        name,
+        tuple(wordings.values()),
+        tuple(held_out),
+        tuple(entry["answers"]),
+        tuple(entry["accept"]),
+    )
 
 
 def fill(template: str, facts: Facts, last: str) -> str:

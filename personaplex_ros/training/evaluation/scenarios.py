@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.training.augment import coloured_noise, reverberate, through_rate
 from personaplex_ros.training.callers import ask, random_intent
 from personaplex_ros.training.chance import pick
+from personaplex_ros.training.microphone import Microphone
 from personaplex_ros.training.speakers import AGENTS, random_caller
 from personaplex_ros.training.speech import RATE, Voice, speak
-from personaplex_ros.training.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import Facts, World, fill
 
 DIALOGUE_S = 60.0  # at most; most last half as long
@@ -25,7 +24,6 @@ EXCHANGES = ("plain", "plain", "plain", "interruption", "backchannel")  # of a d
 GAP_S = (0.5, 2.5)  # from the robot's end to the caller's next words
 TALK_S = (0.4, 1.2)  # the robot has been talking when the caller speaks into its answer
 LEFT_S = 1.1  # of an answer, at least, when the caller is about to speak into it
-TAIL_S = 0.5  # of a room
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,39 +59,6 @@ class Plan:
     caller: str
     utterances: tuple[Utterance, ...]
     noise: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Microphone:
-    """Level, room, band and noise as ``recordings.microphone`` draws them, for sound by parts."""
-
-    level: float  # RMS of speech
-    room: int | None  # the seed of a room
-    rate: int | None  # Hz, of a cheap microphone
-    floor: float  # RMS of the noise
-
-    @staticmethod
-    def draw(rng: np.random.Generator) -> Microphone:
-        """Draw a microphone in a room."""
-        level = LEVEL * 10 ** (rng.uniform(-10, 4) / 20)
-        room = int(rng.integers(2**31)) if rng.random() < 0.35 else None
-        floor = min(10 ** (rng.uniform(-75, -42) / 20), level / 6)
-        rate = int(rng.choice((16_000, 16_000, 8_000))) if rng.random() < 0.25 else None
-        return Microphone(level, room, rate, floor)
-
-    def hear(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what comes of speech [n]: [n + the room's tail], without the noise."""
-        heard = np.pad(at_level(speech, self.level), (0, round(TAIL_S * RATE)))
-        if self.room is not None:
-            heard = reverberate(heard, np.random.default_rng(self.room))
-        return self._band(heard)
-
-    def noise(self, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return ``count`` samples of the noise."""
-        return self._band(coloured_noise(count, rng) * np.float32(self.floor))
-
-    def _band(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        return samples if self.rate is None else through_rate(samples, self.rate)
 
 
 def plan_dialogue(world: World, seed: tuple[int, ...]) -> Plan:
