@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ from personaplex_ros.training.codec import (
 from personaplex_ros.training.corpus import Example
 from personaplex_ros.training.export import export_codec, export_voice, with_prompt_codes
 from personaplex_ros.training.language import Batches, LanguageTrainer, LanguageTraining
-from personaplex_ros.training.loop import Run, Schedule
+from personaplex_ros.training.loop import Batch, Run, Schedule, drawn
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.speech import Interval, Voice, speak
 from personaplex_ros.training.speech_bank import LABEL_HOP, SpeechBank, at_level
@@ -50,32 +52,42 @@ def crops() -> Crops:
     return Crops(SpeechBank(clean, clean, labels, ("_", "a", "b", "c")), SETTINGS, CODEC.frame_size)
 
 
+def advance(run: Run, draw: Callable[[int], Batch], steps: int) -> dict[str, float]:
+    return run.advance(map(draw, itertools.count(run.step)), steps)
+
+
 def codec_run(steps: int = 60) -> Run:
     return Run(CodecTrainer(CODEC, 4, SETTINGS), Schedule(steps, 3e-3, warmup=5, clip=3.0))
 
 
 def test_the_codec_learns(crops: Crops) -> None:
     run = codec_run()
-    first = run.advance(crops.draw, 12)
-    run.advance(crops.draw, 36)
-    last = run.advance(crops.draw, 12)
+    first = advance(run, crops.draw, 12)
+    advance(run, crops.draw, 36)
+    last = advance(run, crops.draw, 12)
     assert last["mel"] < 0.7 * first["mel"]
     assert run.trainer.quantised
     assert set(last) >= {"mel", "relative", "envelope", "waveform", "commitment", "phones"}
 
 
+def test_batches_drawn_by_other_processes_are_the_same(crops: Crops) -> None:
+    steps = range(3, 9)
+    for step, batch in zip(steps, drawn(crops.draw, steps, torch.device("cpu"), 2), strict=True):
+        assert all(batch[name].equal(wanted) for name, wanted in crops.draw(step).items())
+
+
 @pytest.mark.parametrize("stop", [3, 13, 16])  # before, at and after quantising begins
 def test_a_codec_training_that_was_stopped_goes_on(crops: Crops, tmp_path: Path, stop: int) -> None:
     run = codec_run()
-    run.advance(crops.draw, stop)
+    advance(run, crops.draw, stop)
     run.save(tmp_path / "state.pt")
     resumed = codec_run()
     resumed.resume(tmp_path / "state.pt")
     assert resumed.step == stop
-    wanted, losses = (r.advance(crops.draw, 4) for r in (run, resumed))
+    wanted, losses = (advance(r, crops.draw, 4) for r in (run, resumed))
     if stop == 16:  # earlier, the latents that place the codebooks are those since the stop
         assert losses == pytest.approx(wanted, rel=1e-5)
-    assert resumed.advance(crops.draw, 14)["commitment"] > 0 and resumed.trainer.quantised
+    assert advance(resumed, crops.draw, 14)["commitment"] > 0 and resumed.trainer.quantised
 
 
 def test_codebooks_begin_as_k_means_of_the_latents() -> None:
@@ -129,9 +141,9 @@ def test_training_the_decoder_changes_no_code(crops: Crops) -> None:
     ]
     codes = codec.encode(wave, codec.encoder_state(1), 8)
     run = Run(DecoderTrainer(codec, SETTINGS), Schedule(40, 2e-3, warmup=5, clip=3.0))
-    first = run.advance(crops.draw, 10)
-    run.advance(crops.draw, 20)
-    last = run.advance(crops.draw, 10)
+    first = advance(run, crops.draw, 10)
+    advance(run, crops.draw, 20)
+    last = advance(run, crops.draw, 10)
     assert last["mel"] < first["mel"]
     assert torch.equal(codec.encode(wave, codec.encoder_state(1), 8), codes)
 
@@ -216,9 +228,9 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     )
 
     run = Run(LanguageTrainer(LM, 3, (3, 2), settings), Schedule(80, 5e-3, warmup=5))
-    first = run.advance(batches.draw, 5)
-    run.advance(batches.draw, 70)
-    last = run.advance(batches.draw, 5)
+    first = advance(run, batches.draw, 5)
+    advance(run, batches.draw, 70)
+    last = advance(run, batches.draw, 5)
     for name in ("text", "semantic", "heard", "facts"):
         assert last[name] < 0.3 * first[name], name
 
@@ -241,8 +253,8 @@ def test_reading_a_prompt_is_learnt_from_prompts(tmp_path: Path) -> None:
     sizes = [*(len(possible) for possible in world.values.values()), 2]
     learner = LanguageTrainer(LM, 3, sizes, LanguageTraining())
     run = Run(ReadingTrainer(learner), Schedule(60, 5e-3, warmup=5))
-    first = run.advance(lambda step: batch, 5)
-    last = run.advance(lambda step: batch, 55)
+    first = advance(run, lambda step: batch, 5)
+    last = advance(run, lambda step: batch, 55)
     assert last["facts"] < 0.6 * first["facts"]
     fresh = LanguageTrainer(LM, 3, sizes, LanguageTraining())
     changed = [n for n, p in learner.named_parameters() if not p.equal(fresh.get_parameter(n))]

@@ -19,11 +19,15 @@ from personaplex_ros.training.recordings import FRAME_S, Recording, Take
 from personaplex_ros.training.speech import Interval
 from personaplex_ros.training.world import Facts, World
 
-# Frames from the first one without the caller's voice to the robot's first; heard two later.
-REPLY_FRAMES, REPLY_CHANCES = (1, 2, 3), (0.35, 0.5, 0.15)
-YIELD_FRAMES = (3, 4)  # from the frame in which an interruption begins; without a break one more
+# From the caller's end to the frame in which the robot answers, heard about 0.14 s later. Earlier,
+# the robot has not heard that there is silence, and begins before "... in the morning".
+REPLY_S = (0.15, 0.25)
+THANKS_S = 0.35  # so much later after thanks: a goodbye may follow
+# From the onset of an interruption to the frame that is silent. Earlier, "wait" cannot be told from
+# "okay", later, the robot is heard for more than 0.6 s; without a break like "wait" a frame more.
+YIELD_S = (0.36, 0.40)
 KINDS = ("plain", "interruption", "backchannel", "late_backchannel", "story", "silence")
-CHANCES = (0.42, 0.24, 0.16, 0.05, 0.06, 0.07)
+CHANCES = (0.34, 0.28, 0.20, 0.05, 0.06, 0.07)
 GOODBYE_CHANCE = 0.3
 
 
@@ -118,8 +122,8 @@ class Script:
         text = self.world.answer(after.intent, self.facts, self.last, self.rng)
         if after.intent != "repeat":
             self.last = text
-        delay = int(self.rng.choice(REPLY_FRAMES, p=REPLY_CHANCES))
-        start = (math.ceil(after.end_s / FRAME_S - 1e-9) + delay) * FRAME_S
+        wait = float(self.rng.uniform(*REPLY_S)) + THANKS_S * (after.intent == "thanks")
+        start = math.ceil((after.end_s + wait) / FRAME_S) * FRAME_S
         return self.agent_says(text, "answer", start, after.intent)
 
     def ask(self, kind: str) -> Line:
@@ -156,8 +160,8 @@ class Script:
         place = self.lines.index(answer)
         question = self.ask("interruption")
         broke_in = any(question.text.startswith(word) for word in self.world.breaks)
-        frames = int(rng.choice(YIELD_FRAMES)) + (not broke_in)
-        cut = (math.floor(question.start_s / FRAME_S) + frames) * FRAME_S
+        frames = math.floor((question.start_s + rng.uniform(*YIELD_S)) / FRAME_S)
+        cut = (frames + (not broke_in)) * FRAME_S
         if cut < answer.end_s:
             self.lines[place] = answer.cut(cut)
         return self.reply(question)

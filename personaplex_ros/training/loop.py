@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from personaplex_ros.files import write_whole
 
@@ -45,6 +46,29 @@ class Trainer(nn.Module, ABC):
         """Take note of the step that begins."""
 
 
+@dataclass(frozen=True)
+class _Draws(Dataset[Batch]):
+    draw: Callable[[int], Batch]
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.draw(step)
+
+
+def drawn(
+    draw: Callable[[int], Batch], steps: range, device: torch.device, processes: int = 0
+) -> Iterator[Batch]:
+    """Yield the batches of steps on a device, drawn ahead by other processes if there are any."""
+    loader = DataLoader(
+        _Draws(draw),
+        sampler=steps,
+        batch_size=None,
+        num_workers=processes,
+        pin_memory=device.type == "cuda",
+    )
+    for batch in loader:
+        yield {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+
+
 class Run:
     """One training: trainer, optimiser and how far it is."""
 
@@ -57,8 +81,8 @@ class Run:
             fused=True,
         )
 
-    def advance(self, draw: Callable[[int], Batch], steps: int) -> dict[str, float]:
-        """Train ``steps`` steps on the batches that ``draw(step)`` gives; return mean losses."""
+    def advance(self, batches: Iterator[Batch], steps: int) -> dict[str, float]:
+        """Train ``steps`` steps on the next batches, see ``drawn``; return mean losses."""
         trainer, schedule = self.trainer.train(), self.schedule
         device = next(trainer.parameters()).device
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=device))
@@ -67,8 +91,7 @@ class Run:
                 group["lr"] = schedule.learning_rate(self.step)
             torch.manual_seed(self.step)  # a resumed training draws what one in a piece does
             trainer.begin_step(self.step)
-            batch = {name: tensor.to(device) for name, tensor in draw(self.step).items()}
-            losses = trainer.losses(batch)
+            losses = trainer.losses(next(batches))
             self.optimiser.zero_grad(set_to_none=True)
             torch.stack(list(losses.values())).sum().backward()
             norm = nn.utils.clip_grad_norm_(trainer.parameters(), schedule.clip)

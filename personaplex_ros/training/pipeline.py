@@ -37,7 +37,7 @@ from personaplex_ros.training.export import (
     with_prompt_codes,
 )
 from personaplex_ros.training.language import Batches, LanguageTrainer
-from personaplex_ros.training.loop import Batch, Run
+from personaplex_ros.training.loop import Batch, Run, drawn
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.recipe import Recipe
 from personaplex_ros.training.speakers import AGENTS
@@ -48,7 +48,7 @@ from personaplex_ros.training.world import World, load_world
 
 STAGES = ("codec", "corpus", "language", "decoder", "export")
 REPORT_STEPS, SAVE_STEPS = 50, 250
-VOICE_SAMPLES = 30  # of each voice, to prompt with in training
+VOICE_SAMPLES = 120  # of each voice, to prompt with in training
 GENERIC_PROMPTS = (
     "You enjoy having a good conversation.",
     "You are a wise and friendly teacher. Answer questions or provide advice in a clear and "
@@ -180,9 +180,13 @@ def _follow(run: Run, draw: Callable[[int], Batch], path: Path) -> None:
     if state.is_file():
         run.resume(state)
     total = run.schedule.steps
+    device = next(run.trainer.parameters()).device
+    # A GPU is not to wait for batches; two cores have nothing to spare.
+    processes = 0 if device.type == "cpu" else max(1, (os.cpu_count() or 1) - 1)
+    batches = drawn(draw, range(run.step, total), device, processes)
     with tqdm(total=total, initial=run.step, unit="step") as bar:
         while run.step < total:
-            losses = run.advance(draw, min(REPORT_STEPS, total - run.step))
+            losses = run.advance(batches, min(REPORT_STEPS, total - run.step))
             add_to_log(log, run.step, losses)
             bar.update(run.step - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in losses.items()})
