@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from personaplex_ros.persona import TAG
-from personaplex_ros.training.evaluation.caller import Caller
+from personaplex_ros.training.evaluation.caller import Caller, Said
 from personaplex_ros.training.evaluation.converse import Dialogue
 from personaplex_ros.training.evaluation.estimate import bootstrap, mean, median, share
 from personaplex_ros.training.evaluation.fidelity import added_errors
-from personaplex_ros.training.evaluation.judge import judge
+from personaplex_ros.training.evaluation.judge import judge, judge_story
 from personaplex_ros.training.evaluation.measures import (
     breaks_in,
     falls_silent,
@@ -26,7 +26,11 @@ from personaplex_ros.training.evaluation.measures import (
     word_errors,
 )
 from personaplex_ros.training.evaluation.recogniser import Recogniser
-from personaplex_ros.training.evaluation.scenarios import plan_dialogue, plan_silence
+from personaplex_ros.training.evaluation.scenarios import (
+    plan_dialogue,
+    plan_silence,
+    plan_story,
+)
 from personaplex_ros.training.evaluation.sound import first_sound, sounding, spans
 from personaplex_ros.training.evaluation.speaker import Speakers, say_all
 from personaplex_ros.training.evaluation.table import Report, Row
@@ -255,6 +259,38 @@ def test_an_answer_is_cut_out_with_its_text(world: World) -> None:
     for answer in found:
         length = speak(answer.text, AGENTS[dialogue.plan.voice]).duration_s
         assert len(answer.samples) / RATE == pytest.approx(length + 0.2, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("during", "after", "expected"),
+    [
+        (" Mhm. I see. Mhm.", " That sounds like a long day.", (1, 1, 1)),
+        ("", " That sounds like a long day.", (0, 1, 1)),
+        (" Okay. Please take the lift.", "", (1, 0, 0)),
+        (" I see what you mean.", " Mhm.", (1, 0, 0)),
+    ],
+)
+def test_listening_to_a_story_is_judged_by_what_is_said_meanwhile_and_afterwards(
+    world: World, during: str, after: str, expected: tuple[int, int, int]
+) -> None:
+    plan = plan_story(world, (3,))
+    story = Said(plan.utterances[0], 1.0)
+    robot = np.zeros(round((story.end_s + 4) * RATE), np.float32)
+    pieces = ((story.start_s + 3, during), (story.end_s + 0.5, after))
+    dialogue = Dialogue(3, plan, "pt", (story,), 0, robot, sounding(robot, RATE), pieces)
+    values = {verdict.measure: verdict.value for verdict in judge_story(dialogue, world)}
+    assert tuple(values.values()) == expected and set(values) == {
+        "murmurs", "listens", "story_answer",
+    }  # fmt: skip
+
+
+def test_a_story_is_silent_in_its_pauses_only(world: World) -> None:
+    for seed in range(3):
+        (story,) = plan_story(world, (seed,)).utterances
+        said = speak(story.text, AGENTS["NATM0"]).duration_s
+        assert len(story.pauses) == 4 and story.duration_s > 0.8 * said + 4 * 0.7
+        clean = Said(story, 0.0)
+        assert all(0.7 <= b - a <= 1.1 and b < clean.end_s for a, b in clean.pauses)
 
 
 def test_a_caller_in_a_silence_says_nothing(world: World) -> None:

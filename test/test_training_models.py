@@ -214,7 +214,7 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     rows[0] = generator.integers(4, 100, 30)
     heard = np.full(30, -1, np.int16)
     heard[[4, 9]] = (1, 2)
-    settings = LanguageTraining(batch=2, frames=80, dropped=0.0, coarse=0.0)
+    settings = LanguageTraining(batch=2, frames=80, dropped=0.0, coarse=0.0, cut=0)
     voices = {"V": [generator.integers(0, LM.cardinality, (8, 5)).astype(np.int16)]}
     facts = np.array([1, 0], np.int16)
     example = Example(rows, heard, np.zeros(30, np.bool_), facts, TEXT_PROMPT, "V")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 
 from personaplex_ros.cli import main
 from personaplex_ros.engine import Engine, Persona
+from personaplex_ros.training.recipe import load_recipe
 
 RECIPE = """
-corpus: {codec_hours: 0.01, shards: 1, recordings: 1, seconds: 20.0, pieces: 400}
+corpus: {codec_hours: 0.01, prompts: 2, shards: 1, recordings: 1, seconds: 20.0, pieces: 400}
 codec:
   sample_rate: 24000
   frame_rate: 12.5
@@ -59,3 +61,17 @@ def test_an_unknown_key_of_a_recipe_is_named(
     assert main(["train", "--recipe", str(recipe), "--output", str(tmp_path / "toy")]) != 0
     said = capsys.readouterr().err
     assert "toy.yaml" in said and "warmups" in said and "language_schedule" in said
+
+
+def test_a_recipe_states_what_differs_from_the_one_it_is_based_on(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("based_on: nano\nlanguage_training: {batch: 5}\n")
+    mine, nano = load_recipe(recipe), load_recipe("nano")
+    assert mine.language_training == replace(nano.language_training, batch=5)
+    assert replace(mine, language_training=nano.language_training) == nano
+
+
+def test_every_recipe_that_is_shipped_is_for_the_same_model() -> None:
+    gpu, nano = load_recipe("nano_gpu"), load_recipe("nano")
+    assert (gpu.codec, gpu.language) == (nano.codec, nano.language)
+    assert gpu.language_training.batch > nano.language_training.batch

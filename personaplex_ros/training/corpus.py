@@ -7,7 +7,7 @@ import json
 import math
 import multiprocessing
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ LEAD_FRAMES = 13  # of silence before a sentence, so that its codes do not know 
 TAIL_FRAMES = 4  # after a sentence, until its codes are those of silence
 NOTHING_HEARD = -1
 ONSET_FRAMES = 2  # of a sentence, whose codes tell the voice, or of silence that gives way
-SENTENCES = "sentences-{}.npz"
+SENTENCES, PROMPTS = "sentences-{}.npz", "prompts-{}.npz"  # of a voice
+PROMPT_SENTENCES = 4  # at most
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Corpus:
     materials: Materials
     recordings: Sequence[Recording]
     sentences: Mapping[str, Mapping[str, Sentence]]  # by voice and text
+    prompts: Mapping[str, Sequence[NDArray[np.int16]]]  # by voice, as codes [codebooks, F]
     seconds: float  # of a conversation, about
 
     def example(self, rng: np.random.Generator) -> Example:
@@ -157,21 +159,34 @@ def load_corpus(folder: Path, world: World, materials: Materials, seconds: float
     if not recordings:
         raise FileNotFoundError(f"{folder} holds no recordings; run stage corpus")
     sentences = {voice: _read_sentences(folder / SENTENCES.format(voice)) for voice in AGENTS}
-    return Corpus(world, materials, recordings, sentences, seconds)
+    prompts = {v: [codes for codes, _ in _read(folder / PROMPTS.format(v))] for v in AGENTS}
+    return Corpus(world, materials, recordings, sentences, prompts, seconds)
+
+
+Piece = tuple[NDArray[np.int16], Any]  # codes [codebooks, F], and what is to be known of them
+Make = Callable[[World, Mimi], Iterator[Piece]]
 
 
 def build_corpus(
-    folder: Path, checkpoint: Path, shards: range, size: int, processes: int
+    folder: Path, checkpoint: Path, prompts: int, shards: range, size: int, processes: int
 ) -> Iterator[Path]:
-    """Write the robot's sentences, and shards of ``size`` recordings, that are not there.
+    """Write whatever is not there of the corpus.
 
-    Yields each file when it is written.
+    For each voice of the robot its sentences and so many ``prompts``, and shards of ``size``
+    recordings. Yields each file when it is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    jobs: list[tuple[Path, Path, int | str, int]]
-    jobs = [(folder / SENTENCES.format(voice), checkpoint, voice, 0) for voice in AGENTS]
-    jobs += [(folder / f"{number:05d}.npz", checkpoint, number, size) for number in shards]
-    jobs = [job for job in jobs if not job[0].is_file()]
+    makes: dict[str, Make] = {}
+    for voice in AGENTS:
+        makes[SENTENCES.format(voice)] = functools.partial(_sentences, voice)
+        makes[PROMPTS.format(voice)] = functools.partial(_prompts, voice, prompts)
+    for number in shards:
+        makes[f"{number:05d}.npz"] = functools.partial(_recordings, number, size)
+    jobs = [
+        (folder / name, checkpoint, make)
+        for name, make in makes.items()
+        if not (folder / name).is_file()
+    ]
     # A process for each file: the synthesiser repeats itself in new processes only.
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, maxtasksperchild=1) as pool:
@@ -201,31 +216,41 @@ def caller_words(world: World) -> dict[str, int]:
     return {word: number for number, word in enumerate(words)}
 
 
-def _build(job: tuple[Path, Path, int | str, int]) -> Path:
-    path, checkpoint, what, size = job
+def _build(job: tuple[Path, Path, Make]) -> Path:
+    path, checkpoint, make = job
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    world, materials = load_world(), Materials.load(checkpoint)
-    codes: list[NDArray[np.int16]] = []
-    about: list[Any] = []
-    if isinstance(what, str):
-        for text, speech in sharing_beginnings(world.answers(), AGENTS[what]).items():
-            codes.append(_sentence_codes(materials.codec, speech.samples))
-            about.append((text, [(w.text, w.start_s, w.end_s) for w in speech.words]))
-    else:
-        for index in range(size):
-            wave, takes = record(world, np.random.default_rng((what, index)))
-            codes.append(encode(materials.codec, wave))
-            about.append([asdict(take) for take in takes])
+    codes, about = zip(*make(load_world(), Materials.load(checkpoint).codec), strict=True)
 
     def save(place: Path) -> None:
         with place.open("wb") as file:
             ends = np.cumsum([part.shape[1] for part in codes])
             joined = np.concatenate(codes, axis=1)
-            np.savez(file, codes=joined, ends=ends, about=json.dumps(about))
+            np.savez_compressed(file, codes=joined, ends=ends, about=json.dumps(about))
 
     write_whole(path, save)
     return path
+
+
+def _sentences(voice: str, world: World, codec: Mimi) -> Iterator[Piece]:
+    for text, speech in sharing_beginnings(world.answers(), AGENTS[voice]).items():
+        words = [(word.text, word.start_s, word.end_s) for word in speech.words]
+        yield _sentence_codes(codec, speech.samples), (text, words)
+
+
+def _prompts(voice: str, count: int, world: World, codec: Mimi) -> Iterator[Piece]:
+    rng = np.random.default_rng((3, list(AGENTS).index(voice)))
+    said = world.agent_texts(rng, 6) + world.caller_texts()
+    texts = [text for text in said if 20 < len(text) < 90]
+    for _ in range(count):
+        chosen = [pick(texts, rng) for _ in range(int(rng.integers(1, PROMPT_SENTENCES + 1)))]
+        yield encode(codec, voice_sample(voice, chosen)), chosen
+
+
+def _recordings(number: int, count: int, world: World, codec: Mimi) -> Iterator[Piece]:
+    for index in range(count):
+        wave, takes = record(world, np.random.default_rng((number, index)))
+        yield encode(codec, wave), [asdict(take) for take in takes]
 
 
 def sharing_beginnings(texts: Sequence[str], voice: Voice) -> dict[str, Speech]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from personaplex_ros.checkpoint import (
@@ -121,7 +121,8 @@ def export_voice(samples: NDArray[np.float32], checkpoint: Path, path: Path) -> 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write a safetensors file, whole or not at all."""
     content = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_whole(path, lambda place: save_file(content, place))
+    # Its `save_file` lets only the owner read the file.
+    write_whole(path, lambda place: place.write_bytes(save(content)))
 
 
 def save_json(path: Path, content: dict[str, Any]) -> None:

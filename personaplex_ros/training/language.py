@@ -10,7 +10,7 @@ persona's facts and voice at any time, so that the prompts are read before a fac
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +42,9 @@ class LanguageTraining:
     heard: float = 0.3  # weight of the caller's words
     facts: float = 0.3  # weight of the persona's facts and voice
     listening: float = 0.12  # share of the columns without the agent's voice that are scored
-    dropped: float = 0.05  # share of the user's codes that are hidden
+    dropped: float = 0.1  # share of the user's codes, and of the voice prompt's, that are hidden
     coarse: float = 0.5  # share of the sequences that hide the user's finer codebooks, from any on
+    cut: int = 10  # frames, at most, by which a voice prompt is cut at its beginning
     apart: int = 1200  # frames, at most, by which prompt and conversation are moved apart
     seed: int = 2
 
@@ -53,7 +54,7 @@ class Batches:
     """Random batches of conversations with fresh prompts."""
 
     example: Callable[[np.random.Generator], Example]  # draws a conversation
-    voices: dict[str, list[NDArray[np.int16]]]  # samples of each agent voice, in codes
+    voices: Mapping[str, Sequence[NDArray[np.int16]]]  # prompts of each, as codes
     tokenizer: TextTokenizer
     config: LMConfig
     settings: LanguageTraining
@@ -72,7 +73,8 @@ class Batches:
         facts = []
         for row in range(settings.batch):
             example = self.example(rng)
-            voice = torch.from_numpy(pick(self.voices[example.voice], rng)).long()
+            codes = pick(self.voices[example.voice], rng)[:, int(rng.integers(settings.cut + 1)) :]
+            voice = torch.from_numpy(codes).long()
             text = self.tokenizer.encode(tagged(example.prompt))
             prompt = prompt_frames(self.config, self.frame_rate, voice, text)
             start = prompt.shape[1]
@@ -122,7 +124,7 @@ class LanguageTrainer(Trainer):
         """
         settings, model, config = self.settings, self.model, self.model.config
         columns, scored = batch["columns"], batch["scored"]
-        inputs = self._hide(columns[:, :-1])
+        inputs = self._hide(columns[:, :-1], scored)
         layers = parallel.temporal(model, inputs, batch["positions"])
         hidden = model.out_norm(layers[-1])
         targets = columns[:, 1:]
@@ -169,15 +171,21 @@ class LanguageTrainer(Trainer):
         losses = [F.cross_entropy(part, facts[:, k]) for k, part in enumerate(parts)]
         return torch.stack(losses).mean()
 
-    def _hide(self, columns: Tensor) -> Tensor:
-        """Hide some of the user's codes, so that listening relies on what voices have in common."""
+    def _hide(self, columns: Tensor, scored: Tensor) -> Tensor:
+        """Hide some codes, so that listening relies on what voices have in common.
+
+        Hidden are codes of the user, and the agent's where they are a prompt: who knows a voice by
+        one frame of a prompt heard often does not know it by another prompt.
+        """
         settings, count, device = self.settings, self.model.config.codebooks, columns.device
-        user = columns[..., 1 + count :]
-        hidden = torch.rand(user.shape, device=device) < settings.dropped
+        hidden = torch.rand(columns.shape, device=device) < settings.dropped
+        user = hidden[..., 1 + count :]
         kept = torch.randint(1, count + 1, (len(columns), 1, 1), device=device)
         whole = torch.rand(len(columns), 1, 1, device=device) >= settings.coarse
-        hidden |= (torch.arange(user.shape[-1], device=device) >= kept) & ~whole
-        return torch.cat([columns[..., : 1 + count], user.masked_fill(hidden, -1)], dim=-1)
+        user |= (torch.arange(user.shape[-1], device=device) >= kept) & ~whole
+        hidden[..., 1 : 1 + count] &= ~scored[..., None]
+        hidden[..., 0] = False
+        return columns.masked_fill(hidden, -1)
 
 
 def middle(layers: list[Tensor]) -> Tensor:

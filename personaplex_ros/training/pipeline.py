@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from personaplex_ros.audio import write_wave
@@ -25,7 +24,6 @@ from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
 from personaplex_ros.training.corpus import (
     Materials,
     build_corpus,
-    encode,
     load_corpus,
     voice_sample,
 )
@@ -48,7 +46,6 @@ from personaplex_ros.training.world import World, load_world
 
 STAGES = ("codec", "corpus", "language", "decoder", "export")
 REPORT_STEPS, SAVE_STEPS = 50, 250
-VOICE_SAMPLES = 120  # of each voice, to prompt with in training
 GENERIC_PROMPTS = (
     "You enjoy having a good conversation.",
     "You are a wise and friendly teacher. Answer questions or provide advice in a clear and "
@@ -104,16 +101,17 @@ def train_codec(shop: Workshop) -> None:
 
 
 def make_corpus(shop: Workshop) -> None:
-    """Write the recordings and sentences that are not there yet."""
+    """Write whatever is not there yet of recordings, sentences and voice prompts."""
     amounts = shop.recipe.corpus
     files = build_corpus(
         shop.work / "corpus",
         shop.output,
+        amounts.prompts,
         range(amounts.shards),
         amounts.recordings,
         os.cpu_count() or 1,
     )
-    for _ in tqdm(files, total=amounts.shards + len(AGENTS), unit="file"):
+    for _ in tqdm(files, total=amounts.shards + 2 * len(AGENTS), unit="file"):
         pass
 
 
@@ -128,14 +126,14 @@ def train_language_model(shop: Workshop) -> None:
         config, len(corpus.words), corpus.fact_sizes, recipe.language_training
     )
     trainer.to(shop.device)
-    voices, rate = _voice_codes(shop, materials), recipe.codec.frame_rate
-    prompts = Prompts(shop.world, voices, materials.tokenizer, config, rate, shop.seed)
+    rate = recipe.codec.frame_rate
+    prompts = Prompts(shop.world, corpus.prompts, materials.tokenizer, config, rate, shop.seed)
     reading = Run(ReadingTrainer(trainer), recipe.reading_schedule)
     _follow(reading, prompts.draw, shop.work / "reading")
     run = Run(trainer, recipe.language_schedule)
     batches = Batches(
         corpus.example,
-        voices,
+        corpus.prompts,
         materials.tokenizer,
         config,
         recipe.language_training,
@@ -210,14 +208,3 @@ def _voice_texts(shop: Workshop, count: int, seed: int) -> list[str]:
     rng = np.random.default_rng((shop.seed, seed))
     texts = [text for text in shop.world.agent_texts(rng, 6) if 20 < len(text) < 90]
     return [pick(texts, rng) for _ in range(count)]
-
-
-def _voice_codes(shop: Workshop, materials: Materials) -> dict[str, list[NDArray[np.int16]]]:
-    """Return voice prompts of two or three sentences in codes, for each voice."""
-    return {
-        voice: [
-            encode(materials.codec, voice_sample(voice, _voice_texts(shop, 2 + number % 2, number)))
-            for number in range(VOICE_SAMPLES)
-        ]
-        for voice in AGENTS
-    }

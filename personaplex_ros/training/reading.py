@@ -6,6 +6,7 @@ reading it was not learnt in 5000 steps; with nothing else to learn it takes som
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ class Prompts:
     """Random batches of prompts."""
 
     world: World
-    voices: dict[str, list[NDArray[np.int16]]]  # samples of each agent voice, in codes
+    voices: Mapping[str, Sequence[NDArray[np.int16]]]  # prompts of each, as codes
     tokenizer: TextTokenizer
     config: LMConfig
     frame_rate: float

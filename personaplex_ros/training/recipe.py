@@ -24,6 +24,7 @@ class Amounts:
     """How much is synthesised."""
 
     codec_hours: float  # of single sentences, for the codec
+    prompts: int  # of each voice of the robot
     shards: int
     recordings: int  # of callers, a shard; each lasts about two minutes
     seconds: float  # of a conversation, about
@@ -48,14 +49,11 @@ class Recipe:
 def load_recipe(recipe: str | Path) -> Recipe:
     """Read a recipe, given by path or by its name in config/training.
 
+    It may be ``based_on`` another and then states only what differs.
     Raises FileNotFoundError or ValueError naming the file and the key that is wrong.
     """
-    path = Path(recipe).expanduser()
-    if path.suffix not in (".yaml", ".yml"):
-        path = share_directory() / "config" / "training" / f"{recipe}.yaml"
-    if not path.is_file():
-        raise FileNotFoundError(f"no training recipe {str(recipe)!r}: no file {path}")
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path = _find(recipe)
+    content = _read(path)
     kinds: dict[str, Any] = {
         "corpus": Amounts, "codec_training": CodecTraining, "codec_schedule": Schedule,
         "decoder_schedule": Schedule, "language": LMConfig, "language_training": LanguageTraining,
@@ -69,6 +67,24 @@ def load_recipe(recipe: str | Path) -> Recipe:
         return Recipe(codec=MimiConfig.from_json(content["codec"]), **parts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _find(recipe: str | Path) -> Path:
+    path = Path(recipe).expanduser()
+    if path.suffix not in (".yaml", ".yml"):
+        path = share_directory() / "config" / "training" / f"{recipe}.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(f"no training recipe {str(recipe)!r}: no file {path}")
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    base = content.pop("based_on", None)
+    if base is None:
+        return content
+    whole = _read(_find(base))
+    return whole | {name: whole.get(name, {}) | part for name, part in content.items()}
 
 
 def _build(kind: type[T], content: Mapping[str, Any], section: str) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from personaplex_ros.training.speech import RATE, Speech, speak
 
 LABEL_HOP = 240  # samples between two phone labels: 10 ms
 LEVEL = 0.063  # RMS of speech, -24 dBFS
+HIGH_CHANCE, HIGH_PITCH = 0.3, (70, 100)  # callers as high as women and children may speak
 PARTS = 8  # that are made in parallel
 SILENCE = "_"
 
@@ -85,6 +86,8 @@ def _part(arguments: tuple[Sequence[str], float, int, int]) -> tuple:
     while total < hours * 3600 * RATE:
         agent = rng.random() < 0.35
         voice = pick(agents, rng) if agent else random_caller(rng)
+        if not agent and rng.random() < HIGH_CHANCE:
+            voice = replace(voice, pitch=int(rng.integers(*HIGH_PITCH)))
         speech = speak(pick(sentences, rng), voice)
         label = label_phones(speech, names)
         pause = int(rng.exponential(0.3) * RATE) // LABEL_HOP + 2

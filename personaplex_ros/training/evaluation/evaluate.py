@@ -28,14 +28,19 @@ from personaplex_ros.training.evaluation.fidelity import (
     added_errors,
     robots_errors,
 )
-from personaplex_ros.training.evaluation.judge import Verdict, judge
+from personaplex_ros.training.evaluation.judge import Verdict, judge, judge_story
 from personaplex_ros.training.evaluation.optional import require
 from personaplex_ros.training.evaluation.resynthesis import (
     held_out_utterance,
     intelligibility,
     resynthesise,
 )
-from personaplex_ros.training.evaluation.scenarios import Plan, plan_dialogue, plan_silence
+from personaplex_ros.training.evaluation.scenarios import (
+    Plan,
+    plan_dialogue,
+    plan_silence,
+    plan_story,
+)
 from personaplex_ros.training.evaluation.speaker import Speakers, say_all
 from personaplex_ros.training.evaluation.table import Report, Row
 from personaplex_ros.training.evaluation.transcript import transcript
@@ -108,6 +113,7 @@ def evaluate(
     stage = Stage(engine, world, slots, sampling, seed)
     clear = _intelligibility(stage, max(8, dialogues // 2), progress)
     talking = _silences(stage, max(2, dialogues // 12), progress)
+    told = _stories(stage, max(2, dialogues // 5), progress)
     findings = _converse(stage, dialogues, progress)
     about = {
         "checkpoint": Path(checkpoint).name, "dialogues": dialogues, "seed": seed,
@@ -116,6 +122,9 @@ def evaluate(
     }  # fmt: skip
     rows = _conversation_rows(findings)
     rows += [
+        Row("murmurs while a story is told", "%", told["murmurs"]),
+        Row("says nothing else meanwhile", "%", told["listens"]),
+        Row("answers when it is told", "%", told["story_answer"]),
         Row("speaks while nobody does", "%", bootstrap(talking, mean), 0.02, at_least=False),
         Row("STOI of held-out callers after the codec", "", bootstrap(clear, mean), 0.88),
         Row("frame on two cores, p99", "ms", bootstrap(timed[2], slowest), 0.040, at_least=False),
@@ -203,6 +212,17 @@ def _silences(stage: Stage, count: int, progress: Progress) -> list[float]:
         shares.append(float(dialogue.sound.mean()))
         progress("silences", number, count)
     return shares
+
+
+def _stories(stage: Stage, count: int, progress: Progress) -> dict[str, Estimate]:
+    """Return how often stories were listened to, by measure of ``judge_story``."""
+    values: dict[str, list[bool]] = {}
+    held = stage.hold(lambda number: plan_story(stage.world, (stage.seed, 4, number)), count)
+    for number, dialogue in enumerate(held, start=1):
+        for verdict in judge_story(dialogue, stage.world):
+            values.setdefault(verdict.measure, []).append(verdict.value > 0.5)
+        progress("stories", number, count)
+    return {measure: share(some) for measure, some in values.items()}
 
 
 def _intelligibility(stage: Stage, count: int, progress: Progress) -> list[float]:

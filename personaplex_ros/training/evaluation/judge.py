@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from personaplex_ros.training.evaluation.caller import Said
@@ -48,6 +49,21 @@ def judge(dialogue: Dialogue, world: World) -> list[Verdict]:
             if turn.into is not None:
                 verdicts.append(_going_on(dialogue, turn, turn.into, world))
     return verdicts
+
+
+def judge_story(dialogue: Dialogue, world: World) -> list[Verdict]:
+    """Judge how the robot listened to a story: "murmurs", "listens" and "story_answer"."""
+    (story,) = dialogue.said
+    during = plain(dialogue.text(story.start_s, story.end_s))
+    after = dialogue.text(story.end_s, dialogue.duration_s)
+    murmurs = "|".join(re.escape(plain(text)) for text in world.agent_backchannels)
+    rest = re.sub(rf"\b({murmurs})\b", "", during).strip()
+    answered = any(plain(accepted) in plain(after) for accepted in world.stories["accept"])
+    return [
+        Verdict("murmurs", story.start_s, during != rest, during),
+        Verdict("listens", story.start_s, not rest, during),
+        Verdict("story_answer", story.end_s, answered, after),
+    ]
 
 
 def _pauses(dialogue: Dialogue, asked: Said) -> list[Verdict]:

@@ -23,6 +23,7 @@ SILENCE_S = 60.0
 EXCHANGES = ("plain", "plain", "plain", "interruption", "backchannel")  # of a dialogue, shuffled
 GAP_S = (0.5, 2.5)  # from the robot's end to the caller's next words
 TALK_S = (0.4, 1.2)  # the robot has been talking when the caller speaks into its answer
+STORY_PARTS, STORY_PAUSE_S = 3, (0.7, 1.1)  # between opening and closing; after each
 LEFT_S = 1.1  # of an answer, at least, when the caller is about to speak into it
 
 
@@ -80,6 +81,29 @@ def plan_silence(world: World, seed: tuple[int, ...], *, noisy: bool) -> Plan:
     count = round(SILENCE_S * RATE)
     noise = Microphone.draw(rng).noise(count, rng) if noisy else np.zeros(count, np.float32)
     return _plan(cast, (), noise)
+
+
+def plan_story(world: World, seed: tuple[int, ...]) -> Plan:
+    """Plan a story, as one long utterance: told in parts, with a pause after each but the last."""
+    rng = np.random.default_rng(seed)
+    cast, stories = _Cast.draw(world, rng), world.stories
+    parts = rng.permutation(len(stories["parts"]))[:STORY_PARTS]
+    lines = [pick(stories["opening"], rng), *(stories["parts"][number] for number in parts)]
+    told: list[NDArray[np.float32]] = []
+    pauses = []
+    for line in lines:
+        told.append(speak(line, cast.caller).samples)
+        begin_s = sum(map(len, told)) / RATE
+        told.append(np.zeros(round(float(rng.uniform(*STORY_PAUSE_S)) * RATE), np.float32))
+        pauses.append((begin_s, sum(map(len, told)) / RATE))
+    lines.append(pick(stories["closing"], rng))
+    told.append(speak(lines[-1], cast.caller).samples)
+    samples, microphone = np.concatenate(told), Microphone.draw(rng)
+    story = Utterance(
+        "question", " ".join(lines), "story", float(rng.uniform(*GAP_S)),
+        microphone.hear(samples), len(samples) / RATE, tuple(pauses),
+    )  # fmt: skip
+    return _plan(cast, (story,), microphone.noise(round(DIALOGUE_S * RATE), rng))
 
 
 @dataclass(frozen=True)
