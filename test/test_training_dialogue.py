@@ -245,7 +245,8 @@ def test_codes_of_a_conversation_are_those_of_what_is_said(
         silence = np.full((8, 1), 1999)
         tokenizer = Words()
 
-    corpus = Corpus(world, Silent(), recordings[:1], {"NATF0": sentences}, 40.0)  # type: ignore[arg-type]
+    materials: Any = Silent()
+    corpus = Corpus(world, materials, recordings[:1], {"NATF0": sentences}, {"NATF0": []}, 40.0)
     quiet = {frame for a, b in recordings[0].quiet for frame in range(a, b)}
     for seed in range(10):
         example = corpus.example(np.random.default_rng(seed))
