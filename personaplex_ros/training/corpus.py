@@ -193,6 +193,11 @@ def build_corpus(
         yield from pool.imap_unordered(_build, jobs)
 
 
+def prompt_texts(texts: Sequence[str]) -> list[str]:
+    """Return the texts that are of a length for a sentence of a voice prompt."""
+    return [text for text in texts if 20 < len(text) < 90]
+
+
 def voice_sample(voice: str, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return sentences of an agent voice as a voice prompt: float32 [n] at 24 kHz, -24 LUFS."""
     pause = np.zeros(round(0.2 * RATE), np.float32)
@@ -240,8 +245,7 @@ def _sentences(voice: str, world: World, codec: Mimi) -> Iterator[Piece]:
 
 def _prompts(voice: str, count: int, world: World, codec: Mimi) -> Iterator[Piece]:
     rng = np.random.default_rng((3, list(AGENTS).index(voice)))
-    said = world.agent_texts(rng, 6) + world.caller_texts()
-    texts = [text for text in said if 20 < len(text) < 90]
+    texts = prompt_texts(world.agent_texts(rng, 6) + world.caller_texts())
     for _ in range(count):
         chosen = [pick(texts, rng) for _ in range(int(rng.integers(1, PROMPT_SENTENCES + 1)))]
         yield encode(codec, voice_sample(voice, chosen)), chosen

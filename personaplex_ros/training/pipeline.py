@@ -25,6 +25,7 @@ from personaplex_ros.training.corpus import (
     Materials,
     build_corpus,
     load_corpus,
+    prompt_texts,
     voice_sample,
 )
 from personaplex_ros.training.curves import add_to_log, draw_curves
@@ -206,5 +207,5 @@ def _bank(shop: Workshop) -> SpeechBank:
 def _voice_texts(shop: Workshop, count: int, seed: int) -> list[str]:
     """Draw sentences for a voice prompt."""
     rng = np.random.default_rng((shop.seed, seed))
-    texts = [text for text in shop.world.agent_texts(rng, 6) if 20 < len(text) < 90]
+    texts = prompt_texts(shop.world.agent_texts(rng, 6))
     return [pick(texts, rng) for _ in range(count)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import write_wave
 from personaplex_ros.engine import Engine, Persona, Sampling, Session, StepResult
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.corpus import voice_sample
+from personaplex_ros.training.corpus import prompt_texts, voice_sample
 from personaplex_ros.training.evaluation.caller import Caller, Said
 from personaplex_ros.training.evaluation.scenarios import Plan
 from personaplex_ros.training.evaluation.sound import Sound, sounding
@@ -138,7 +138,7 @@ class Stage:
 def write_voices(world: World, folder: Path, seed: int) -> dict[str, Path]:
     """Write a wave file of each voice, with sentences drawn for it; returns their paths."""
     rng = np.random.default_rng(seed)
-    texts = [text for text in world.agent_texts(rng, 1) if 20 < len(text) < 90]
+    texts = prompt_texts(world.agent_texts(rng, 1))
     paths = {}
     for voice in AGENTS:
         paths[voice] = folder / f"{voice}.wav"
