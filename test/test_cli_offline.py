@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 from matplotlib.image import imread
-from reference import REFERENCE, golden, needs_reference, speech_like
+from reference import REFERENCE, ROOT, golden, needs_reference
 
+from personaplex_ros.audio.resample import resample
 from personaplex_ros.cli import main
 
 RATE = 24000
@@ -20,9 +21,10 @@ RATE = 24000
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """Return 3.3 s of stereo at a rate that is not the model's."""
+    """Return 6.5 s with a question, in stereo at a rate that is not the model's."""
     path = tmp_path / "caller.wav"
-    mono = speech_like(3.3, rate=44100)
+    question, rate = soundfile.read(ROOT / "config" / "demo" / "caller.wav", frames=156000)
+    mono = resample(question, rate, 44100)
     soundfile.write(path, np.stack([mono, mono * 0.5], axis=1), 44100)
     return path
 
@@ -47,7 +49,8 @@ def test_a_seed_repeats_a_conversation_and_another_changes_it(
     answers = []
     for seed in ("1", "1", "2"):
         path = tmp_path / "answer.wav"
-        main(["offline", "--input-wav", str(recording), "--output-wav", str(path), "--seed", seed])
+        main(["offline", "--input-wav", str(recording), "--output-wav", str(path),
+              "--seed", seed, "--temp-audio", "2"])  # fmt: skip
         answers.append(soundfile.read(path)[0])
     assert np.array_equal(answers[0], answers[1])
     assert not np.array_equal(answers[0], answers[2])

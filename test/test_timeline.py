@@ -121,6 +121,11 @@ def test_piece_after_a_pause_begins_a_word_of_its_own():
     assert [word.text for word in words] == ["undone", "again"]
 
 
+@pytest.mark.parametrize("pieces", [[], [(0.0, ""), (0.08, "")], [(0.0, " ")]])
+def test_pieces_without_text_are_no_words(pieces: list[tuple[float, str]]):
+    assert words_from_pieces(pieces) == ()
+
+
 def test_pieces_that_go_back_in_time_are_refused():
     with pytest.raises(ValueError, match=r"' b' at 0\.5 s is earlier"):
         words_from_pieces([(1.0, " a"), (0.5, " b")])

@@ -118,9 +118,9 @@ def words_from_pieces(pieces: Iterable[tuple[float, str]]) -> tuple[Word, ...]:
         previous = start_s
     spoken = [(start, text.strip()) for start, text in zip(starts, texts, strict=True)]
     spoken = [(start, text) for start, text in spoken if text]
-    ends: list[float | None] = [start for start, _ in spoken[1:]]
     words = []
-    for (start, text), end in zip(spoken, [*ends, None], strict=True):
+    for number, (start, text) in enumerate(spoken, start=1):
+        end = spoken[number][0] if number < len(spoken) else None
         known = end is not None and end - start <= LONGEST_WORD_S
         words.append(Word(text, start, end if known else None))
     return tuple(words)
