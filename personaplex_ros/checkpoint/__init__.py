@@ -1,7 +1,7 @@
 """Files <-> modules: where a checkpoint's parts lie, what they hold, and how they are loaded."""
 
 from personaplex_ros.checkpoint.files import CheckpointFiles
-from personaplex_ros.checkpoint.loading import load_codec, load_language_model
+from personaplex_ros.checkpoint.loading import load_codec, load_language_model, stored_in_half
 from personaplex_ros.checkpoint.tokenizer import TextTokenizer
 from personaplex_ros.checkpoint.voices import EmbeddedVoice, WaveVoice, find_voice, load_voice
 
@@ -14,4 +14,5 @@ __all__ = [
     "load_codec",
     "load_language_model",
     "load_voice",
+    "stored_in_half",
 ]

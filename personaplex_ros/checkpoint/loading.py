@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
+from personaplex_ros.nn.conv import lay_kernels_by_sample
 
 Shape = tuple[int, ...]
 FLOATS = ("F32", "BF16", "F16")
@@ -34,6 +35,7 @@ def load_codec(path: Path, config: MimiConfig, device: torch.device | str) -> Mi
         state = {name: file.get_tensor(name).float() for name in names}
     codec.load_state_dict(state, assign=True)
     codec.quantizer.derive()
+    lay_kernels_by_sample(codec)
     return codec.eval().requires_grad_(False)
 
 
@@ -41,13 +43,14 @@ def load_language_model(
     path: Path,
     config: Mapping[str, Any],
     device: torch.device | str,
-    dtype: torch.dtype,
+    dtype: torch.dtype | None,
     depth_steps: int | None = None,
 ) -> LanguageModel:
-    """Load the language model in ``dtype`` (norms stay in float32).
+    """Load the language model in ``dtype``; None means as the published file stores it.
 
-    ``config`` is the content of config.json. Only the weights of ``depth_steps`` depth steps are
-    read, by default those of the agent's codebooks; when the file has fewer, they repeat.
+    Norms are float32 always. ``config`` is the content of config.json. Only the weights of
+    ``depth_steps`` depth steps are read, by default those of the agent's codebooks; when the file
+    has fewer, they repeat.
     Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
     with open_weights(path, device) as file:
@@ -105,6 +108,12 @@ def open_weights(path: Path, device: torch.device | str) -> Any:
         raise ValueError(
             f"{path} is not a complete safetensors file ({error}); download it again"
         ) from error
+
+
+def stored_in_half(path: Path) -> bool:
+    """Return whether a file's tensors are all float16."""
+    with open_weights(path, "cpu") as file:
+        return all(file.get_slice(name).get_dtype() == "F16" for name in file.keys())
 
 
 def stored_shapes(file: Any) -> dict[str, Shape]:

@@ -18,14 +18,16 @@ from personaplex_ros.checkpoint import (
     load_codec,
     load_language_model,
     load_voice,
+    stored_in_half,
 )
 from personaplex_ros.engine.clock import StepClock
+from personaplex_ros.engine.packing import check_packable, pack
 from personaplex_ros.engine.prepared import PreparedPersona, prepare
 from personaplex_ros.engine.session import Session, StepResult
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.mimi import Mimi
-from personaplex_ros.nn.layout import store_wide_weights_by_input
+from personaplex_ros.nn.packed import available
 from personaplex_ros.persona import Persona
 
 SMALL_BYTES = 200 << 20  # language models of smaller files run on one thread of a CPU
@@ -83,6 +85,7 @@ class Engine:
         *,
         device: str = "auto",
         dtype: str | None = None,
+        weights: str | None = None,
         slots: int = 1,
         voice_folders: list[Path] | None = None,
         threads: int | None = None,
@@ -90,7 +93,9 @@ class Engine:
         """Load a checkpoint folder (or the bundled one of that name) onto a device.
 
         ``device`` is a torch device or ``auto`` (CUDA where there is one). ``dtype`` is the
-        language model's; None means bfloat16 on CUDA and float32 on a CPU. Voices are looked for
+        language model's; None means bfloat16 on CUDA and float32 on a CPU. ``weights`` is how a CPU
+        stores those of its linear layers: "float16" or "int8" with sums in float32; None means
+        float16 for a small model that is stored so, else ``dtype``. Voices are looked for
         in ``voice_folders`` before the checkpoint's folder. ``threads`` is how many a CPU uses,
         for the whole process; None means one for a model so small that sharing its work out takes
         longer than doing it, else all cores.
@@ -106,13 +111,23 @@ class Engine:
         if not isinstance(files, CheckpointFiles):
             files = CheckpointFiles.find(files)
         small = files.model.stat().st_size < SMALL_BYTES
+        if weights is not None:
+            check_packable(weights, place)
         if place.type == "cpu":
             torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
+            if weights is None and small and available() and stored_in_half(files.model):
+                weights = "float16"
         codec = load_codec(files.mimi, files.mimi_config, place)
-        lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
-        if small and place.type == "cpu":
-            store_wide_weights_by_input(codec)
-            store_wide_weights_by_input(lm)
+        if weights is None:
+            lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
+        else:  # what is not packed is float32 in the end
+            stored = torch.float32 if small else None
+            lm = load_language_model(files.model, files.config, place, stored)
+            pack(lm, weights)
+        if place.type == "cpu" and not small:
+            pack(codec, "float32")
+        elif weights == "float16" and stored_in_half(files.mimi):
+            pack(codec, "float16")
         if codec.config.codebooks < lm.config.codebooks:
             raise ValueError(
                 f"{files.mimi} has {codec.config.codebooks} codebooks, {files.model} needs "
@@ -179,6 +194,8 @@ class Engine:
         Conversations that are not given stand still. Raises ValueError for a frame that is not
         float32 [frame_size] or not finite; then no conversation has moved.
         """
+        if not frames:
+            return {}
         _flush_denormals()
         for session, frame in frames.items():
             self._check(session, frame)

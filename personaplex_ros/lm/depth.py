@@ -24,6 +24,7 @@ class StepAttention(nn.Module):
     def __init__(self, config: LMConfig, device: Device, dtype: torch.dtype):
         super().__init__()
         dim, steps = config.depth_dim, config.depth_steps
+        self.steps = steps
         self.heads = config.depth_heads
         self.dim = dim
         self.in_proj_weight = nn.Parameter(

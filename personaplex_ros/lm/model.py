@@ -104,12 +104,10 @@ class LanguageModel(nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Sum the embeddings of columns int64 [B, T, rows] -> [B, T, D]."""
-        tables = [*self.emb, self.text_emb]
-        rows = [*range(1, self.config.rows), 0]
-        total = lookup(tables[0], tokens[..., rows[0]])
-        for table, row in zip(tables[1:], rows[1:], strict=True):
-            total = total + lookup(table, tokens[..., row])
-        return total
+        present, tokens = tokens >= 0, tokens.clamp(min=0)
+        tables = [self.text_emb, *self.emb]  # of rows 0, 1, ...
+        embedded = [F.embedding(tokens[..., k], table.weight) for k, table in enumerate(tables)]
+        return (torch.stack(embedded, dim=-2) * present.unsqueeze(-1)).sum(-2)
 
     def prefill(self, state: LMState, embedded: Tensor) -> None:
         """Read T columns [1, T, D] of a state of one row in as few passes as memory allows.

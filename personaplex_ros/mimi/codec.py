@@ -27,7 +27,8 @@ class EncoderState:
 
     def restart(self, row: int) -> None:
         """Begin row ``row`` afresh."""
-        for part in (self.seanet, self.transformer, self.downsample):
+        self.transformer.restart(row)
+        for part in (self.seanet, self.downsample):
             reset_row(part, row)
 
 
@@ -41,7 +42,8 @@ class DecoderState:
 
     def restart(self, row: int) -> None:
         """Begin row ``row`` afresh."""
-        for part in (self.seanet, self.transformer, self.upsample):
+        self.transformer.restart(row)
+        for part in (self.seanet, self.upsample):
             reset_row(part, row)
 
 
@@ -62,9 +64,7 @@ class Mimi(nn.Module):
         down = CausalConv1d(dim, dim, 2 * stride, stride, bias=False, replicate=True, device=device)
         self.downsample = nn.ModuleDict({"conv": down})
         self.quantizer = SplitQuantizer(config, device)
-        up = CausalConvTranspose1d(
-            dim, dim, 2 * stride, stride, groups=dim, bias=False, device=device
-        )
+        up = CausalConvTranspose1d(dim, dim, stride, depthwise=True, bias=False, device=device)
         self.upsample = nn.ModuleDict({"convtr": up})
         self.decoder_transformer = Transformer(config, device)
         self.decoder = decoder(config, device)
@@ -99,7 +99,7 @@ class Mimi(nn.Module):
         self, wave: Tensor, state: EncoderState, codebooks: int, active: Tensor | None = None
     ) -> Tensor:
         """Encode whole frames: float32 [B, 1, n * frame_size] -> ids int64 [B, codebooks, n]."""
-        x = self.encoder(wave, state.seanet, active)
+        x = self.encoder(wave.transpose(1, 2), state.seanet, active)
         x = self.encoder_transformer(x, state.transformer, active)
         x = self.down(x, state.downsample, active)
         return self.quantizer.encode(x, codebooks)
@@ -108,4 +108,4 @@ class Mimi(nn.Module):
         """Decode frames: ids int64 [B, codebooks, n] -> float32 [B, 1, n * frame_size]."""
         x = self.up(self.quantizer.decode(codes), state.upsample, active)
         x = self.decoder_transformer(x, state.transformer, active)
-        return self.decoder(x, state.seanet, active)
+        return self.decoder(x, state.seanet, active).transpose(1, 2)

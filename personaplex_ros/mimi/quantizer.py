@@ -102,17 +102,17 @@ class SplitQuantizer(nn.Module):
                 module.derive()
 
     def encode(self, latent: Tensor, codebooks: int) -> Tensor:
-        """Quantise latent [B, D, T] to ids int64 [B, codebooks, T]."""
-        batch, _, length = latent.shape
-        flat = latent.transpose(1, 2).flatten(0, 1)
+        """Quantise latent [B, T, D] to ids int64 [B, codebooks, T]."""
+        batch, length, _ = latent.shape
+        flat = latent.flatten(0, 1)
         codes = self.rvq_first.encode(flat, 1) + self.rvq_rest.encode(flat, codebooks - 1)
         return torch.stack(codes, -1).view(batch, length, codebooks).transpose(1, 2)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the latent [B, D, T] of ids int64 [B, codebooks, T]."""
+        """Return the latent [B, T, D] of ids int64 [B, codebooks, T]."""
         batch, codebooks, length = codes.shape
         flat = codes.transpose(1, 2).flatten(0, 1)
         latent = self.rvq_first.decode(flat[:, :1])
         if codebooks > 1:
             latent = latent + self.rvq_rest.decode(flat[:, 1:])
-        return latent.view(batch, length, -1).transpose(1, 2)
+        return latent.view(batch, length, -1)

@@ -1,4 +1,7 @@
-"""Mimi's convolutional encoder and decoder (SEANet, arXiv 2009.02095; Moshi, section 3.3)."""
+"""Mimi's convolutional encoder and decoder (SEANet, arXiv 2009.02095; Moshi, section 3.3).
+
+Signals are [B, T, C], as in ``nn.conv``.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,10 @@ class ResidualBlock(nn.Module):
         return [conv.initial_state(batch) for conv in self.convolutions]
 
     def forward(self, x: Tensor, state: list[Any], active: Tensor | None = None) -> Tensor:
-        """Map one chunk [B, C, T] -> [B, C, T]."""
+        """Map one chunk [B, T, C] -> [B, T, C]."""
         first, second = self.convolutions
-        return x + second(F.elu(first(F.elu(x), state[0], active)), state[1], active)
+        narrow = first(F.elu(x), state[0], active)
+        return x + second(F.elu(narrow, inplace=True), state[1], active)
 
 
 Layer = CausalConv1d | CausalConvTranspose1d | ResidualBlock | nn.ELU
@@ -62,33 +66,33 @@ class Sequence(nn.Module):
 
 
 def encoder(config: MimiConfig, device: Device = None) -> Sequence:
-    """Build the encoder: waveform [B, 1, T] -> latent [B, dimension, T / prod(ratios)]."""
+    """Build the encoder: waveform [B, T, 1] -> latent [B, T / prod(ratios), dimension]."""
     channels = config.filters
     layers: list[Layer] = [CausalConv1d(1, channels, config.kernel, device=device)]
     for ratio in reversed(config.ratios):
         layers += [
             ResidualBlock(channels, config, device),
-            nn.ELU(),
+            nn.ELU(inplace=True),
             CausalConv1d(channels, 2 * channels, 2 * ratio, ratio, device=device),
         ]
         channels *= 2
     layers += [
-        nn.ELU(),
+        nn.ELU(inplace=True),
         CausalConv1d(channels, config.dimension, config.last_kernel, device=device),
     ]
     return Sequence(layers)
 
 
 def decoder(config: MimiConfig, device: Device = None) -> Sequence:
-    """Build the decoder: latent [B, dimension, T] -> waveform [B, 1, T * prod(ratios)]."""
+    """Build the decoder: latent [B, T, dimension] -> waveform [B, T * prod(ratios), 1]."""
     channels = config.filters * 2 ** len(config.ratios)
     layers: list[Layer] = [CausalConv1d(config.dimension, channels, config.kernel, device=device)]
     for ratio in config.ratios:
         layers += [
-            nn.ELU(),
-            CausalConvTranspose1d(channels, channels // 2, 2 * ratio, ratio, device=device),
+            nn.ELU(inplace=True),
+            CausalConvTranspose1d(channels, channels // 2, ratio, device=device),
             ResidualBlock(channels // 2, config, device),
         ]
         channels //= 2
-    layers += [nn.ELU(), CausalConv1d(channels, 1, config.last_kernel, device=device)]
+    layers += [nn.ELU(inplace=True), CausalConv1d(channels, 1, config.last_kernel, device=device)]
     return Sequence(layers)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from personaplex_ros.mimi.config import MimiConfig
 from personaplex_ros.nn.attention import RingAttention, RingCache, RingSpec, RingView
 from personaplex_ros.nn.norm import LayerScale
+from personaplex_ros.nn.state import reset_row
 from personaplex_ros.nn.typed import ModuleList
 
 
@@ -18,12 +19,20 @@ from personaplex_ros.nn.typed import ModuleList
 class TransformerState:
     """Caches of the layers, and the position [B] at which each row stands.
 
-    ``longest`` bounds the positions from above; it is known without asking the device.
+    ``longest`` bounds the positions from above; it is known without asking the device. A row that
+    is ``alone`` and took part in every call stands exactly there.
     """
 
     caches: list[RingCache]
     position: Tensor
+    alone: bool
     longest: int = 0
+
+    def restart(self, row: int) -> None:
+        """Begin row ``row`` afresh."""
+        reset_row(self, row)
+        if len(self.position) == 1:
+            self.alone, self.longest = True, 0
 
 
 def ring_spec(config: MimiConfig) -> RingSpec:
@@ -48,8 +57,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, cache: RingCache, view: RingView) -> Tensor:
         """Map x [B, T, D] -> [B, T, D]."""
-        x = x + self.layer_scale_1(self.self_attn(self.norm1(x), cache, view))
-        return x + self.layer_scale_2(self.linear2(F.gelu(self.linear1(self.norm2(x)))))
+        x = self.layer_scale_1(x, self.self_attn(self.norm1(x), cache, view))
+        return self.layer_scale_2(x, self.linear2(F.gelu(self.linear1(self.norm2(x)))))
 
 
 class Layers(nn.Module):
@@ -62,7 +71,7 @@ class Layers(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Causal transformer over latents [B, D, T] with a limited context."""
+    """Causal transformer over latents [B, T, D] with a limited context."""
 
     def __init__(self, config: MimiConfig, device: torch.device | str | None = None):
         super().__init__()
@@ -74,15 +83,15 @@ class Transformer(nn.Module):
         layers = self.transformer.layers
         caches = [layer.self_attn.initial_cache(batch) for layer in layers]
         position = torch.zeros(batch, dtype=torch.int64, device=caches[0].keys.device)
-        return TransformerState(caches, position)
+        return TransformerState(caches, position, alone=batch == 1)
 
     def forward(self, x: Tensor, state: TransformerState, active: Tensor | None = None) -> Tensor:
-        """Map one chunk [B, D, T] and bring the state forward."""
-        length = x.shape[-1]
-        view = RingView.at(state.position, length, self.spec, state.longest, even=False)
-        x = x.transpose(1, 2)
+        """Map one chunk [B, T, D] and bring the state forward."""
+        length = x.shape[1]
+        state.alone &= active is None
+        view = RingView.at(state.position, length, self.spec, state.longest, even=state.alone)
         for layer, cache in zip(self.transformer.layers, state.caches, strict=True):
             x = layer(x, cache, view)
         state.position += length if active is None else length * active
-        state.longest = min(state.longest + length, self.spec.context)
-        return x.transpose(1, 2)
+        state.longest += length
+        return x

@@ -6,6 +6,7 @@ Each row of the batch has its own position, so rows may begin at different times
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -46,53 +47,70 @@ class RingSpec:
 class RingView:
     """Where the T positions of one step stand in the ring; made once, used by every layer."""
 
-    cos: Tensor  # float32 [B, 1, T, head_dim / 2]
-    sin: Tensor
-    rows: Tensor  # int64 [B, 1]
-    index: Tensor  # int64 [B, T], where the new keys are written
+    turn: Tensor  # complex64 [B, 1, T, head_dim / 2], the rotation of each position
+    index: Tensor  # int64, where the new keys are written: [T] when alike in all rows, else [B, T]
     one_block: bool  # written before they attend; several blocks attend first
     filled: int  # ring entries that are read
-    mask: Tensor | None  # bool [B, 1, T, keys], what each query may see; None: everything
+    mask: Tensor | None  # bool [B or 1, 1, T, keys], what each query may see; None: everything
 
     @staticmethod
     def at(position: Tensor, length: int, spec: RingSpec, longest: int, even: bool) -> RingView:
         """Describe a step of ``length`` positions that begins at ``position`` (int64 [B]).
 
         ``longest`` is the largest position of the batch, known to the caller without asking the
-        device; ``even`` says that all rows are there, which saves the mask of a single position.
+        device; ``even`` says that all rows are there, which saves most of the mask.
         Several blocks in one step give the same result as one after the other.
         """
-        device, block, window = position.device, spec.block, spec.window
-        positions = position.view(-1, 1) + torch.arange(length, device=device)  # [B, T]
-        angle = positions[:, None, :, None].float() * rope_frequencies(spec, device)
-        rows = torch.arange(position.shape[0], device=device).view(-1, 1)
-        one_block = length == block
-        filled = min(longest + length * one_block, window)
-        mask = None
-        if length > 1 or not even:
-            ring = torch.arange(filled, device=device)
-            newest = position.view(-1, 1) - 1 + length * one_block
-            held = newest - (newest - ring).remainder(window)  # position that each entry holds
-            if not one_block:
-                held = torch.cat([held, positions], dim=-1)
-            held, query = held[:, None, None, :], positions[:, None, :, None]
-            oldest = (query // block + 1) * block - window
-            mask = (held >= 0) & (held <= query) & (held >= oldest)
-        index = positions % window
-        return RingView(angle.cos(), angle.sin(), rows, index, one_block, filled, mask)
+        positions = position.view(-1, 1) + torch.arange(length, device=position.device)  # [B, T]
+        index = positions % spec.window
+        one_block = length == spec.block
+        filled = min(longest + length * one_block, spec.window)
+        if even:
+            index = index[0]
+        if not (even and one_block):
+            mask = _visible(positions, spec, filled, one_block)
+        elif length > 1:  # the newest entries are hidden from the queries before them
+            seen = torch.ones(length, filled, dtype=torch.bool, device=index.device)
+            causal = seen.new_ones(length, length).tril()
+            mask = seen.index_copy(1, index, causal)[None, None]
+        else:
+            mask = None
+        return RingView(rotation(positions, spec), index, one_block, filled, mask)
 
 
-def rope_frequencies(spec: RingSpec, device: torch.device | str) -> Tensor:
+def _visible(positions: Tensor, spec: RingSpec, filled: int, one_block: bool) -> Tensor:
+    """Return the mask [B, 1, T, keys] of queries at int64 [B, T], whose keys may follow the ring's.
+
+    With ``one_block`` their keys stand in the ring already.
+    """
+    block, window = spec.block, spec.window
+    ring = torch.arange(filled, device=positions.device)
+    newest = positions[:, -1:] if one_block else positions[:, :1] - 1
+    held = newest - (newest - ring).remainder(window)  # position that each entry holds
+    if not one_block:
+        held = torch.cat([held, positions], dim=-1)
+    held, query = held[:, None, None, :], positions[:, None, :, None]
+    oldest = (query // block + 1) * block - window
+    return (held >= 0) & (held <= query) & (held >= oldest)
+
+
+@functools.cache
+def rope_frequencies(spec: RingSpec, device: torch.device) -> Tensor:
     """Return the float32 angular frequencies [head_dim / 2] of the rotary embedding."""
     index = torch.arange(spec.head_dim // 2, device=device, dtype=torch.float32)
     return torch.exp(index * (-math.log(spec.max_period) * 2 / spec.head_dim))
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate interleaved pairs of x [B, heads, T, head_dim] by angles, in float32."""
-    real, imag = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = torch.stack([real * cos - imag * sin, real * sin + imag * cos], dim=-1)
-    return turned.flatten(-2).to(x.dtype)
+def rotation(positions: Tensor, spec: RingSpec) -> Tensor:
+    """Return what to rotate by at positions [B, T]: complex64 [B, 1, T, head_dim / 2]."""
+    angle = positions[:, None, :, None].float() * rope_frequencies(spec, positions.device)
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def rotate(x: Tensor, turn: Tensor) -> Tensor:
+    """Rotate interleaved pairs of x [..., B, heads, T, head_dim], in float32."""
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
 
 
 class RingAttention(nn.Module):
@@ -121,8 +139,8 @@ class RingAttention(nn.Module):
     def forward(self, x: Tensor, cache: RingCache, view: RingView) -> Tensor:
         """Attend from x [B, T, D] to the past in the ring and to itself; enter x into the ring."""
         qkv = F.linear(x, self.in_proj_weight)
-        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [B, H, T, d]
-        q, k = (rotate(x, view.cos, view.sin) for x in (q, k))
+        qkv = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [3, B, H, T, d]
+        (q, k), v = rotate(qkv[:2], view.turn), qkv[2]
         if view.one_block:
             write(cache, k, v, view)
             keys, values = cache.keys[:, :, : view.filled], cache.values[:, :, : view.filled]
@@ -137,6 +155,11 @@ class RingAttention(nn.Module):
 def write(cache: RingCache, keys: Tensor, values: Tensor, view: RingView) -> None:
     """Enter the keys and values [B, heads, T, head_dim] of a step; of many, only the last stay."""
     newest = slice(-cache.keys.shape[2], None)
-    index = view.index[:, newest]
-    cache.keys[view.rows, :, index] = keys[:, :, newest].transpose(1, 2)
-    cache.values[view.rows, :, index] = values[:, :, newest].transpose(1, 2)
+    index, keys, values = view.index[..., newest], keys[:, :, newest], values[:, :, newest]
+    if index.dim() == 1:
+        cache.keys.index_copy_(2, index, keys)
+        cache.values.index_copy_(2, index, values)
+    else:
+        rows = torch.arange(len(index), device=index.device).view(-1, 1)
+        cache.keys[rows, :, index] = keys.transpose(1, 2)
+        cache.values[rows, :, index] = values.transpose(1, 2)

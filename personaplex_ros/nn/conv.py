@@ -2,27 +2,30 @@
 
 A chunk's result equals the same part of the convolution over the whole signal. What a chunk needs
 of the past is handed in as a state and replaced there.
+
+Signals are [B, T, C], a sample's channels side by side. Then each convolution is one matrix
+product: its windows lie in memory as they are read, and with ``lay_kernels_by_sample`` so do its
+weights. For the short chunks of a stream that is faster than the general convolutions of torch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from personaplex_ros.nn.packed import PackedWeight
 from personaplex_ros.nn.state import advance
-
-FEW = 4  # samples, up to which a transposed convolution is one matrix product
 
 
 @dataclass
 class ConvState:
     """What a causal convolution keeps: the last ``kernel - stride`` input samples."""
 
-    tail: Tensor  # [B, C, kernel - stride]
+    tail: Tensor  # [B, kernel - stride, C]
     started: Tensor  # bool [B], false until the first chunk
 
 
@@ -30,11 +33,11 @@ class ConvState:
 class TransposedConvState:
     """What a transposed convolution keeps: outputs that the next chunk adds to."""
 
-    partial: Tensor  # [B, C, kernel - stride]
+    partial: Tensor  # [B, stride, C]
 
 
 class CausalConv1d(nn.Module):
-    """Convolution [B, C, T] -> [B, C', T / stride], padded on the left at the stream's start.
+    """Convolution [B, T, C] -> [B, T / stride, C'], padded at the stream's start.
 
     The padding is zeros, or with ``replicate`` the first sample. T is a multiple of the stride.
     """
@@ -53,9 +56,16 @@ class CausalConv1d(nn.Module):
         super().__init__()
         conv = nn.Conv1d(channels_in, channels_out, kernel, stride, bias=bias, device=device)
         self.conv = nn.ModuleDict({"conv": conv})
+        self.kernel = kernel
         self.stride = stride
         self.keep = kernel - stride
         self.replicate = replicate
+        self.packed: PackedWeight | None = None  # of ``matrix``
+
+    @property
+    def matrix(self) -> Any:
+        """The kernels as a weight [C', kernel * C]."""
+        return self.packed or self.inner.weight.transpose(1, 2).flatten(1)
 
     @property
     def inner(self) -> nn.Conv1d:
@@ -65,49 +75,59 @@ class CausalConv1d(nn.Module):
     def initial_state(self, batch: int) -> ConvState:
         """Return the state of ``batch`` streams that have not begun."""
         weight = self.inner.weight
-        tail = weight.new_zeros(batch, weight.shape[1], self.keep)
+        tail = weight.new_zeros(batch, self.keep, weight.shape[1])
         return ConvState(tail, weight.new_zeros(batch, dtype=torch.bool))
 
     def forward(self, x: Tensor, state: ConvState, active: Tensor | None = None) -> Tensor:
-        """Convolve one chunk [B, C, T] and bring the state forward."""
-        conv = self.inner
-        if self.keep == 0:
-            return F.conv1d(x, conv.weight, conv.bias, self.stride)
-        past = state.tail
-        if self.replicate:
-            past = torch.where(state.started.view(-1, 1, 1), past, x[..., :1])
-            advance(state.started, torch.ones_like(state.started), active)
-        x = torch.cat([past, x], dim=-1)
-        advance(state.tail, x[..., x.shape[-1] - self.keep :], active)
-        return F.conv1d(x, conv.weight, conv.bias, self.stride)
+        """Convolve one chunk [B, T, C] and bring the state forward."""
+        if self.keep:
+            past = state.tail
+            if self.replicate:
+                past = torch.where(state.started.view(-1, 1, 1), past, x[:, :1])
+                advance(state.started, torch.ones_like(state.started), active)
+            x = torch.cat([past, x], dim=1)
+            advance(state.tail, x[:, x.shape[1] - self.keep :], active)
+        return self.over(x)
+
+    def over(self, x: Tensor) -> Tensor:
+        """Convolve x [B, T + kernel - stride, C], which brings its own past."""
+        if self.kernel > 1:
+            x = x.unfold(1, self.kernel, self.stride).transpose(2, 3).flatten(2)
+        return F.linear(x, self.matrix, self.inner.bias)
 
 
 class CausalConvTranspose1d(nn.Module):
-    """Transposed convolution [B, C, T] -> [B, C', T * stride] by overlap-add.
+    """Transposed convolution [B, T, C] -> [B, T * stride, C'] with a kernel of two strides.
 
-    The bias belongs to every output sample once, so it is left out of what is carried over.
+    An input sample reaches its own ``stride`` outputs and the next ones, so overlap-add is one
+    addition. ``depthwise`` keeps the channels apart.
     """
 
     def __init__(
         self,
         channels_in: int,
         channels_out: int,
-        kernel: int,
         stride: int,
         *,
-        groups: int = 1,
+        depthwise: bool = False,
         bias: bool = True,
         device: torch.device | str | None = None,
     ):
         super().__init__()
+        groups = channels_in if depthwise else 1
         conv = nn.ConvTranspose1d(
-            channels_in, channels_out, kernel, stride, groups=groups, bias=bias, device=device
+            channels_in, channels_out, 2 * stride, stride, groups=groups, bias=bias, device=device
         )
         self.convtr = nn.ModuleDict({"convtr": conv})
         self.channels_out = channels_out
         self.stride = stride
-        self.groups = groups
-        self.keep = kernel - stride
+        self.depthwise = depthwise
+        self.packed: PackedWeight | None = None  # of ``matrix``
+
+    @property
+    def matrix(self) -> Any:
+        """The kernels as a weight [2 * stride * C', C]."""
+        return self.packed or self.inner.weight.permute(2, 1, 0).flatten(0, 1)
 
     @property
     def inner(self) -> nn.ConvTranspose1d:
@@ -117,31 +137,31 @@ class CausalConvTranspose1d(nn.Module):
     def initial_state(self, batch: int) -> TransposedConvState:
         """Return the state of ``batch`` streams that have not begun."""
         weight = self.inner.weight
-        return TransposedConvState(weight.new_zeros(batch, self.channels_out, self.keep))
+        return TransposedConvState(weight.new_zeros(batch, self.stride, self.channels_out))
 
     def forward(
         self, x: Tensor, state: TransposedConvState, active: Tensor | None = None
     ) -> Tensor:
-        """Convolve one chunk [B, C, T] and bring the state forward."""
+        """Convolve one chunk [B, T, C] and bring the state forward."""
         conv = self.inner
-        ready = x.shape[-1] * self.stride
-        if self.groups == 1 and self.keep == self.stride and x.shape[-1] <= FEW:
-            y = self._matmul(x, state.partial)
+        if self.depthwise:
+            y = x[:, :, None] * conv.weight[:, 0].t()
         else:
-            y = F.conv_transpose1d(x, conv.weight, None, self.stride, groups=self.groups)
-            y[..., : self.keep] += state.partial
-        advance(state.partial, y[..., ready:], active)
-        y = y[..., :ready]
-        return y if conv.bias is None else y + conv.bias.view(1, -1, 1)
+            y = F.linear(x, self.matrix)
+        y = y.view(*x.shape[:2], 2, self.stride, self.channels_out)
+        own, later = y[:, :, 0], y[:, :, 1]
+        # The bias belongs to every output once, so it is left out of what is carried over.
+        out = own.clone() if conv.bias is None else own + conv.bias
+        out[:, 0] += state.partial
+        out[:, 1:] += later[:, :-1]
+        advance(state.partial, later[:, -1], active)
+        return out.flatten(1, 2)
 
-    def _matmul(self, x: Tensor, partial: Tensor) -> Tensor:
-        """Return the sum with ``partial`` [B, C', (T + 1) * stride] for a kernel of two strides.
 
-        Then an input sample reaches its own block of outputs and the next, so overlap-add is one
-        addition. For few samples this takes CPUs a tenth of the general way's time.
-        """
-        blocks = x.transpose(1, 2) @ self.inner.weight.flatten(1)  # [B, T, C' * 2 * stride]
-        blocks = blocks.unflatten(-1, (self.channels_out, 2, self.stride)).permute(3, 0, 2, 1, 4)
-        own, next_ = blocks  # each [B, C', T, stride]
-        carried = torch.cat([partial[:, :, None], next_], dim=2)
-        return (carried + F.pad(own, (0, 0, 0, 1))).flatten(2)
+def lay_kernels_by_sample(model: nn.Module) -> None:
+    """Store kernels as the products read them; values and shapes stay."""
+    for module in model.modules():
+        for kind, order in ((nn.Conv1d, (0, 2, 1)), (nn.ConvTranspose1d, (2, 1, 0))):
+            if isinstance(module, kind):  # each order is its own inverse
+                weight = module.weight
+                weight.data = weight.data.permute(order).contiguous().permute(order)

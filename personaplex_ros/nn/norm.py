@@ -28,6 +28,6 @@ class LayerScale(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(dim, device=device))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale the last dimension of x."""
-        return x * self.scale
+    def forward(self, x: Tensor, branch: Tensor) -> Tensor:
+        """Add the scaled branch to x, both [..., D]."""
+        return torch.addcmul(x, branch, self.scale)

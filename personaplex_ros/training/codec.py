@@ -93,7 +93,7 @@ class CodecTrainer(Trainer):
         quantizer = codec.quantizer
         semantic, commit_a = straight_through(quantizer.rvq_first, latent, keep, settings.decay)
         acoustic, commit_b = straight_through(quantizer.rvq_rest, latent, keep, settings.decay)
-        made = sound(codec, (semantic + acoustic).transpose(1, 2))
+        made = sound(codec, semantic + acoustic)
         logits = self.phone_head(semantic).unflatten(-1, (2, -1))
         return self.likeness(made, clean) | {
             "commitment": settings.commitment * (commit_a + commit_b),
@@ -116,7 +116,7 @@ class DecoderTrainer(Trainer):
         """Return the weighted losses of crops, ``heard`` and ``clean`` float32 [B, n]."""
         quantizer = self.codec.quantizer
         with torch.no_grad():
-            latent = frame_latents(self.codec, batch["heard"]).transpose(1, 2)
+            latent = frame_latents(self.codec, batch["heard"])
             quantised = quantizer.decode(quantizer.encode(latent, self.codec.config.codebooks))
         return self.likeness(sound(self.codec, quantised), batch["clean"])
 
@@ -143,23 +143,19 @@ class Likeness(nn.Module):
 
 
 def sound(codec: Mimi, latent: Tensor) -> Tensor:
-    """Decode quantised latents [B, D, F] from a stream's start: float32 [B, n]."""
+    """Decode quantised latents [B, F, D] from a stream's start: float32 [B, n]."""
     state = codec.decoder_state(latent.shape[0])
     x = codec.decoder_transformer(codec.up(latent, state.upsample), state.transformer)
-    return codec.decoder(x, state.seanet)[:, 0]
+    return codec.decoder(x, state.seanet)[..., 0]
 
 
 def frame_latents(codec: Mimi, wave: Tensor) -> Tensor:
     """Encode waveforms float32 [B, n] from a stream's start, without quantising: [B, F, D]."""
     state = codec.encoder_state(wave.shape[0])
-    x = codec.encoder_transformer(codec.encoder(wave[:, None], state.seanet), state.transformer)
+    x = codec.encoder_transformer(codec.encoder(wave[..., None], state.seanet), state.transformer)
     # As codec.down does, whose flag of having started is changed in place.
-    x = F.conv1d(
-        F.pad(x, (codec.down.keep, 0), mode="replicate"),
-        codec.down.inner.weight,
-        stride=codec.down.stride,
-    )
-    return x.transpose(1, 2)
+    past = x[:, :1].expand(-1, codec.down.keep, -1)
+    return codec.down.over(torch.cat([past, x], dim=1))
 
 
 def straight_through(

@@ -18,7 +18,7 @@ from personaplex_ros.lm import LanguageModel
 from personaplex_ros.lm.depth import DepthLayer
 from personaplex_ros.lm.model import lookup
 from personaplex_ros.lm.temporal import ring_spec
-from personaplex_ros.nn.attention import rope_frequencies, rotate
+from personaplex_ros.nn.attention import rotate, rotation
 
 
 def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> list[Tensor]:
@@ -27,18 +27,15 @@ def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> list[T
     ``model.out_norm`` of the last is what the heads see. ``positions`` int64 [B, T] are what the
     rotary embedding sees; they increase within a row and stay within the context.
     """
-    frequencies = rope_frequencies(ring_spec(model.config), positions.device)
-    angle = positions[:, None, :, None].float() * frequencies
-    cos, sin = angle.cos(), angle.sin()
+    turn = rotation(positions, ring_spec(model.config))
     x = model.embed(columns)
     handed_on = []
     for layer in model.transformer.layers:
         attention = layer.self_attn
         qkv = F.linear(layer.norm1(x), attention.in_proj_weight)
-        q, k, v = qkv.unflatten(-1, (3, attention.heads, -1)).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(
-            rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True
-        )
+        qkv = qkv.unflatten(-1, (3, attention.heads, -1)).permute(2, 0, 3, 1, 4)
+        (q, k), v = rotate(qkv[:2], turn), qkv[2]
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + attention.out_proj(y.transpose(1, 2).flatten(2))
         x = x + layer.gating(layer.norm2(x))
         handed_on.append(x)
