@@ -120,8 +120,10 @@ def moshi_lm(lm: LanguageModel, context: int) -> nn.Module:
         "depformer_dim_feedforward": 3 * c.depth_hidden // 2,
         "depformer_num_heads": c.depth_heads, "depformer_num_layers": c.depth_layers,
     }  # fmt: skip
-    theirs = loaders.get_moshi_lm(None, loaders._lm_kwargs | sizes, "cpu", torch.float32)
-    theirs.load_state_dict(lm.state_dict())
+    theirs = loaders.get_moshi_lm(
+        None, loaders._lm_kwargs | sizes, "meta", lm.text_emb.weight.dtype
+    )
+    theirs.load_state_dict(lm.state_dict(), assign=True)
     return theirs.eval()
 
 

@@ -40,6 +40,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("float32", "bfloat16", "float16"),
         help="of the language model (default: bfloat16 on CUDA, float32 on a CPU)",
     )
+    group.add_argument(
+        "--weights",
+        choices=("float16", "int8"),
+        help="how a CPU stores the language model's weights (default: float16 for a small model "
+        "that is stored so, else dtype)",
+    )
     group = parser.add_argument_group("persona")
     group.add_argument(
         "--persona",
@@ -73,7 +79,13 @@ def load_engine(arguments: argparse.Namespace) -> Engine:
         tokenizer=arguments.tokenizer,
     )
     folders = [Path(arguments.voice_prompt_dir)] if arguments.voice_prompt_dir else []
-    return Engine.load(files, device=arguments.device, dtype=arguments.dtype, voice_folders=folders)
+    return Engine.load(
+        files,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        weights=arguments.weights,
+        voice_folders=folders,
+    )
 
 
 def chosen_persona(arguments: argparse.Namespace) -> Persona:

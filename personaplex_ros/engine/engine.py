@@ -94,7 +94,7 @@ class Engine:
 
         ``device`` is a torch device or ``auto`` (CUDA where there is one). ``dtype`` is the
         language model's; None means bfloat16 on CUDA and float32 on a CPU. ``weights`` is how a CPU
-        stores those of its linear layers: "float16" or "int8" with sums in float32; None means
+        stores those of its linear layers: "float16" or "int8", with dtype float32; None means
         float16 for a small model that is stored so, else ``dtype``. Voices are looked for
         in ``voice_folders`` before the checkpoint's folder. ``threads`` is how many a CPU uses,
         for the whole process; None means one for a model so small that sharing its work out takes
@@ -105,17 +105,18 @@ class Engine:
         place = choose_device(device)
         if dtype is None:
             dtype = "bfloat16" if place.type == "cuda" else "float32"
+        if weights is not None:
+            check_packable(weights, place, dtype)
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}; it must be one of {', '.join(DTYPES)}")
         files = checkpoint
         if not isinstance(files, CheckpointFiles):
             files = CheckpointFiles.find(files)
         small = files.model.stat().st_size < SMALL_BYTES
-        if weights is not None:
-            check_packable(weights, place)
         if place.type == "cpu":
             torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
-            if weights is None and small and available() and stored_in_half(files.model):
+            plain = weights is None and dtype == "float32"
+            if plain and small and available() and stored_in_half(files.model):
                 weights = "float16"
         codec = load_codec(files.mimi, files.mimi_config, place)
         if weights is None:

@@ -50,8 +50,8 @@ def pack(model: nn.Module, weights: str) -> None:
     model.float()
 
 
-def check_packable(weights: str, place: torch.device) -> None:
-    """Raise ValueError where weights cannot be stored so on a device."""
+def check_packable(weights: str, place: torch.device, dtype: str) -> None:
+    """Raise ValueError where weights cannot be stored so on a device, or used with a dtype."""
     kinds = [kind for kind in KINDS if kind != "float32"]
     if weights not in kinds:
         raise ValueError(f"weights is {weights!r}; it must be one of {', '.join(kinds)}")
@@ -60,6 +60,8 @@ def check_packable(weights: str, place: torch.device) -> None:
             f"weights can be stored in {weights} on x86 CPUs with FBGEMM only, not on {place} "
             "here; leave weights out"
         )
+    if dtype != "float32":
+        raise ValueError(f"weights {weights} go with dtype float32, not {dtype}; leave dtype out")
 
 
 def _replace(owner: nn.Module, name: str, weight: PackedWeight | PackedBlocks) -> None:

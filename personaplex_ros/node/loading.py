@@ -16,6 +16,7 @@ def load_engine(parameters: Parameters) -> Engine:
         parameters.checkpoint,
         device=parameters.device,
         dtype=None if parameters.dtype == "auto" else parameters.dtype,
+        weights=None if parameters.weights == "auto" else parameters.weights,
     )
 
 

@@ -51,6 +51,13 @@ class Parameters:
         When.UNCONFIGURED,
         choices=("auto", "float32", "bfloat16", "float16"),
     )
+    weights: str = _parameter(
+        "auto",
+        "How a CPU stores the language model's weights: fewer bytes, faster steps; auto takes "
+        "float16 for a small model that is stored so.",
+        When.UNCONFIGURED,
+        choices=("auto", "float16", "int8"),
+    )
     persona: str = _parameter(
         "receptionist",
         "Persona: name of a file in config/personas, or the path of such a file.",
