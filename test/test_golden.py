@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from reference import GREEDY, REFERENCE, frames_of, golden, needs_reference
+from torch import Tensor
 
 from personaplex_ros.audio.wave import read_wave
 from personaplex_ros.checkpoint import WaveVoice, load_voice
 from personaplex_ros.engine import Engine, Persona, StepResult
 from personaplex_ros.engine.prepared import encode_voice
+from personaplex_ros.lm import LMConfig
 from personaplex_ros.lm.grid import get_frame
+from personaplex_ros.persona import prompt_frames
 
 pytestmark = needs_reference
 
@@ -84,3 +88,21 @@ def test_the_voice_prompt_is_levelled_and_encoded_as_the_reference_does(
     assert isinstance(voice, WaveVoice)
     codes = encode_voice(voice, tiny_engine.codec, 8).numpy()
     np.testing.assert_array_equal(codes, golden("wav")["voice_codes"])
+
+
+def test_the_text_prompt_before_the_voice_is_noticed(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reordered(config: LMConfig, frame_rate: float, voice: Tensor, text: list[int]) -> Tensor:
+        frames = prompt_frames(config, frame_rate, voice, text)
+        return torch.cat([frames[:, voice.shape[1] :], frames[:, : voice.shape[1]]], dim=1)
+
+    expected = golden("wav")
+    wave = read_wave(REFERENCE / "audio" / "input_service.wav")
+    monkeypatch.setattr("personaplex_ros.engine.prepared.prompt_frames", reordered)
+    persona = Persona("golden", str(expected["prompt"]), str(REFERENCE / VOICES["wav"]))
+    session = tiny_engine.open(persona, GREEDY)
+    frames = frames_of(wave.samples[:, 0], tiny_engine.frame_size)[:20]
+    tokens = [session.push(frame).token for frame in frames]
+    session.close()
+    assert tokens[1:] != expected["tokens"][0, 1:20].tolist()

@@ -1,11 +1,13 @@
 """The bundled model converses, and an engine that is broken does not.
 
 A few fixed dialogues with callers, wordings and personas that it was not trained on. The bars are
-far below what docs/nano.md reports, so that only what breaks it can fall below them.
+far below what docs/nano.md reports, so that only what breaks it can fall below them. The order of
+the prompts makes no difference to this model; test_golden.py notices when it is wrong.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,16 +15,25 @@ import numpy as np
 import pytest
 import torch
 
+from personaplex_ros.checkpoint import WaveVoice
 from personaplex_ros.engine import Engine, Sampling
-from personaplex_ros.training.evaluation.converse import Job, Stage, write_voices
+from personaplex_ros.engine.prepared import encode_voice
+from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage, write_voices
 from personaplex_ros.training.evaluation.fidelity import Listener
 from personaplex_ros.training.evaluation.judge import judge
 from personaplex_ros.training.evaluation.scenarios import plan_dialogue
 from personaplex_ros.training.evaluation.turns import answers
+from personaplex_ros.training.speakers import AGENTS
+from personaplex_ros.training.speech import speak
+from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.world import World, load_world
 
 DIALOGUES = 6
-BARS = {"answer": 0.6, "takeover": 0.8, "silenced": 0.3, "goes_on": 0.6, "understood": 0.85}
+BARS = {
+    "answer": 0.6, "takeover": 0.8, "silenced": 0.3, "goes_on": 0.6, "understood": 0.85,
+    "own_codes": 0.15,
+}  # fmt: skip
+LOUD = 0.02  # peak of a frame in which it speaks
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +48,38 @@ def measure(engine: Engine, world: World, folder: Path) -> dict[str, float]:
     jobs = (Job(n, plan, "wave", str(voices[plan.voice])) for n, plan in enumerate(plans))
     values, listener = defaultdict(list), Listener(world, seed=1)
     words = misheard = 0
+    own: list[bool] = []
     for dialogue in Stage(engine, world, DIALOGUES, Sampling(), seed=1).run(jobs):
         for verdict in judge(dialogue, world):
             values[verdict.measure].append(verdict.value)
+        own += codes_are_its_own(dialogue, engine)
         for answer in answers(dialogue):
             heard = listener.compare(answer, dialogue.plan.voice)
             words, misheard = words + heard.words, misheard + heard.robot
     shares = {name: float(np.mean(some)) for name, some in values.items()}
-    return shares | {"understood": 1 - misheard / words if words else 0.0}
+    return shares | {
+        "understood": 1 - misheard / words if words else 0.0,
+        "own_codes": float(np.mean(own)) if own else 0.0,
+    }
+
+
+def codes_are_its_own(dialogue: Dialogue, engine: Engine) -> list[bool]:
+    """Tell for each frame of speech whether its first two codes go together in the robot's voice.
+
+    That is, whether the synthesiser's speech of the same answers, in the same voice and encoded by
+    the same codec, has them in one frame.
+    """
+    together: set[tuple[int, ...]] = set()
+    for text in {answer.text for answer in answers(dialogue)}:
+        speech = at_level(speak(text, AGENTS[dialogue.plan.voice]).samples)
+        # It begins with a frame, as the robot's sentences do, and after silence.
+        silence = np.zeros(12 * engine.frame_size, np.float32)
+        voice = WaveVoice(np.concatenate([silence, speech]))
+        codes = encode_voice(voice, engine.codec, engine.lm.config.codebooks)
+        together.update(map(tuple, codes[:2].T.tolist()))
+    frames = dialogue.robot.reshape(-1, engine.frame_size)[1:]
+    loud = np.abs(frames).max(axis=1) > LOUD
+    return [tuple(pair) in together for pair in dialogue.codes[:2].T[loud].tolist()]
 
 
 def reached(shares: dict[str, float]) -> set[str]:
@@ -68,3 +103,20 @@ def user_and_agent_swapped() -> Engine:
 def test_an_engine_that_swaps_user_and_agent_is_noticed(world: World, tmp_path: Path) -> None:
     shares = measure(user_and_agent_swapped(), world, tmp_path)
     assert reached(shares) == set(), shares
+
+
+def with_acoustic_delay(frames: int) -> Engine:
+    engine = Engine.load("nano", slots=DIALOGUES)
+    config = engine.lm.config
+    delays = tuple(frames if delay else 0 for delay in config.delays)
+    engine.lm.config = dataclasses.replace(config, delays=delays)
+    return Engine(engine.lm, engine.codec, engine.tokenizer, engine.voice_folders, DIALOGUES)
+
+
+@pytest.mark.parametrize("frames", [0, 2])
+def test_an_engine_whose_delay_is_off_by_one_is_noticed(
+    world: World, tmp_path: Path, frames: int
+) -> None:
+    assert set(Engine.load("nano").lm.config.delays) == {0, 1}
+    shares = measure(with_acoustic_delay(frames), world, tmp_path)
+    assert "own_codes" not in reached(shares), shares

@@ -41,6 +41,7 @@ from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.world import World, fill, load_world, plain
 
 FRAME, FRAME_S = 1920, 0.08
+NO_CODES = np.zeros((8, 0), np.int64)  # these measures do not look at them
 
 
 def sound_at(*times: tuple[float, float], seconds: float = 6.0) -> NDArray[np.bool_]:
@@ -197,7 +198,7 @@ class ScriptedRobot:
         robot = track[: count * FRAME]
         pieces = tuple(sorted(words))
         sound = sounding(robot, RATE)
-        return Dialogue(seed, plan, "pt", tuple(caller.said), caller.unsaid, robot, sound,
+        return Dialogue(seed, plan, "pt", tuple(caller.said), caller.unsaid, robot, NO_CODES, sound,
                         pieces)  # fmt: skip
 
     def _say(
@@ -277,7 +278,8 @@ def test_listening_to_a_story_is_judged_by_what_is_said_meanwhile_and_afterwards
     story = Said(plan.utterances[0], 1.0)
     robot = np.zeros(round((story.end_s + 4) * RATE), np.float32)
     pieces = ((story.start_s + 3, during), (story.end_s + 0.5, after))
-    dialogue = Dialogue(3, plan, "pt", (story,), 0, robot, sounding(robot, RATE), pieces)
+    sound = sounding(robot, RATE)
+    dialogue = Dialogue(3, plan, "pt", (story,), 0, robot, NO_CODES, sound, pieces)
     values = {verdict.measure: verdict.value for verdict in judge_story(dialogue, world)}
     assert tuple(values.values()) == expected and set(values) == {
         "murmurs", "listens", "story_answer",

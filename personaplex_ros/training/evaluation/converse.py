@@ -29,7 +29,8 @@ class Dialogue:
     """A conversation that was held.
 
     ``robot`` float32 [n] at 24 kHz is placed when it is heard: what a frame of the microphone is
-    answered with is heard from that frame's end on. ``pieces`` are (heard at, text).
+    answered with is heard from that frame's end on. ``codes`` int64 [codebooks, F] are the frames
+    of ``robot`` after the first, which is silent. ``pieces`` are (heard at, text).
     """
 
     number: int
@@ -38,6 +39,7 @@ class Dialogue:
     said: tuple[Said, ...]
     unsaid: int  # utterances for which there was no occasion, or no time
     robot: NDArray[np.float32]
+    codes: NDArray[np.int64]
     sound: Sound
     pieces: tuple[tuple[float, str], ...]
 
@@ -81,7 +83,8 @@ class _Talk:
         pieces = [((i + 1) * size / RATE, r.piece) for i, r in enumerate(self.results) if r.piece]
         return Dialogue(
             self.job.number, self.job.plan, self.job.voice_prompt, tuple(self.caller.said),
-            self.caller.unsaid, robot, sounding(robot, RATE), tuple(pieces),
+            self.caller.unsaid, robot, np.stack([r.codes for r in self.results], axis=1),
+            sounding(robot, RATE), tuple(pieces),
         )  # fmt: skip
 
 
