@@ -33,6 +33,7 @@ from personaplex_ros.lm import model
 from personaplex_ros.lm.grid import get_column, put_column
 from personaplex_ros.resources import share_directory
 
+Compared = tuple[float, float, bool, float]  # text KL, audio KL, same text, share of same codes
 KINDS = ("float32", "float16", "int8")
 PERSONA = Persona("x", "You enjoy having a good conversation.")
 
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    found: dict[str, list[tuple[float, float, bool, float]]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[Compared]] = {kind: [] for kind in KINDS}
     with tqdm(total=len(KINDS) * arguments.seeds * arguments.frames, unit="frame") as bar:
         for kind in KINDS:
             for seed in range(arguments.seeds):
@@ -62,10 +63,8 @@ def main() -> None:
         write_whole(arguments.json, lambda place: place.write_text(json.dumps(rows, indent=1)))
 
 
-def compared(
-    checkpoint: str, kind: str, seed: int, frames: int
-) -> Iterator[tuple[float, float, bool, float]]:
-    """Yield of every frame: text KL, mean audio KL, same text token?, share of same codes."""
+def compared(checkpoint: str, kind: str, seed: int, frames: int) -> Iterator[Compared]:
+    """Yield what is found of every frame; the audio's are means over the codebooks."""
     sure, light = engine_with(checkpoint, "float32"), engine_with(checkpoint, kind)
     sessions = [engine.open(PERSONA, seed=seed) for engine in (sure, light)]
     samples = read_wave(share_directory() / "config" / "demo" / "caller.wav").samples[:, 0]

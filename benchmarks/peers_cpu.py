@@ -3,13 +3,14 @@
 usage: python benchmarks/peers_cpu.py [--threads 1 2] [--only codec|language] [--json FILE]
 
 Random weights, the same for all; every frame goes through one after the other in turn, in one
-process for each number of threads. The codec has its full size; the language model has 1.5 billion
+process for each number of threads and each model. The codec has its full size; the language model has 1.5 billion
 parameters. Needs requirements-test.txt and 16 GB of memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -56,20 +57,16 @@ def main() -> int:
     if arguments.worker:
         torch.set_num_threads(arguments.threads[0])
         torch.set_flush_denormal(True)
-        rows = []
         with torch.inference_mode():
-            if arguments.only != "language":
-                rows += codec_rows()
-            if arguments.only != "codec":
-                rows += language_rows()
+            rows = {"codec": codec_rows, "language": language_rows}[arguments.only]()
         print(json.dumps(rows))
         return 0
     rows = []
-    for threads in arguments.threads:
+    parts = [arguments.only] if arguments.only else ["codec", "language"]
+    for threads, part in itertools.product(arguments.threads, parts):
         # Rust's threads, like OpenMP's, are fixed when a process begins.
         environment = os.environ | {"RAYON_NUM_THREADS": str(threads), "NO_TORCH_COMPILE": "1"}
-        command = [sys.executable, __file__, "--worker", "--threads", str(threads)]
-        command += ["--only", arguments.only] if arguments.only else []
+        command = [sys.executable, __file__, "--worker", "--threads", str(threads), "--only", part]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
         results = json.loads(done.stdout.splitlines()[-1])
         rows += [{"threads": threads, **result} for result in results]
