@@ -3,8 +3,8 @@
 usage: python benchmarks/peers_cpu.py [--threads 1 2] [--only codec|language] [--json FILE]
 
 Random weights, the same for all; every frame goes through one after the other in turn, in one
-process for each number of threads and each model. The codec has its full size; the language model has 1.5 billion
-parameters. Needs requirements-test.txt and 16 GB of memory.
+process for each number of threads and each model. The codec has its full size; the language model
+has 1.5 billion parameters. Needs requirements-test.txt and 16 GB of memory.
 """
 
 from __future__ import annotations
