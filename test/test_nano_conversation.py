@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from personaplex_ros.checkpoint import WaveVoice
 from personaplex_ros.engine import Engine, Sampling
-from personaplex_ros.engine.prepared import encode_voice
+from personaplex_ros.training.corpus import sentence_codes
 from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage, write_voices
 from personaplex_ros.training.evaluation.fidelity import Listener
 from personaplex_ros.training.evaluation.judge import judge
@@ -72,11 +71,7 @@ def codes_are_its_own(dialogue: Dialogue, engine: Engine) -> list[bool]:
     together: set[tuple[int, ...]] = set()
     for text in {answer.text for answer in answers(dialogue)}:
         speech = at_level(speak(text, AGENTS[dialogue.plan.voice]).samples)
-        # It begins with a frame, as the robot's sentences do, and after silence.
-        silence = np.zeros(12 * engine.frame_size, np.float32)
-        voice = WaveVoice(np.concatenate([silence, speech]))
-        codes = encode_voice(voice, engine.codec, engine.lm.config.codebooks)
-        together.update(map(tuple, codes[:2].T.tolist()))
+        together.update(map(tuple, sentence_codes(engine.codec, speech)[:2].T.tolist()))
     frames = dialogue.robot.reshape(-1, engine.frame_size)[1:]
     loud = np.abs(frames).max(axis=1) > LOUD
     return [tuple(pair) in together for pair in dialogue.codes[:2].T[loud].tolist()]

@@ -48,7 +48,8 @@ class RingView:
     """Where the T positions of one step stand in the ring; made once, used by every layer."""
 
     turn: Tensor  # complex64 [B, 1, T, head_dim / 2], the rotation of each position
-    index: Tensor  # int64, where the new keys are written: [T] when alike in all rows, else [B, T]
+    rows: Tensor | None  # int64 [B, 1]; None when all rows write to the same places
+    index: Tensor  # int64 [B, T], or [T] without rows: where the new keys are written
     one_block: bool  # written before they attend; several blocks attend first
     filled: int  # ring entries that are read
     mask: Tensor | None  # bool [B or 1, 1, T, keys], what each query may see; None: everything
@@ -65,8 +66,11 @@ class RingView:
         index = positions % spec.window
         one_block = length == spec.block
         filled = min(longest + length * one_block, spec.window)
+        rows = None
         if even:
             index = index[0]
+        else:
+            rows = torch.arange(len(index), device=index.device).view(-1, 1)
         if not (even and one_block):
             mask = _visible(positions, spec, filled, one_block)
         elif length > 1:  # the newest entries are hidden from the queries before them
@@ -75,7 +79,7 @@ class RingView:
             mask = seen.index_copy(1, index, causal)[None, None]
         else:
             mask = None
-        return RingView(rotation(positions, spec), index, one_block, filled, mask)
+        return RingView(rotation(positions, spec), rows, index, one_block, filled, mask)
 
 
 def _visible(positions: Tensor, spec: RingSpec, filled: int, one_block: bool) -> Tensor:
@@ -156,10 +160,9 @@ def write(cache: RingCache, keys: Tensor, values: Tensor, view: RingView) -> Non
     """Enter the keys and values [B, heads, T, head_dim] of a step; of many, only the last stay."""
     newest = slice(-cache.keys.shape[2], None)
     index, keys, values = view.index[..., newest], keys[:, :, newest], values[:, :, newest]
-    if index.dim() == 1:
+    if view.rows is None:
         cache.keys.index_copy_(2, index, keys)
         cache.values.index_copy_(2, index, values)
     else:
-        rows = torch.arange(len(index), device=index.device).view(-1, 1)
-        cache.keys[rows, :, index] = keys.transpose(1, 2)
-        cache.values[rows, :, index] = values.transpose(1, 2)
+        cache.keys[view.rows, :, index] = keys.transpose(1, 2)
+        cache.values[view.rows, :, index] = values.transpose(1, 2)

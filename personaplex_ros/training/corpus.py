@@ -240,7 +240,7 @@ def _build(job: tuple[Path, Path, Make]) -> Path:
 def _sentences(voice: str, world: World, codec: Mimi) -> Iterator[Piece]:
     for text, speech in sharing_beginnings(world.answers(), AGENTS[voice]).items():
         words = [(word.text, word.start_s, word.end_s) for word in speech.words]
-        yield _sentence_codes(codec, speech.samples), (text, words)
+        yield sentence_codes(codec, speech.samples), (text, words)
 
 
 def _prompts(voice: str, count: int, world: World, codec: Mimi) -> Iterator[Piece]:
@@ -292,7 +292,7 @@ def _joined(begin: Speech, end: Speech, words: int) -> Speech:
     return Speech(np.concatenate([before, after]), (*begin.words[:words], *later), ())
 
 
-def _sentence_codes(codec: Mimi, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+def sentence_codes(codec: Mimi, samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """Encode what begins with a frame, after silence: int16 [codebooks, F]."""
     size = codec.config.frame_size
     frames = LEAD_FRAMES + -(-len(samples) // size) + TAIL_FRAMES
