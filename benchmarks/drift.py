@@ -92,7 +92,7 @@ def logits_of(engine: Engine, session: Session, frame: np.ndarray) -> tuple[list
     """Take a step; return the logits of text and codes, and the column that was chosen."""
     with recorded_logits() as logits:
         session.push(frame)
-    state = engine._state
+    state = engine.states.lm
     return logits, get_column(state.grid, engine.lm.grid_shape(), state.position)
 
 
@@ -113,7 +113,7 @@ def recorded_logits() -> Iterator[list[Tensor]]:
 
 def force(engine: Engine, column: Tensor) -> None:
     """Let the next step choose this column's tokens, int64 [1, rows]."""
-    state, agent = engine._state, 1 + engine.lm.config.codebooks
+    state, agent = engine.states.lm, 1 + engine.lm.config.codebooks
     shape = engine.lm.grid_shape()
     put_column(state.grid, shape, state.position + 1, column[:, :agent], None)
 

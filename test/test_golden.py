@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def conversation(request: pytest.FixtureRequest, tiny_engine: Engine) -> Convers
     for frame in frames_of(wave.samples[:, 0], tiny_engine.frame_size):
         results.append(session.push(frame))
         # The agent's frame is the one before the newest; the user's beside it was fed with it.
-        state = tiny_engine._state
+        state = tiny_engine.states.lm
         tokens.append(get_frame(state.grid, shape, rows, state.position - 1)[0].numpy())
     session.close()
     return Conversation(expected, results, np.stack(tokens, axis=1))
@@ -91,7 +92,7 @@ def test_the_voice_prompt_is_levelled_and_encoded_as_the_reference_does(
 
 
 def test_the_text_prompt_before_the_voice_is_noticed(
-    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def reordered(config: LMConfig, frame_rate: float, voice: Tensor, text: list[int]) -> Tensor:
         frames = prompt_frames(config, frame_rate, voice, text)
@@ -101,8 +102,8 @@ def test_the_text_prompt_before_the_voice_is_noticed(
     wave = read_wave(REFERENCE / "audio" / "input_service.wav")
     monkeypatch.setattr("personaplex_ros.engine.prepared.prompt_frames", reordered)
     persona = Persona("golden", str(expected["prompt"]), str(REFERENCE / VOICES["wav"]))
-    session = tiny_engine.open(persona, GREEDY)
-    frames = frames_of(wave.samples[:, 0], tiny_engine.frame_size)[:20]
+    engine = Engine.load(tiny_checkpoint, device="cpu")
+    session = engine.open(persona, GREEDY)
+    frames = frames_of(wave.samples[:, 0], engine.frame_size)[:20]
     tokens = [session.push(frame).token for frame in frames]
-    session.close()
     assert tokens[1:] != expected["tokens"][0, 1:20].tolist()

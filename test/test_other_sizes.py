@@ -85,7 +85,7 @@ def test_the_user_is_heard_by_the_codec_of_the_checkpoint(folder: Path) -> None:
         for frame in frames:
             expected = theirs.encode(torch.from_numpy(frame)[None, None])
             session.push(frame)
-            state = engine._state
+            state = engine.states.lm
             grid = get_frame(state.grid, engine.lm.grid_shape(), 9, state.position)
             assert torch.equal(grid[:, 5:], expected[..., 0])
 

@@ -124,7 +124,7 @@ def test_nano_says_the_same_with_weights_packed_as_they_are_stored(
     engine = Engine.load("nano", device="cpu")
     assert not isinstance(engine.lm.text_linear.weight, Tensor)
     said = converse(engine.open(Persona("x", "Be kind."), GREEDY), talk(engine, 2.0))
-    monkeypatch.setattr("personaplex_ros.engine.engine.available", lambda: False)
+    monkeypatch.setattr("personaplex_ros.engine.loading.available", lambda: False)
     plain = Engine.load("nano", device="cpu")
     assert isinstance(plain.lm.text_linear.weight, Tensor)
     assert said == converse(plain.open(Persona("x", "Be kind."), GREEDY), talk(plain, 2.0))
@@ -133,7 +133,7 @@ def test_nano_says_the_same_with_weights_packed_as_they_are_stored(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weights": "int4"}, "weights is 'int4'; it must be one of float16, int8"),
+        ({"weights": "int4"}, "weights is 'int4'; on a CPU it must be one of float16, int8"),
         ({"weights": "int8", "dtype": "bfloat16"}, "int8 go with dtype float32, not bfloat16"),
     ],
 )

@@ -90,12 +90,13 @@ def conversation_state(engine: Engine, session: Session) -> list[torch.Tensor]:
 
     The cells of the user's next frame are left out; they are written before they are read.
     """
-    state, row = engine._state, session.slot
+    states, row = engine.states, session.slot
+    state = states.lm
     columns = [
         get_column(state.grid, engine.lm.grid_shape(), state.position - back) for back in (0, 1)
     ]
-    codec = (engine._hearing.seanet, engine._hearing.downsample, engine._speaking.seanet)
-    kept = [*columns, state.position, engine._speaking.upsample.partial, *leaves(codec)]
+    codec = (states.hearing.seanet, states.hearing.downsample, states.speaking.seanet)
+    kept = [*columns, state.position, states.speaking.upsample.partial, *leaves(codec)]
     return [leaf[row].clone() for leaf in kept]
 
 

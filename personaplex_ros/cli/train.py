@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from personaplex_ros.engine.engine import choose_device
+from personaplex_ros.engine.loading import choose_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

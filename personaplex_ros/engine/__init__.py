@@ -1,8 +1,9 @@
 """One loaded model with slots for many conversations: microphone frames in, speech and text out."""
 
-from personaplex_ros.engine.engine import Engine
+from personaplex_ros.engine.engine import Engine, Startup
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.session import Session, StepResult, StepTiming
+from personaplex_ros.engine.shared import SharedEngine, SharedSession
 from personaplex_ros.lm import Sampling
 from personaplex_ros.persona import Persona, load_persona
 
@@ -12,6 +13,9 @@ __all__ = [
     "PreparedPersona",
     "Sampling",
     "Session",
+    "SharedEngine",
+    "SharedSession",
+    "Startup",
     "StepResult",
     "StepTiming",
     "load_persona",

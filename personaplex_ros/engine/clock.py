@@ -34,8 +34,15 @@ class StepClock:
         """Return the parts' seconds; waits for the last mark."""
         if self._cuda:
             self._events[-1].synchronize()
-            parts = [a.elapsed_time(b) / 1000 for a, b in pairwise(self._events)]
-        else:
-            parts = [b - a for a, b in pairwise(self._times)]
-        encode, temporal, depth, decode = parts
-        return StepTiming(encode, temporal, depth, decode, sum(parts))
+            return part_times(self._events)
+        return _timing([b - a for a, b in pairwise(self._times)])
+
+
+def part_times(marks: list[torch.cuda.Event]) -> StepTiming:
+    """Return the parts' seconds between five events that the device has passed."""
+    return _timing([a.elapsed_time(b) / 1000 for a, b in pairwise(marks)])
+
+
+def _timing(parts: list[float]) -> StepTiming:
+    encode, temporal, depth, decode = parts
+    return StepTiming(encode, temporal, depth, decode, sum(parts))

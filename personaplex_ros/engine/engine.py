@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from personaplex_ros.checkpoint import (
-    CheckpointFiles,
-    TextTokenizer,
-    find_voice,
-    load_codec,
-    load_language_model,
-    load_voice,
-    stored_in_half,
-)
-from personaplex_ros.engine.clock import StepClock
-from personaplex_ros.engine.packing import check_packable, pack
-from personaplex_ros.engine.prepared import PreparedPersona, prepare
+from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer
+from personaplex_ros.engine.captured import CapturedFrames
+from personaplex_ros.engine.frame import PlainFrames, SlotStates
+from personaplex_ros.engine.loading import choose_device, load_models
+from personaplex_ros.engine.persona_cache import PersonaCache
+from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.session import Session, StepResult
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.mimi import Mimi
-from personaplex_ros.nn.packed import available
 from personaplex_ros.persona import Persona
-
-SMALL_BYTES = 200 << 20  # language models of smaller files run on one thread of a CPU
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass
@@ -44,12 +34,22 @@ class Slot:
     seed: int
 
 
+@dataclass(frozen=True)
+class Startup:
+    """How long the engine took until its first frame, in seconds."""
+
+    load_s: float = 0.0
+    warm_up_s: float = 0.0
+
+
 class Engine:
     """Runs conversations with a model on one device.
 
     It knows no clock, no thread and no audio device: the caller pushes a frame a conversation
     and gets a frame of speech and a piece of text back. ``prepare`` may be called from another
-    thread than the one that steps; everything else belongs to one thread.
+    thread than the one that steps; everything else belongs to one thread (``SharedEngine`` is for
+    many). ``plain`` runs frames operation by operation on a GPU, too, instead of as CUDA graphs of
+    few kernels: for debugging.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class Engine:
         tokenizer: TextTokenizer,
         voice_folders: list[Path],
         slots: int = 1,
+        *,
+        plain: bool = False,
     ):
         if slots < 1:
             raise ValueError(f"slots is {slots}; an engine needs at least 1")
@@ -70,14 +72,32 @@ class Engine:
         self.frame_rate = codec.config.frame_rate  # Hz
         self.context_frames = config.context
         self.device = device
+        self.startup = Startup()
+        captured = device.type == "cuda" and not plain
+        lm.fused = lm.fused and captured
+        self._stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
+        self._personas = PersonaCache(lm, codec, tokenizer, voice_folders)
         self._slots: list[Slot | None] = [None] * slots
-        self._shape = lm.grid_shape()
-        self._state = lm.initial_state(slots)
-        self._hearing = codec.encoder_state(slots)
-        self._speaking = codec.decoder_state(slots)
-        vocabularies = (config.text_cardinality, config.cardinality)
-        self._sampler = Sampler(slots, config.codebooks, vocabularies, device)
-        self._frames = torch.zeros(slots, 1, self.frame_size, device=device)
+        self._longest_delay = lm.grid_shape().longest_delay
+        with self._on_device():
+            self.states = SlotStates(
+                lm.initial_state(slots), codec.encoder_state(slots), codec.decoder_state(slots)
+            )
+            vocabularies = (config.text_cardinality, config.cardinality)
+            published = (Sampling.text_top_k, Sampling.audio_top_k)
+            ranks = published if captured else (1, 1)  # graphs are made once, with room for these
+            room = (min(ranks[0], vocabularies[0]), min(ranks[1], vocabularies[1]))
+            self._sampler = Sampler(slots, config.codebooks, vocabularies, device, room)
+            self._frames: PlainFrames | CapturedFrames
+            parts = (lm, codec, self.states, self._sampler)
+            self.warm_frames: dict[int, float] = {}  # seconds by rows, every context full
+            if captured:
+                self._frames = CapturedFrames(*parts)
+                started = time.perf_counter()
+                self.warm_frames = self._frames.warm_up()
+                self.startup = Startup(warm_up_s=time.perf_counter() - started)
+            else:
+                self._frames = PlainFrames(*parts)
 
     @staticmethod
     def load(
@@ -89,61 +109,44 @@ class Engine:
         slots: int = 1,
         voice_folders: list[Path] | None = None,
         threads: int | None = None,
+        plain: bool = False,
     ) -> Engine:
         """Load a checkpoint folder (or the bundled one of that name) onto a device.
 
         ``device`` is a torch device or ``auto`` (CUDA where there is one). ``dtype`` is the
-        language model's; None means bfloat16 on CUDA and float32 on a CPU. ``weights`` is how a CPU
-        stores those of its linear layers: "float16" or "int8", with dtype float32; None means
-        float16 for a small model that is stored so, else ``dtype``. Voices are looked for
+        language model's; None means bfloat16 on CUDA and float32 on a CPU. ``weights`` is how
+        those of its linear layers are stored: "int8" or "float8" on a GPU, "float16" or "int8" on a
+        CPU with dtype float32; None means float16 for a small model that is stored so on a CPU,
+        else ``dtype``. Voices are looked for
         in ``voice_folders`` before the checkpoint's folder. ``threads`` is how many a CPU uses,
         for the whole process; None means one for a model so small that sharing its work out takes
-        longer than doing it, else all cores.
+        longer than doing it, else all cores. ``plain`` is for debugging, see the class.
         Raises FileNotFoundError or ValueError naming file and remedy.
         """
         _flush_denormals()
-        place = choose_device(device)
-        if dtype is None:
-            dtype = "bfloat16" if place.type == "cuda" else "float32"
-        if weights is not None:
-            check_packable(weights, place, dtype)
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype is {dtype!r}; it must be one of {', '.join(DTYPES)}")
-        files = checkpoint
-        if not isinstance(files, CheckpointFiles):
-            files = CheckpointFiles.find(files)
-        small = files.model.stat().st_size < SMALL_BYTES
-        if place.type == "cpu":
-            torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
-            plain = weights is None and dtype == "float32"
-            if plain and small and available() and stored_in_half(files.model):
-                weights = "float16"
-        codec = load_codec(files.mimi, files.mimi_config, place)
-        if weights is None:
-            lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
-        else:  # what is not packed is float32 in the end
-            stored = torch.float32 if small else None
-            lm = load_language_model(files.model, files.config, place, stored)
-            pack(lm, weights)
-        if place.type == "cpu" and not small:
-            pack(codec, "float32")
-        elif weights == "float16" and stored_in_half(files.mimi):
-            pack(codec, "float16")
-        if codec.config.codebooks < lm.config.codebooks:
-            raise ValueError(
-                f"{files.mimi} has {codec.config.codebooks} codebooks, {files.model} needs "
-                f"{lm.config.codebooks}; they do not belong together"
-            )
-        tokenizer = TextTokenizer(files.tokenizer, lm.config.text_cardinality)
-        return Engine(lm, codec, tokenizer, [*(voice_folders or []), files.directory], slots)
+        started = time.perf_counter()
+        models = load_models(checkpoint, choose_device(device), dtype, weights, threads)
+        if models.lm.text_emb.weight.is_cuda:
+            torch.cuda.synchronize(models.lm.text_emb.weight.device)
+        load_s = time.perf_counter() - started
+        folders = [*(voice_folders or []), models.folder]
+        engine = Engine(models.lm, models.codec, models.tokenizer, folders, slots, plain=plain)
+        engine.startup = Startup(load_s, engine.startup.warm_up_s)
+        return engine
 
     def prepare(self, persona: Persona) -> PreparedPersona:
-        """Take a persona's prompt through the model; the result can be started many times."""
+        """Take a persona's prompt through the model; the result can be started many times.
+
+        The last few are kept, so that a persona that comes again costs nothing.
+        """
         _flush_denormals()
-        voice = None
-        if persona.voice:
-            voice = load_voice(find_voice(persona.voice, self.voice_folders), self.sample_rate)
-        return prepare(persona, voice, self.lm, self.codec, self.tokenizer)
+        if self._stream is None:
+            return self._personas.prepare(persona)
+        beside = torch.cuda.Stream(self.device)  # of lower priority than the frames
+        with torch.cuda.stream(beside):
+            prepared = self._personas.prepare(persona)
+        beside.synchronize()
+        return prepared
 
     def open(
         self,
@@ -151,11 +154,11 @@ class Engine:
         sampling: Sampling | None = None,
         seed: int = 0,
     ) -> Session:
-        """Begin a conversation in a free slot. Raises RuntimeError when there is none."""
+        """Begin a conversation in the first free slot. Raises RuntimeError when there is none."""
         if None not in self._slots:
             raise RuntimeError(f"all {len(self._slots)} slots are taken; close a session first")
-        prepared = persona if isinstance(persona, PreparedPersona) else self.prepare(persona)
         index = self._slots.index(None)
+        prepared = persona if isinstance(persona, PreparedPersona) else self.prepare(persona)
         session = Session(self, index)
         self._slots[index] = Slot(session, prepared, sampling or Sampling(), seed)
         self._begin(index)
@@ -175,18 +178,23 @@ class Engine:
     def set_sampling(self, session: Session, sampling: Sampling) -> None:
         """Change how the session's tokens are chosen, from the next step on."""
         self._slot(session).sampling = sampling
-        self._sampler.change(session.slot, sampling)
+        with self._on_device():
+            self._sampler.change(session.slot, sampling)
 
     def position(self, session: Session) -> int:
         """Return the columns that the session has used."""
         self._slot(session)
-        return self._state.columns[session.slot]
+        return self.states.lm.columns[session.slot]
+
+    def rows_with(self, sessions: int) -> int:
+        """Return how many rows a frame has in which the first ``sessions`` slots take part."""
+        return self._frames.rows_of(sessions - 1)
 
     def close(self, session: Session) -> None:
         """Free the session's slot."""
         self._slot(session)
         self._slots[session.slot] = None
-        self._state.columns[session.slot] = 0
+        self.states.lm.columns[session.slot] = 0
 
     @torch.inference_mode()
     def step(self, frames: Mapping[Session, np.ndarray]) -> dict[Session, StepResult]:
@@ -199,43 +207,23 @@ class Engine:
             return {}
         _flush_denormals()
         for session, frame in frames.items():
-            self._check(session, frame)
-            self._frames[session.slot, 0] = torch.from_numpy(frame)
-        rows = [session.slot for session in frames]
-        columns = self._state.columns
-        even = len(set(columns)) == 1
-        active = self._mask(rows)
+            self.check(session, frame)
+        given = {session.slot: frame for session, frame in frames.items()}
+        columns = self.states.lm.columns
         # Without a prompt, the first frames fall before the delays and are never spoken.
-        speaking = self._mask([row for row in rows if columns[row] >= self._shape.longest_delay])
-        self._sampler.refill(rows)
-        clock = StepClock(self.device)
-        codebooks = self.lm.config.codebooks
-        heard = self.codec.encode(self._frames, self._hearing, codebooks, active)
-        clock.mark()
-        hidden = self.lm.temporal_step(self._state, heard[..., 0], self._shape, even)
-        clock.mark()
-        tokens = self.lm.depth_step(
-            self._state, hidden, self._shape, self._sampler.text, self._sampler.audio, active
-        )
-        for row in rows:
+        speaking = [row for row in given if columns[row] >= self._longest_delay]
+        self._sampler.refill(list(given))
+        with self._on_device():
+            spoken = self._frames.run(given, speaking)
+        for row in given:
             columns[row] += 1
-        clock.mark()
-        codes = tokens[:, 1:, None]
-        if speaking is not None:
-            codes = codes.clamp(0, self.lm.config.cardinality - 1) * speaking.view(-1, 1, 1)
-        audio = self.codec.decode(codes, self._speaking, speaking)
-        if speaking is not None:
-            audio = audio * speaking.view(-1, 1, 1)
-        host_audio, host_tokens = audio.cpu().numpy(), tokens.cpu().numpy()
-        clock.mark()
-        timing = clock.timing()
         results = {}
         for session in frames:
-            token, spoken = int(host_tokens[session.slot, 0]), host_tokens[session.slot, 1:]
+            token, codes = int(spoken.tokens[session.slot, 0]), spoken.tokens[session.slot, 1:]
             piece, silent = self._text(token)
-            speech = host_audio[session.slot, 0]
+            speech = spoken.audio[session.slot]
             results[session] = StepResult(
-                session.steps, speech, token, piece, silent, spoken, timing
+                session.steps, speech, token, piece, silent, codes, spoken.timing
             )
             session.steps += 1
         return results
@@ -244,10 +232,10 @@ class Engine:
     def _begin(self, index: int) -> None:
         slot = self._slots[index]
         assert slot is not None
-        slot.prepared.start(self._state, index)
-        self._hearing.restart(index)
-        self._speaking.restart(index)
-        self._sampler.start(index, slot.sampling, slot.seed)
+        with self._on_device():
+            slot.prepared.start(self.states.lm, index)
+            self.states.restart_codec(index)
+            self._sampler.start(index, slot.sampling, slot.seed)
         slot.session.steps = 0
 
     def _slot(self, session: Session) -> Slot:
@@ -256,7 +244,8 @@ class Engine:
             raise RuntimeError("this session is closed")
         return slot
 
-    def _check(self, session: Session, frame: np.ndarray) -> None:
+    def check(self, session: Session, frame: np.ndarray) -> None:
+        """Raise what ``step`` raises for a frame that it does not take."""
         self._slot(session)
         if frame.shape != (self.frame_size,) or frame.dtype != np.float32:
             raise ValueError(
@@ -266,12 +255,9 @@ class Engine:
         if not np.isfinite(frame).all():
             raise ValueError("a frame has samples that are not finite; replace them by 0")
 
-    def _mask(self, rows: list[int]) -> Tensor | None:
-        if len(rows) == len(self._slots):
-            return None
-        mask = torch.zeros(len(self._slots), dtype=torch.bool)
-        mask[rows] = True
-        return mask.to(self.device)
+    def _on_device(self) -> AbstractContextManager[object]:
+        """Queue what follows where the frames run."""
+        return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
 
     def _text(self, token: int) -> tuple[str, str]:
         config = self.lm.config
@@ -292,16 +278,3 @@ def _flush_denormals() -> None:
     for kind in (np.float32, np.float64):
         np.finfo(kind)  # numpy measures its denormals once, and warns where it finds none
     torch.set_flush_denormal(True)
-
-
-def choose_device(name: str) -> torch.device:
-    """Return a torch device; ``auto`` is CUDA where there is one. Raises ValueError for others."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device {name!r} is not known to torch: {error}") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r} was asked for, but torch finds no CUDA device; use cpu")
-    return device

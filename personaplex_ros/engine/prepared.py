@@ -11,6 +11,7 @@ from personaplex_ros.checkpoint import EmbeddedVoice, TextTokenizer, WaveVoice
 from personaplex_ros.lm import LanguageModel, LMState
 from personaplex_ros.lm.grid import UNSET, lay_out
 from personaplex_ros.mimi import Mimi
+from personaplex_ros.nn.state import leaves
 from personaplex_ros.persona import Persona, prompt_frames, tagged
 
 CHUNK = 125  # frames of a voice that are encoded at once; bounds the memory
@@ -25,6 +26,9 @@ class PreparedPersona:
 
     def start(self, state: LMState, row: int) -> None:
         """Copy this beginning into row ``row`` of a running state."""
+        for leaf in leaves(self.state):
+            if leaf.is_cuda:  # it was made on another stream, and must outlive the copy
+                leaf.record_stream(torch.cuda.current_stream())
         for source, target in zip(self.state.caches, state.caches, strict=True):
             room = source.keys.shape[2]
             target.keys[row, :, :room] = source.keys[0]

@@ -23,6 +23,7 @@ from personaplex_ros.lm.sampling import Draw, choose
 from personaplex_ros.lm.temporal import TemporalTransformer, ring_spec
 from personaplex_ros.nn.attention import RingCache, RingView
 from personaplex_ros.nn.norm import RMSNorm
+from personaplex_ros.nn.state import first_rows
 from personaplex_ros.nn.typed import ModuleList
 
 LONGEST_PASS = 512  # columns of a prompt that go through the model at once; bounds its memory
@@ -41,12 +42,25 @@ class LMState:
     grid: Tensor  # int64 [B, rows, width]
     depth_past: Tensor
 
+    def first(self, rows: int) -> LMState:
+        """Return a view of the first ``rows`` conversations that is right wherever they stand."""
+        window = self.caches[0].keys.shape[2]
+        return LMState(
+            first_rows(self.caches, rows),
+            self.position[:rows],
+            [window] * rows,
+            self.grid[:rows],
+            self.depth_past[:, :, :rows],
+        )
+
 
 class LanguageModel(nn.Module):
     """Predicts the next frame of text and speech from all frames before it.
 
     Without a dtype the tensors are built as the published file stores them: bfloat16, and float32
     for norms, input and output projections of the depth transformer and the text head.
+
+    ``fused`` says that steps (not prompts) go through the kernels of ``lm.fused``, on a GPU.
     """
 
     def __init__(
@@ -57,6 +71,7 @@ class LanguageModel(nn.Module):
     ):
         super().__init__()
         self.config = config
+        self.fused = False
         body, ends = dtype or torch.bfloat16, dtype or torch.float32
         audio, text = config.cardinality + 1, config.text_cardinality + 1
         dim, depth_dim, steps = config.dim, config.depth_dim, config.depth_steps
@@ -126,8 +141,14 @@ class LanguageModel(nn.Module):
         that all rows are at the same position.
         """
         put_frame(state.grid, shape, 1 + self.config.codebooks, user, state.position + 1)
-        tokens = get_column(state.grid, shape, state.position)
-        return self.out_norm(self._temporal(self.embed(tokens[:, None]), state, even))[:, 0]
+        x = self.embed(get_column(state.grid, shape, state.position)[:, None])
+        if self.fused:
+            from personaplex_ros.lm import fused  # needs Triton
+
+            y = fused.temporal(self.transformer, x[:, 0], state.caches, state.position)
+        else:
+            y = self._temporal(x, state, even)[:, 0]
+        return self.out_norm(y)
 
     def depth_step(
         self,
@@ -147,8 +168,7 @@ class LanguageModel(nn.Module):
         token = _forced_or(forced[:, 0], choose(self.text_linear(hidden), text, 0))
         chosen = [token]
         for step in range(self.config.codebooks):
-            logits = self.depth_logits(hidden, token, step, state.depth_past)
-            token = _forced_or(forced[:, 1 + step], choose(logits, audio, step))
+            token = self._code(hidden, token, step, state.depth_past, audio, forced[:, 1 + step])
             chosen.append(token)
         put_column(state.grid, shape, column, torch.stack(chosen, 1), active)
         frame = get_frame(state.grid, shape, len(chosen), column - shape.longest_delay)
@@ -156,11 +176,27 @@ class LanguageModel(nn.Module):
         state.position += 1 if active is None else active
         return frame
 
+    def _code(
+        self, hidden: Tensor, token: Tensor, step: int, past: Tensor, draw: Draw, forced: Tensor
+    ) -> Tensor:
+        """Return what is forced upon audio row ``step``, else choose it given the row before."""
+        if self.fused:
+            from personaplex_ros.lm import fused  # needs Triton
+
+            table = self._depth_table(step)
+            enter, head = self.depformer_in[step], self.linears[step]
+            return fused.code(
+                self.depformer, enter, table, head, hidden, token, step, past, draw, forced
+            )
+        return _forced_or(forced, choose(self.depth_logits(hidden, token, step, past), draw, step))
+
     def depth_logits(self, hidden: Tensor, token: Tensor, step: int, past: Tensor) -> Tensor:
         """Return logits [B, cardinality] of audio row ``step`` given the row before it, [B]."""
-        table = self.depformer_text_emb if step == 0 else self.depformer_emb[step - 1]
-        x = self.depformer_in[step](hidden) + lookup(table, token)
+        x = self.depformer_in[step](hidden) + lookup(self._depth_table(step), token)
         return self.linears[step](self.depformer(x, step, past))
+
+    def _depth_table(self, step: int) -> nn.Embedding:
+        return self.depformer_text_emb if step == 0 else self.depformer_emb[step - 1]
 
     def _temporal(self, x: Tensor, state: LMState, even: bool) -> Tensor:
         longest = max(state.columns)

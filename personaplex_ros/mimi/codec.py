@@ -14,7 +14,7 @@ from personaplex_ros.mimi.seanet import decoder, encoder
 from personaplex_ros.mimi.transformer import Transformer, TransformerState
 from personaplex_ros.nn.conv import CausalConv1d, CausalConvTranspose1d, ConvState
 from personaplex_ros.nn.conv import TransposedConvState as Overlap
-from personaplex_ros.nn.state import reset_row
+from personaplex_ros.nn.state import first_rows, reset_row
 
 
 @dataclass
@@ -31,6 +31,11 @@ class EncoderState:
         for part in (self.seanet, self.downsample):
             reset_row(part, row)
 
+    def first(self, rows: int) -> EncoderState:
+        """Return the same state, as a view, of the first ``rows`` waveforms."""
+        seanet, down = first_rows((self.seanet, self.downsample), rows)
+        return EncoderState(seanet, self.transformer.first(rows), down)
+
 
 @dataclass
 class DecoderState:
@@ -45,6 +50,11 @@ class DecoderState:
         self.transformer.restart(row)
         for part in (self.seanet, self.upsample):
             reset_row(part, row)
+
+    def first(self, rows: int) -> DecoderState:
+        """Return the same state, as a view, of the first ``rows`` code streams."""
+        up, seanet = first_rows((self.upsample, self.seanet), rows)
+        return DecoderState(up, self.transformer.first(rows), seanet)
 
 
 class Mimi(nn.Module):

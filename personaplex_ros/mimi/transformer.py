@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from personaplex_ros.mimi.config import MimiConfig
 from personaplex_ros.nn.attention import RingAttention, RingCache, RingSpec, RingView
 from personaplex_ros.nn.norm import LayerScale
-from personaplex_ros.nn.state import reset_row
+from personaplex_ros.nn.state import first_rows, reset_row
 from personaplex_ros.nn.typed import ModuleList
 
 
@@ -33,6 +33,12 @@ class TransformerState:
         reset_row(self, row)
         if len(self.position) == 1:
             self.alone, self.longest = True, 0
+
+    def first(self, rows: int) -> TransformerState:
+        """Return a view of the first ``rows`` rows that is right wherever they stand."""
+        window = self.caches[0].keys.shape[2]
+        caches = first_rows(self.caches, rows)
+        return TransformerState(caches, self.position[:rows], alone=False, longest=window)
 
 
 def ring_spec(config: MimiConfig) -> RingSpec:

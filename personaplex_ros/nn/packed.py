@@ -1,9 +1,10 @@
-"""Weights of linear layers, stored so that a CPU multiplies them by few vectors fast.
+"""Weights of linear layers, stored so that few vectors are multiplied by them fast.
 
 Such a product takes as long as reading the weight, so half the bytes take nearly half the time.
 A packed weight stands where the tensor stood: ``F.linear`` finds it through torch's protocol for
-other types (``__torch_function__``), so that models need not know. FBGEMM, a part of torch on x86,
-does the work; ``available`` says whether it is there.
+other types (``__torch_function__``), so that models need not know. On a CPU, FBGEMM, a part of
+torch on x86, does the work; ``available`` says whether it is there. On a GPU, the steps of
+``lm.fused`` read ``ScaledWeight`` as it is.
 """
 
 from __future__ import annotations
@@ -113,6 +114,32 @@ class ByteWeight(PackedWeight):
         return y if bias is None else y + bias
 
 
+class ScaledWeight(PackedWeight):
+    """int8 or float8 (e4m3) with a scale for each output, for a GPU; only the weight is rounded.
+
+    ``values`` [N, K] and ``scale`` float32 [N] are for kernels that read them as they are.
+    """
+
+    def __init__(self, weight: Tensor, dtype: torch.dtype):
+        super().__init__(weight)
+        self._result = torch.empty(0, dtype=weight.dtype, device=weight.device)
+        weight = weight.float()
+        integer = not dtype.is_floating_point
+        largest = torch.iinfo(dtype).max if integer else torch.finfo(dtype).max
+        self.scale = (weight.abs().amax(1) / largest).clamp(min=1e-12)
+        scaled = weight / self.scale[:, None]
+        self.values = (scaled.round() if integer else scaled).to(dtype)
+
+    def new_zeros(self, *shape: int) -> Tensor:
+        """Return zeros of the type that the weight had."""
+        return self._result.new_zeros(*shape)
+
+    def product(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Return x W^T + bias, [..., N]; for many rows, since it unpacks the weight first."""
+        y = F.linear(x, self.values.to(x.dtype)) * self.scale
+        return (y if bias is None else y + bias).to(x.dtype)
+
+
 class PackedBlocks:
     """A weight of stacked blocks [N, K]; ``weight[k * N : (k + 1) * N]`` is block k."""
 
@@ -122,7 +149,7 @@ class PackedBlocks:
 
     def new_zeros(self, *shape: int) -> Tensor:
         """Return zeros of the type that products with this weight have."""
-        return torch.zeros(*shape)
+        return self._blocks[0].new_zeros(*shape)
 
     def __getitem__(self, rows: slice) -> PackedWeight:
         """Return the block that ``rows`` are."""

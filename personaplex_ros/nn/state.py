@@ -7,7 +7,7 @@ that one row can be started afresh, or be filled from a copy, without touching i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -30,6 +30,18 @@ def reset_row(state: Any, row: int) -> None:
     """Start row ``row`` of every tensor of the tree afresh."""
     for leaf in leaves(state):
         leaf[row].zero_()
+
+
+def first_rows(state: Any, rows: int) -> Any:
+    """Return the same tree whose tensors are views of the first ``rows`` rows."""
+    if isinstance(state, Tensor):
+        return state[:rows]
+    if isinstance(state, (list, tuple)):
+        return type(state)(first_rows(item, rows) for item in state)
+    if is_dataclass(state) and not isinstance(state, type):
+        parts = {f.name: first_rows(getattr(state, f.name), rows) for f in fields(state)}
+        return replace(state, **parts)
+    return state
 
 
 def advance(old: Tensor, new: Tensor, active: Tensor | None) -> None:

@@ -1,0 +1,181 @@
+"""Frames on a GPU as CUDA graphs: the host starts one, and waits for one copy back.
+
+A graph has a fixed number of rows, so there is one for the first 1, 2, 4, ... slots; a frame takes
+the smallest that holds all conversations that take part. Everything that differs between frames
+lies in buffers: pinned ones on the host, from which the graph copies, and to which it copies back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from personaplex_ros.engine.clock import part_times
+from personaplex_ros.engine.frame import FrameInput, FrameOutput, SlotStates, run_frame
+from personaplex_ros.lm import LanguageModel, Sampler
+from personaplex_ros.lm.sampling import Draw
+from personaplex_ros.mimi import Mimi
+
+WARM_UPS = 2  # runs before a capture: kernels are compiled, libraries take their workspaces
+TIMED = 8  # runs from which a graph's time is taken
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """What goes into and comes out of a frame of all slots, on one side."""
+
+    wave: Tensor  # float32 [S, 1, frame_size]
+    active: Tensor  # bool [S]
+    speaking: Tensor  # bool [S]
+    audio: Tensor  # float32 [S, 1, frame_size]
+    tokens: Tensor  # int64 [S, 1 + codebooks]
+
+    @staticmethod
+    def on(device: torch.device | None, slots: int, frame_size: int, tokens: int) -> Buffers:
+        """Return zeros on a device, or pinned on the host."""
+        pinned = device is None
+
+        def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(slots, *shape, dtype=dtype, device=device, pin_memory=pinned)
+
+        return Buffers(
+            zeros(1, frame_size), zeros(dtype=torch.bool), zeros(dtype=torch.bool),
+            zeros(1, frame_size), zeros(tokens, dtype=torch.int64),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A captured frame and the marks between its parts."""
+
+    graph: torch.cuda.CUDAGraph
+    marks: list[torch.cuda.Event]
+
+
+class CapturedFrames:
+    """Runs frames of ``PlainFrames`` as graphs; ``warm_up`` makes them."""
+
+    def __init__(self, lm: LanguageModel, codec: Mimi, states: SlotStates, sampler: Sampler):
+        self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
+        slots = len(states.lm.columns)
+        sizes = (slots, codec.config.frame_size, 1 + lm.config.codebooks)
+        self._host = Buffers.on(None, *sizes)
+        self._device = Buffers.on(lm.text_emb.weight.device, *sizes)
+        self._sizes = row_counts(slots)
+        self._graphs: dict[int, Graph] = {}
+        self._pool = torch.cuda.graph_pool_handle()
+        self._moves = sampler.moves
+
+    @torch.inference_mode()
+    def warm_up(self) -> dict[int, float]:
+        """Capture all graphs; return the seconds that each takes with every context full."""
+        times = {}
+        for rows in self._sizes:
+            self._capture(rows)
+            positions = self._positions(rows)
+            for position, full in positions:
+                position.fill_(full)
+            times[rows] = max(self._replay(rows) for _ in range(TIMED))
+            for position, _ in positions:
+                position.zero_()
+        return times
+
+    def run(self, frames: Mapping[int, np.ndarray], speaking: list[int]) -> FrameOutput:
+        """Run a frame float32 [frame_size] of each given slot; ``speaking`` are those heard."""
+        host = self._host
+        host.active.zero_()
+        host.speaking.zero_()
+        for slot, frame in frames.items():
+            host.wave[slot, 0] = torch.from_numpy(frame)
+            host.active[slot] = True
+        host.speaking[speaking] = True
+        rows = self.rows_of(max(frames))
+        if self._moves != self._sampler.moves:  # a larger top-k than any before moved the noise
+            self._graphs.clear()
+            self._moves = self._sampler.moves
+        if rows not in self._graphs:
+            self._capture(rows)
+        self._replay(rows)
+        timing = part_times(self._graphs[rows].marks)
+        # Copies: the next frame writes into the same memory.
+        return FrameOutput(host.audio[:, 0].numpy().copy(), host.tokens.numpy().copy(), timing)
+
+    def rows_of(self, slot: int) -> int:
+        """Return how many rows a frame has in which ``slot`` is the last to take part."""
+        return next(size for size in self._sizes if size > slot)
+
+    def _replay(self, rows: int) -> float:
+        started = time.perf_counter()
+        self._graphs[rows].graph.replay()
+        torch.cuda.current_stream().synchronize()
+        return time.perf_counter() - started
+
+    def _capture(self, rows: int) -> None:
+        active = self._host.active.clone()
+        self._host.active.zero_()  # nothing advances while graphs are made
+        for _ in range(WARM_UPS):
+            self._frame(rows, [])
+        torch.cuda.current_stream().synchronize()
+        graph = torch.cuda.CUDAGraph()
+        marks: list[torch.cuda.Event] = []
+        stream = torch.cuda.current_stream()
+        with torch.cuda.graph(
+            graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"
+        ):
+            self._frame(rows, marks)
+        self._graphs[rows] = Graph(graph, marks)
+        self._host.active.copy_(active)
+
+    def _frame(self, rows: int, marks: list[torch.cuda.Event]) -> None:
+        """Run a frame of the first ``rows`` slots, between copies from and to the host."""
+        host, device = self._host, self._device
+
+        def mark() -> None:
+            marks.append(torch.cuda.Event(enable_timing=True, external=True))
+            marks[-1].record()
+
+        mark()
+        for name in ("wave", "active", "speaking"):
+            target, source = getattr(device, name), getattr(host, name)
+            target[:rows].copy_(source[:rows], non_blocking=True)
+        self._sampler.upload(rows)
+        given = FrameInput(
+            device.wave[:rows],
+            device.active[:rows],
+            device.speaking[:rows],
+            _first(self._sampler.text, rows),
+            _first(self._sampler.audio, rows),
+        )
+        states = SlotStates(
+            self._states.lm.first(rows),
+            self._states.hearing.first(rows),
+            self._states.speaking.first(rows),
+        )
+        audio, tokens = run_frame(self._lm, self._codec, states, given, False, mark)
+        host.audio[:rows].copy_(audio, non_blocking=True)
+        host.tokens[:rows].copy_(tokens, non_blocking=True)
+        mark()
+
+    def _positions(self, rows: int) -> list[tuple[Tensor, int]]:
+        """Return the positions of the first rows, each with one at which its ring is full."""
+        states, context = self._states, self._codec.config.context
+        return [
+            (states.lm.position[:rows], self._lm.config.context),
+            (states.hearing.transformer.position[:rows], 2 * context),
+            (states.speaking.transformer.position[:rows], 2 * context),
+        ]
+
+
+def row_counts(slots: int) -> list[int]:
+    """Return the numbers of rows for which there are graphs: powers of two, and all slots."""
+    sizes = [1 << k for k in range(slots.bit_length()) if 1 << k < slots]
+    return [*sizes, slots]
+
+
+def _first(draw: Draw, rows: int) -> Draw:
+    return Draw(draw.temperature[:rows], draw.top_k[:rows], draw.noise[:rows])

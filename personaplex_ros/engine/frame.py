@@ -1,0 +1,120 @@
+"""One frame of all slots on the device: encode, temporal step, depth steps, decode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from personaplex_ros.engine.clock import StepClock
+from personaplex_ros.engine.session import StepTiming
+from personaplex_ros.lm import LanguageModel, LMState, Sampler
+from personaplex_ros.lm.sampling import Draw
+from personaplex_ros.mimi import DecoderState, EncoderState, Mimi
+
+
+@dataclass
+class SlotStates:
+    """The streaming state of the conversations in all slots, a row each."""
+
+    lm: LMState
+    hearing: EncoderState
+    speaking: DecoderState
+
+    def restart_codec(self, row: int) -> None:
+        """Let row ``row`` hear and speak from the beginning."""
+        self.hearing.restart(row)
+        self.speaking.restart(row)
+
+
+@dataclass
+class FrameInput:
+    """What a frame of B rows needs besides their state.
+
+    ``active`` marks the rows that take part (None: all), ``speaking`` those of them that are heard.
+    """
+
+    wave: Tensor  # float32 [B, 1, frame_size]
+    active: Tensor | None  # bool [B]
+    speaking: Tensor | None  # bool [B]
+    text: Draw
+    audio: Draw
+
+
+@dataclass(frozen=True)
+class FrameOutput:
+    """A frame of all slots on the host."""
+
+    audio: np.ndarray  # float32 [B, frame_size]
+    tokens: np.ndarray  # int64 [B, 1 + codebooks], text first
+    timing: StepTiming
+
+
+def run_frame(
+    lm: LanguageModel,
+    codec: Mimi,
+    states: SlotStates,
+    given: FrameInput,
+    even: bool,
+    mark: Callable[[], None],
+) -> tuple[Tensor, Tensor]:
+    """Return speech float32 [B, 1, frame_size] and tokens int64 [B, 1 + codebooks] of a frame.
+
+    ``even`` says that all rows are at the same column; ``mark`` is called after each part but the
+    last. Asks the device for nothing, so it can be captured.
+    """
+    codebooks = lm.config.codebooks
+    shape = lm.grid_shape()
+    heard = codec.encode(given.wave, states.hearing, codebooks, given.active)
+    mark()
+    hidden = lm.temporal_step(states.lm, heard[..., 0], shape, even)
+    mark()
+    tokens = lm.depth_step(states.lm, hidden, shape, given.text, given.audio, given.active)
+    mark()
+    codes = tokens[:, 1:, None]
+    if given.speaking is not None:
+        codes = codes.clamp(0, lm.config.cardinality - 1) * given.speaking.view(-1, 1, 1)
+    audio = codec.decode(codes, states.speaking, given.speaking)
+    if given.speaking is not None:
+        audio = audio * given.speaking.view(-1, 1, 1)
+    return audio, tokens
+
+
+class PlainFrames:
+    """Runs frames operation by operation, on any device."""
+
+    def __init__(self, lm: LanguageModel, codec: Mimi, states: SlotStates, sampler: Sampler):
+        self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
+        self._device = lm.text_emb.weight.device
+        slots = len(states.lm.columns)
+        self._wave = torch.zeros(slots, 1, codec.config.frame_size, device=self._device)
+
+    def run(self, frames: Mapping[int, np.ndarray], speaking: list[int]) -> FrameOutput:
+        """Run a frame float32 [frame_size] of each given slot; ``speaking`` are those heard."""
+        for slot, frame in frames.items():
+            self._wave[slot, 0] = torch.from_numpy(frame)
+        active, heard = self._mask(list(frames)), self._mask(speaking)
+        sampler, columns = self._sampler, self._states.lm.columns
+        sampler.upload()
+        given = FrameInput(self._wave, active, heard, sampler.text, sampler.audio)
+        clock = StepClock(self._device)
+        even = len(set(columns)) == 1
+        audio, tokens = run_frame(self._lm, self._codec, self._states, given, even, clock.mark)
+        host_audio, host_tokens = audio[:, 0].cpu().numpy(), tokens.cpu().numpy()
+        clock.mark()
+        return FrameOutput(host_audio, host_tokens, clock.timing())
+
+    def rows_of(self, slot: int) -> int:
+        """Return how many rows a frame has in which ``slot`` takes part."""
+        return len(self._wave)
+
+    def _mask(self, rows: list[int]) -> Tensor | None:
+        slots = len(self._wave)
+        if len(rows) == slots:
+            return None
+        mask = torch.zeros(slots, dtype=torch.bool)
+        mask[rows] = True
+        return mask.to(self._device)

@@ -1,0 +1,108 @@
+"""From a checkpoint to models on a device, their weights stored as it multiplies them best."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from personaplex_ros.checkpoint import (
+    CheckpointFiles,
+    TextTokenizer,
+    load_codec,
+    load_language_model,
+    stored_in_half,
+)
+from personaplex_ros.engine.packing import check_packable, pack, scale
+from personaplex_ros.lm import LanguageModel
+from personaplex_ros.mimi import Mimi
+from personaplex_ros.nn.packed import available
+
+SMALL_BYTES = 200 << 20  # language models of smaller files run on one thread of a CPU
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a checkpoint holds, on its device."""
+
+    lm: LanguageModel
+    codec: Mimi
+    tokenizer: TextTokenizer
+    folder: Path  # where its voices are
+
+
+def load_models(
+    checkpoint: str | Path | CheckpointFiles,
+    device: torch.device,
+    dtype: str | None,
+    weights: str | None,
+    threads: int | None,
+) -> Models:
+    """Load a checkpoint; the arguments are those of ``Engine.load``, which says what None means."""
+    if dtype is None:
+        dtype = "bfloat16" if device.type == "cuda" else "float32"
+    if weights is not None:
+        check_packable(weights, device, dtype)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype is {dtype!r}; it must be one of {', '.join(DTYPES)}")
+    files = checkpoint
+    if not isinstance(files, CheckpointFiles):
+        files = CheckpointFiles.find(files)
+    codec = load_codec(files.mimi, files.mimi_config, device)
+    if device.type == "cpu":
+        lm = _for_cpu(files, codec, DTYPES[dtype], weights, threads)
+    else:
+        lm = load_language_model(files.model, files.config, device, DTYPES[dtype])
+        if weights is not None:
+            scale(lm, weights)
+        lm.fused = device.type == "cuda" and importlib.util.find_spec("triton") is not None
+    if codec.config.codebooks < lm.config.codebooks:
+        raise ValueError(
+            f"{files.mimi} has {codec.config.codebooks} codebooks, {files.model} needs "
+            f"{lm.config.codebooks}; they do not belong together"
+        )
+    tokenizer = TextTokenizer(files.tokenizer, lm.config.text_cardinality)
+    return Models(lm, codec, tokenizer, files.directory)
+
+
+def _for_cpu(
+    files: CheckpointFiles,
+    codec: Mimi,
+    dtype: torch.dtype,
+    weights: str | None,
+    threads: int | None,
+) -> LanguageModel:
+    small = files.model.stat().st_size < SMALL_BYTES
+    torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
+    plain = weights is None and dtype == torch.float32
+    if plain and small and available() and stored_in_half(files.model):
+        weights = "float16"
+    cpu = torch.device("cpu")
+    if weights is None:
+        lm = load_language_model(files.model, files.config, cpu, dtype)
+    else:  # what is not packed is float32 in the end
+        stored = torch.float32 if small else None
+        lm = load_language_model(files.model, files.config, cpu, stored)
+        pack(lm, weights)
+    if not small:
+        pack(codec, "float32")
+    elif weights == "float16" and stored_in_half(files.mimi):
+        pack(codec, "float16")
+    return lm
+
+
+def choose_device(name: str) -> torch.device:
+    """Return a torch device; ``auto`` is CUDA where there is one. Raises ValueError for others."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device {name!r} is not known to torch: {error}") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {name!r} was asked for, but torch finds no CUDA device; use cpu")
+    return device
