@@ -65,8 +65,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
 
 
-def load_engine(arguments: argparse.Namespace) -> Engine:
-    """Load the engine that the arguments name."""
+def load_engine(arguments: argparse.Namespace, slots: int = 1) -> Engine:
+    """Load the engine that the arguments name, for so many conversations at a time."""
     checkpoint = arguments.checkpoint
     if arguments.hf_repo and not checkpoint:
         checkpoint = cached_checkpoint(arguments.hf_repo)
@@ -84,6 +84,7 @@ def load_engine(arguments: argparse.Namespace) -> Engine:
         device=arguments.device,
         dtype=arguments.dtype,
         weights=arguments.weights,
+        slots=slots,
         voice_folders=folders,
     )
 
