@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def load_recogniser(name: str) -> Recogniser:
     return recogniser
 
 
-def transcribe(samples: Sequence[Sample], recogniser: Recogniser) -> None:
+def transcribe(samples: Iterable[Sample], recogniser: Recogniser) -> None:
     """Write the words of samples; raises FileNotFoundError where there is no output to hear."""
     for sample in samples:
         if not sample.output.is_file():

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import write_wave
 from personaplex_ros.benchmark.backchannel import histogram
 from personaplex_ros.benchmark.human_timing import FILE as HUMAN_FILE
+from personaplex_ros.benchmark.human_timing import found_human_timing
 from personaplex_ros.benchmark.tasks import Task
 from personaplex_ros.benchmark.words import HeardWord, write_json, write_words
 from personaplex_ros.training.callers import Spoken, ask
@@ -47,6 +48,7 @@ class _Scene:
     microphone: Microphone
     now: float = 0.0
     parts: list[tuple[float, Speech]] = field(default_factory=list)
+    murmurs: list[tuple[float, float]] = field(default_factory=list)  # when people might
 
     @staticmethod
     def begin(world: World, rng: np.random.Generator) -> _Scene:
@@ -87,24 +89,23 @@ def write_samples(folder: Path, task: Task, count: int, seed: int) -> None:
     """
     if task.name not in WRITERS:
         raise ValueError(f"{task.name} is not synthesised; there are {', '.join(WRITERS)}")
-    world, human = load_world(), {}
+    world, human = load_world(), dict(found_human_timing(folder))
     for number in range(1, count + 1):
         place = folder / str(number)
+        if (place / "input.wav").is_file():
+            continue
         rng = np.random.default_rng((seed, list(WRITERS).index(task.name), number))
         scene = _Scene.begin(world, rng)
         annotation = WRITERS[task.name](scene)
-        sound = scene.sound()
-        if task.name == "backchannel":
-            human[place.name] = annotation.pop("human")
-        if (place / "input.wav").is_file():
-            continue
         place.mkdir(parents=True, exist_ok=True)
         write_words(place / "transcription.json", scene.words())
         for name, content in annotation.items():
             write_json(place / name, content)
-        write_wave(place / "input.wav", sound, RATE)
-    if human:
-        write_json(folder / HUMAN_FILE, human)
+        if scene.murmurs:
+            counts = histogram(scene.murmurs, scene.now)
+            human[place.name] = list(counts / counts.sum())
+            write_json(folder / HUMAN_FILE, human)
+        write_wave(place / "input.wav", scene.sound(), RATE)  # last: it makes a sample
 
 
 def _smooth_turn_taking(scene: _Scene) -> dict[str, Any]:
@@ -145,15 +146,13 @@ def _backchannel(scene: _Scene) -> dict[str, Any]:
     """Tell a story in parts; the recording ends with it."""
     stories, rng = scene.world.stories, scene.rng
     chosen = rng.permutation(len(stories["parts"]))[:STORY_PARTS]
-    murmurs: list[tuple[float, float]] = []
     for line in (pick(stories["opening"], rng), *(stories["parts"][i] for i in chosen)):
         _, end_s = scene.say(speak(line, scene.caller))
         for start_s in end_s + np.linspace(*MURMUR_S, 17):
-            murmurs.append((float(start_s), float(start_s) + MURMUR_LENGTH_S))
+            scene.murmurs.append((float(start_s), float(start_s) + MURMUR_LENGTH_S))
         scene.now += float(rng.uniform(*STORY_PAUSE_S))
     scene.say(speak(pick(stories["closing"], rng), scene.caller))
-    counts = histogram(murmurs, scene.now)
-    return {"human": list(counts / counts.sum())}
+    return {}
 
 
 def _user_backchannel(scene: _Scene) -> dict[str, Any]:
