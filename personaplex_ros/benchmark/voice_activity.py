@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -30,10 +31,23 @@ def speech_listener(quirks: Quirks | None = None) -> Listen:
         from silero_vad import get_speech_timestamps
 
         heard = samples if quirks.vad_at_file_rate else resample(samples, rate, RATE)
-        found = get_speech_timestamps(torch.from_numpy(heard.copy()), network, sampling_rate=RATE)
+        with _one_thread():
+            tensor = torch.from_numpy(heard.copy())
+            found = get_speech_timestamps(tensor, network, sampling_rate=RATE)
         segments = [(part["start"] / RATE, part["end"] / RATE) for part in found]
         if quirks.rounded_segments:
             segments = [(round(start_s, 1), round(end_s, 1)) for start_s, end_s in segments]
         return segments
 
     return listen
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: sharing out so small a network takes 30 times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
