@@ -106,6 +106,10 @@ def test_a_bin_begins_at_a_multiple_of_its_width() -> None:
     assert histogram([(0.6, 0.7)], 1.0).tolist() == [0, 0, 0, 1, 0, 0]  # 0.6 / 0.2 < 3 in floats
 
 
+def test_a_backchannel_at_the_very_end_is_not_lost() -> None:
+    assert histogram([(1.0, 1.3)], 0.99).tolist() == [0, 0, 0, 0, 1]
+
+
 def test_divergence_equals_that_of_scipy() -> None:
     rng = np.random.default_rng(3)
     for _ in range(20):
@@ -128,6 +132,13 @@ def test_peoples_timing_is_stretched_to_the_recording() -> None:
     ours, people = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 2.0])
     found = timing_divergence([(0.4, 0.45)], 0.5, [0.0, 1.0], PLAIN)
     assert found == pytest.approx(jensenshannon(ours, people, base=2) ** 2)
+
+
+def test_timing_of_another_recording_is_told() -> None:
+    human = [0.0] * 100
+    human[50] = 1.0
+    with pytest.raises(ValueError, match="has 100 bins and vanishes in the 6"):
+        timing_divergence([(0.4, 0.45)], 1.0, human, PLAIN)
 
 
 def test_the_published_divergence_is_its_root_in_nats() -> None:

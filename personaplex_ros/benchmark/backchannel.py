@@ -55,10 +55,13 @@ def frequency(backchannels: Sequence[Segment], duration_s: float) -> float:
 
 
 def histogram(backchannels: Sequence[Segment], duration_s: float) -> NDArray[np.float64]:
-    """Return how many backchannels are heard in each 0.2 s: [duration / 0.2, rounded down, + 1]."""
+    """Return how many backchannels are heard in each 0.2 s: [duration / 0.2, rounded down, + 1].
+
+    What a rounded time puts after the end counts in the last one.
+    """
     counts = np.zeros(_bin(duration_s) + 1)
     for start_s, end_s in backchannels:
-        counts[_bin(start_s) : _bin(end_s) + 1] += 1
+        counts[min(_bin(start_s), len(counts) - 1) : _bin(end_s) + 1] += 1
     return counts
 
 
@@ -68,18 +71,27 @@ def timing_divergence(
     """Return how far the timing of backchannels is from people's, 0 to 1; 1 without any.
 
     ``human`` is people's distribution over the same recording, of any number of bins; it is
-    brought to as many as the model's by linear interpolation.
+    brought to as many as the model's by linear interpolation. Raises ValueError where nothing is
+    left of it then: it belongs to a recording of another length.
     """
     if not backchannels:
         return 1.0
     ours = histogram(backchannels, duration_s)
     people = np.interp(np.linspace(0, 1, len(ours)), np.linspace(0, 1, len(human)), human)
+    if not people.any():
+        raise ValueError(
+            f"people's timing has {len(human)} bins and vanishes in the {len(ours)} of this "
+            f"recording of {duration_s:.1f} s: it belongs to another one"
+        )
     divergence = jensen_shannon(ours, people)
     return float(np.sqrt(divergence * np.log(2))) if quirks.jsd_distance else divergence
 
 
 def jensen_shannon(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
-    """Return the Jensen-Shannon divergence (Lin 1991) of two histograms [n] in bits, 0 to 1."""
+    """Return the Jensen-Shannon divergence (Lin 1991) of two histograms [n] in bits, 0 to 1.
+
+    Neither may be all 0.
+    """
     p, q = p / p.sum(), q / q.sum()
     middle = (p + q) / 2
     divergence = _entropy(middle) - (_entropy(p) + _entropy(q)) / 2

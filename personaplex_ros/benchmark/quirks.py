@@ -17,7 +17,6 @@ class Quirks:
 
     middle_takes_over: bool = False  # so does what is neither a takeover nor a backchannel
     last_segment: bool = False  # each segment replaces the verdict on those before it
-    vad_at_file_rate: bool = False  # segments are looked for as if every file had 16 kHz
     rounded_segments: bool = False  # their times are rounded to 0.1 s
     jsd_distance: bool = False  # the square root of the divergence in nats, still 1 for nothing
     whole_output: bool = False  # words before the end of an interruption count as its answer

@@ -30,7 +30,7 @@ def speech_listener(quirks: Quirks | None = None) -> Listen:
     def listen(samples: NDArray[np.float32], rate: int) -> list[Segment]:
         from silero_vad import get_speech_timestamps
 
-        heard = samples if quirks.vad_at_file_rate else resample(samples, rate, RATE)
+        heard = resample(samples, rate, RATE)
         with _one_thread():
             tensor = torch.from_numpy(heard.copy())
             found = get_speech_timestamps(tensor, network, sampling_rate=RATE)
@@ -44,7 +44,7 @@ def speech_listener(quirks: Quirks | None = None) -> Listen:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: sharing out so small a network takes 30 times as long."""
+    """Keep torch to one thread: sharing out so little work takes longer than doing it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
