@@ -60,7 +60,7 @@ def transcribe(samples: Iterable[Sample], recogniser: Recogniser) -> None:
 def pocketsphinx() -> Recogniser:
     """Return pocketsphinx with the English models that are in its wheel: a large vocabulary.
 
-    Only stretches of speech are given to it, as it finds words in silence, too. It mistakes half
+    Only stretches of speech are given to it, as it finds words in silence, too. It mistakes most
     of the words of synthetic speech, seldom how many there are and when: benchmarks/recogniser.py.
     """
     sphinx = require("pocketsphinx")
