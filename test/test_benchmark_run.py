@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ from personaplex_ros.benchmark.sample import Sample, read_samples
 from personaplex_ros.benchmark.tasks import TASKS
 from personaplex_ros.benchmark.voice_activity import speech_listener
 from personaplex_ros.cli import main
-from personaplex_ros.engine import Engine, Persona, Sampling
+from personaplex_ros.cli.evaluate import add_arguments, measured_persona
+from personaplex_ros.engine import Engine, Persona, Sampling, load_persona
 from personaplex_ros.training.evaluation.measures import word_errors
 from personaplex_ros.training.evaluation.sound import first_sound, sounding
 from personaplex_ros.training.speakers import AGENTS
@@ -163,6 +165,27 @@ def test_another_recogniser_can_be_named(
 def test_a_recogniser_that_is_not_there_is_told(name: str) -> None:
     with pytest.raises((ValueError, ImportError), match=f"recogniser '{name}'"):
         load_recogniser(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "voice"),
+    [
+        ([], "You enjoy having a good conversation.", "NATF2"),
+        (["--voice-prompt", "VARM1"], "You enjoy having a good conversation.", "VARM1"),
+        (["--text-prompt", "You work for a hotel."], "You work for a hotel.", "NATF2"),
+        (["--persona", "receptionist"], load_persona("receptionist").text_prompt, "NATF2"),
+        (["--synthetic", "5"], load_persona("receptionist").text_prompt, "NATF2"),
+    ],
+)
+def test_a_task_is_measured_with_the_published_role(
+    options: list[str], text: str, voice: str
+) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = ["--task", "pause_handling", "--data", "somewhere", *options]
+    persona = measured_persona(parser.parse_args(words), TASKS["pause_handling"])
+    assert persona.text_prompt == text
+    assert persona.voice is not None and Path(persona.voice).stem == voice
 
 
 def measured(task: str, folder: Path, *options: str) -> dict[str, Any]:

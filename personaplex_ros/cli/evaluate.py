@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timelines", type=Path, metavar="DIR", help="draw the worst samples into this folder"
     )
     parser.add_argument("--worst", type=int, default=5, help="how many of them (default: 5)")
-    add_model_arguments(parser)
+    add_model_arguments(parser, "the role that the task is measured with, see docs/benchmark.md")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,6 +115,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def measured_persona(arguments: argparse.Namespace, task: Task) -> Persona:
+    """Return the persona asked for, else the one that the task is measured with."""
+    if arguments.synthetic is not None or arguments.persona:
+        return chosen_persona(arguments)
+    persona = Persona("benchmark", task.prompt, VOICE)
+    if arguments.text_prompt is not None:
+        persona = replace(persona, text_prompt=arguments.text_prompt)
+    if arguments.voice_prompt is not None:
+        persona = replace(persona, voice=arguments.voice_prompt)
+    return persona
+
+
 def _synthesise(arguments: argparse.Namespace, task: Task) -> None:
     if arguments.synthetic < 1:
         raise ValueError(f"--synthetic {arguments.synthetic}: it must be at least 1")
@@ -133,19 +145,7 @@ def _answer(arguments: argparse.Namespace, task: Task, samples: list[Sample]) ->
     if not missing:
         return
     engine = load_engine(arguments, arguments.slots)
-    persona, sampling = _persona(arguments, task), chosen_sampling(arguments)
+    persona, sampling = measured_persona(arguments, task), chosen_sampling(arguments)
     model = Model(engine, persona, sampling, arguments.seed, arguments.slots)
     with tqdm(desc="outputs", total=len(missing)) as bar:
         run_model(model, missing, lambda done, _: bar.update(done - bar.n) and None)
-
-
-def _persona(arguments: argparse.Namespace, task: Task) -> Persona:
-    """Return the persona asked for, else the one that the task is measured with."""
-    if arguments.synthetic is not None or arguments.persona:
-        return chosen_persona(arguments)
-    persona = Persona("benchmark", task.prompt, VOICE)
-    if arguments.text_prompt is not None:
-        persona = replace(persona, text_prompt=arguments.text_prompt)
-    if arguments.voice_prompt is not None:
-        persona = replace(persona, voice=arguments.voice_prompt)
-    return persona
