@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import write_wave
 from personaplex_ros.benchmark.backchannel import histogram
 from personaplex_ros.benchmark.human_timing import FILE as HUMAN_FILE
-from personaplex_ros.benchmark.human_timing import found_human_timing
+from personaplex_ros.benchmark.human_timing import read_human_timing
 from personaplex_ros.benchmark.tasks import Task
 from personaplex_ros.benchmark.words import HeardWord, write_json, write_words
 from personaplex_ros.training.callers import Spoken, ask
@@ -89,7 +89,8 @@ def write_samples(folder: Path, task: Task, count: int, seed: int) -> None:
     """
     if task.name not in WRITERS:
         raise ValueError(f"{task.name} is not synthesised; there are {', '.join(WRITERS)}")
-    world, human = load_world(), dict(found_human_timing(folder))
+    world, timing = load_world(), folder / HUMAN_FILE
+    human = dict(read_human_timing(timing)) if timing.is_file() else {}
     for number in range(1, count + 1):
         place = folder / str(number)
         if (place / "input.wav").is_file():
@@ -104,7 +105,7 @@ def write_samples(folder: Path, task: Task, count: int, seed: int) -> None:
         if scene.murmurs:
             counts = histogram(scene.murmurs, scene.now)
             human[place.name] = list(counts / counts.sum())
-            write_json(folder / HUMAN_FILE, human)
+            write_json(timing, human)
         write_wave(place / "input.wav", scene.sound(), RATE)  # last: it makes a sample
 
 
