@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from personaplex_ros.estimate import bootstrap, mean, median, share
 from personaplex_ros.persona import TAG
 from personaplex_ros.training.evaluation.caller import Caller, Said
 from personaplex_ros.training.evaluation.converse import Dialogue
-from personaplex_ros.training.evaluation.estimate import bootstrap, mean, median, share
 from personaplex_ros.training.evaluation.fidelity import added_errors
 from personaplex_ros.training.evaluation.judge import judge, judge_story
 from personaplex_ros.training.evaluation.measures import (

@@ -16,6 +16,7 @@ COMMANDS = {
     "node": "start the ROS node (over Cyclone DDS; no ROS install needed)",
     "download": "fetch the published weights",
     "train": "train a small checkpoint such as nano from nothing",
+    "evaluate": "measure a model with Full-Duplex-Bench",
     "doctor": "tell whether this machine will work",
 }
 

@@ -14,8 +14,13 @@ from personaplex_ros.checkpoint.download import cached_checkpoint
 from personaplex_ros.engine import Engine, Persona, Sampling, load_persona
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``load_engine``, ``chosen_persona`` and ``chosen_sampling`` read."""
+def add_model_arguments(
+    parser: argparse.ArgumentParser, default_persona: str = "receptionist if no prompt is given"
+) -> None:
+    """Add what ``load_engine``, ``chosen_persona`` and ``chosen_sampling`` read.
+
+    ``default_persona`` says in the help who it is where nobody is asked for.
+    """
     group = parser.add_argument_group("model")
     group.add_argument(
         "--checkpoint", metavar="DIR", help="checkpoint folder (default: the bundled nano)"
@@ -50,7 +55,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--persona",
         metavar="NAME",
-        help="name in config/personas or YAML file (default: receptionist if no prompt is given)",
+        help=f"name in config/personas or YAML file (default: {default_persona})",
     )
     group.add_argument("--text-prompt", metavar="TEXT", help="who the robot is, in words")
     group.add_argument("--voice-prompt", metavar="VOICE", help="how it sounds: name, .wav or .pt")
@@ -65,8 +70,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
 
 
-def load_engine(arguments: argparse.Namespace) -> Engine:
-    """Load the engine that the arguments name."""
+def load_engine(arguments: argparse.Namespace, slots: int = 1) -> Engine:
+    """Load the engine that the arguments name, for so many conversations at a time."""
     checkpoint = arguments.checkpoint
     if arguments.hf_repo and not checkpoint:
         checkpoint = cached_checkpoint(arguments.hf_repo)
@@ -84,6 +89,7 @@ def load_engine(arguments: argparse.Namespace) -> Engine:
         device=arguments.device,
         dtype=arguments.dtype,
         weights=arguments.weights,
+        slots=slots,
         voice_folders=folders,
     )
 

@@ -41,7 +41,7 @@ class SpeechActivity:
     def __init__(self, sample_rate: int, frame_size: int) -> None:
         self.sample_rate = sample_rate
         self.frame_size = frame_size
-        self._network = _load_silero()
+        self._network = load_silero()
         self._resampler = StreamResampler(sample_rate, self.RATE)
         self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
         self._pushed = 0  # samples at sample_rate
@@ -83,7 +83,8 @@ class SpeechActivity:
             return float(self._network(torch.from_numpy(window.copy()), self.RATE))
 
 
-def _load_silero() -> Any:
+def load_silero() -> Any:
+    """Load the network of Silero VAD, leaving torch's number of threads as it is."""
     import torch
 
     threads = torch.get_num_threads()

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.engine import Engine, Persona, Sampling
-from personaplex_ros.persona import TAG
-from personaplex_ros.training.evaluation.converse import Dialogue, Stage
-from personaplex_ros.training.evaluation.estimate import (
+from personaplex_ros.estimate import (
     Estimate,
     bootstrap,
     mean,
@@ -22,6 +20,9 @@ from personaplex_ros.training.evaluation.estimate import (
     share,
     slowest,
 )
+from personaplex_ros.optional import require
+from personaplex_ros.persona import TAG
+from personaplex_ros.training.evaluation.converse import Dialogue, Stage
 from personaplex_ros.training.evaluation.fidelity import (
     Heard,
     Listener,
@@ -29,7 +30,6 @@ from personaplex_ros.training.evaluation.fidelity import (
     robots_errors,
 )
 from personaplex_ros.training.evaluation.judge import Verdict, judge, judge_story
-from personaplex_ros.training.evaluation.optional import require
 from personaplex_ros.training.evaluation.resynthesis import (
     held_out_utterance,
     intelligibility,

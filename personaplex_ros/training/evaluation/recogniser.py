@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from personaplex_ros.training.evaluation.optional import require
+from personaplex_ros.optional import require
 from personaplex_ros.training.speech import RATE
 from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.world import plain

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from personaplex_ros.mimi import Mimi
+from personaplex_ros.optional import require
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.evaluation.optional import require
 from personaplex_ros.training.speakers import random_caller
 from personaplex_ros.training.speech import RATE, speak
 from personaplex_ros.training.speech_bank import at_level

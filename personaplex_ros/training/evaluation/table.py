@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from personaplex_ros.training.evaluation.estimate import Estimate
+from personaplex_ros.estimate import Estimate
+from personaplex_ros.markdown import markdown_table
 
 UNITS = {"%": 100.0, "points": 100.0, "s": 1.0, "ms": 1000.0, "": 1.0}  # what 1 is shown as
 DIGITS = {"%": 1, "points": 1, "s": 2, "ms": 1, "": 3}
@@ -62,15 +63,9 @@ class Report:
         """Return the rows as a Markdown table."""
         head = ["what", "goal", "measured", "95 % interval", "n", "met"]
         lines = [head, *(row.cells() for row in self.rows)]
-        widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
-        rule = ["-" * width for width in widths]
-        shown = [
-            "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            for line in (head, rule, *lines[1:])
-        ]
         about = ", ".join(f"{key} {value}" for key, value in self.about.items())
         note = "Intervals: Wilson for shares of yes and no, percentile bootstrap for the rest."
-        return "\n".join([about, "", *(f"{line} |" for line in shown), "", note])
+        return "\n".join([about, "", markdown_table(lines), "", note])
 
     def json(self) -> str:
         """Return everything as JSON; shares as numbers up to 1, times in seconds."""

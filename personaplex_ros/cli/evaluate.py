@@ -1,0 +1,151 @@
+"""Measure a model with Full-Duplex-Bench.
+
+The model is run over the input.wav of every sample of a folder, a recogniser hears the words of
+what it says, and both are scored. What is there already is kept: a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from personaplex_ros.benchmark.human_timing import found_human_timing, read_human_timing
+from personaplex_ros.benchmark.quirks import ALL, Quirks
+from personaplex_ros.benchmark.recogniser import DEFAULT, load_recogniser, transcribe
+from personaplex_ros.benchmark.report import Report
+from personaplex_ros.benchmark.runner import Model, run_model, unanswered
+from personaplex_ros.benchmark.sample import Sample, read_samples
+from personaplex_ros.benchmark.score import Judge
+from personaplex_ros.benchmark.tasks import TASKS, Task
+from personaplex_ros.benchmark.voice_activity import speech_listener
+from personaplex_ros.benchmark.words import write_json
+from personaplex_ros.benchmark.worst_cases import draw, worst
+from personaplex_ros.cli.model_arguments import (
+    add_model_arguments,
+    chosen_persona,
+    chosen_sampling,
+    load_engine,
+)
+from personaplex_ros.engine import Persona
+from personaplex_ros.optional import require
+
+VOICE = "NATF2"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = __doc__
+    parser.add_argument("--task", required=True, choices=TASKS, help="what is measured")
+    parser.add_argument(
+        "--data", required=True, type=Path, metavar="DIR", help="folder with a folder a sample"
+    )
+    parser.add_argument(
+        "--synthetic",
+        type=int,
+        metavar="N",
+        help="first put N samples that are synthesised here into DIR; who is talked to is then "
+        "the receptionist",
+    )
+    parser.add_argument(
+        "--score-only", action="store_true", help="run no model: score the outputs that are there"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="run the model again where there is an output"
+    )
+    parser.add_argument("--slots", type=int, default=1, help="samples at a time (default: 1)")
+    parser.add_argument(
+        "--recogniser",
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"{DEFAULT} (default), or module:function of your own; hears the outputs that have "
+        "no output.json",
+    )
+    parser.add_argument(
+        "--human",
+        type=Path,
+        metavar="FILE",
+        help="people's timing of backchannels (default: icc_gt_distribution.json in DIR or above)",
+    )
+    parser.add_argument(
+        "--quirk",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"do as the published scripts do in this; repeatable, {ALL} for all: "
+        f"{', '.join(Quirks.named([ALL]).names())}",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write scores of all samples")
+    parser.add_argument(
+        "--timelines", type=Path, metavar="DIR", help="draw the worst samples into this folder"
+    )
+    parser.add_argument("--worst", type=int, default=5, help="how many of them (default: 5)")
+    add_model_arguments(parser, "the role that the task is measured with, see docs/benchmark.md")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the model, hear it, score it."""
+    task, quirks = TASKS[arguments.task], Quirks.named(arguments.quirk)
+    if arguments.json and not arguments.json.resolve().parent.is_dir():
+        raise FileNotFoundError(
+            f"--json {arguments.json}: the folder does not exist; make it first"
+        )
+    if arguments.synthetic is not None:
+        _synthesise(arguments, task)
+    samples = read_samples(arguments.data, task)
+    human = read_human_timing(arguments.human) if arguments.human else None
+    if not arguments.score_only:
+        _answer(arguments, task, samples)
+    unheard = [sample for sample in samples if not sample.words.is_file()]
+    if unheard:
+        transcribe(tqdm(unheard, desc="words"), load_recogniser(arguments.recogniser))
+    listen = speech_listener(quirks)
+    judge = Judge(quirks, listen, found_human_timing(arguments.data) if human is None else human)
+    scores = [judge.score(sample) for sample in tqdm(samples, desc="scores")]
+    report = Report(task, {"data": arguments.data.resolve().name}, quirks, scores)
+    print(report.table())
+    if arguments.json:
+        write_json(arguments.json, report.data())
+    if arguments.timelines:
+        for path in draw(worst(scores, arguments.worst), arguments.timelines, speech_listener()):
+            print(f"wrote {path}")
+    return 0
+
+
+def measured_persona(arguments: argparse.Namespace, task: Task) -> Persona:
+    """Return the persona asked for, else the one that the task is measured with."""
+    if arguments.synthetic is not None or arguments.persona:
+        return chosen_persona(arguments)
+    persona = Persona("benchmark", task.prompt, VOICE)
+    if arguments.text_prompt is not None:
+        persona = replace(persona, text_prompt=arguments.text_prompt)
+    if arguments.voice_prompt is not None:
+        persona = replace(persona, voice=arguments.voice_prompt)
+    return persona
+
+
+def _synthesise(arguments: argparse.Namespace, task: Task) -> None:
+    if arguments.synthetic < 1:
+        raise ValueError(f"--synthetic {arguments.synthetic}: it must be at least 1")
+    for module in ("espeakng_loader", "scipy"):
+        require(module)
+    from personaplex_ros.benchmark.synthetic import write_samples
+
+    write_samples(arguments.data, task, arguments.synthetic, arguments.seed)
+
+
+def _answer(arguments: argparse.Namespace, task: Task, samples: list[Sample]) -> None:
+    """Run the model over the samples that have no output yet."""
+    missing = list(samples) if arguments.overwrite else unanswered(samples)
+    if len(missing) < len(samples):
+        print(f"{len(samples) - len(missing)} of {len(samples)} outputs are there and kept")
+    if not missing:
+        return
+    engine = load_engine(arguments, arguments.slots)
+    persona, sampling = measured_persona(arguments, task), chosen_sampling(arguments)
+    model = Model(engine, persona, sampling, arguments.seed, arguments.slots)
+    with tqdm(desc="outputs", total=len(missing)) as bar:
+        run_model(model, missing, lambda done, _: bar.update(done - bar.n) and None)
