@@ -6,6 +6,7 @@ which espeak-ng makes without silence before it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from personaplex_ros.training.callers import ask, random_intent
 from personaplex_ros.training.speakers import AGENTS, random_caller
 from personaplex_ros.training.speech import RATE, speak
 from personaplex_ros.training.speech_bank import LEVEL, at_level
-from personaplex_ros.training.world import load_world
+from personaplex_ros.training.world import World, load_world
 
 FRAME = 1920  # samples, 80 ms
 LEAD_S, SPEECH_S, TAIL_S = 1.2, 1.6, 0.4  # of a trial: before a caller, at most of one, after
@@ -39,9 +40,15 @@ class Scene:
     snr_db: float = float("nan")
 
 
+@functools.cache
+def the_world() -> World:
+    """Return what can be said; reading it takes a second."""
+    return load_world()
+
+
 def robot_talk(seconds: float, rng: np.random.Generator) -> Sound:
     """Return a robot that talks on, with the pauses of 0.1 to 0.3 s between its sentences."""
-    world = load_world()
+    world = the_world()
     voice = AGENTS[str(rng.choice(list(AGENTS)))]
     stories = [sentence for story in world.stories.values() for sentence in story]
     parts, length = [], 0
@@ -55,7 +62,7 @@ def robot_talk(seconds: float, rng: np.random.Generator) -> Sound:
 def caller_scene(rng: np.random.Generator, snr_db: float, over_robot: bool) -> Scene:
     """Return a caller who asks into silence, or breaks in on a talking robot."""
     kind = "interruption" if over_robot else "question"
-    world = load_world()
+    world = the_world()
     voice = random_caller(rng, held_out=True)
     spoken = ask(world, voice, random_intent(world, rng), kind, rng, held_out=True)
     speech = at_level(spoken.speech.samples, LEVEL)[: round(SPEECH_S * RATE)]

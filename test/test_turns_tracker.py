@@ -6,68 +6,30 @@ from itertools import product
 
 import numpy as np
 import pytest
+from turns_support import (
+    FRAME,
+    RATE,
+    ROBOT_WINDOW,
+    START_NS,
+    USER_WINDOW,
+    activities,
+    decided,
+    follow,
+    only,
+    onset,
+)
 
-from personaplex_ros.turns import Activity, TurnEvent, TurnParameters, TurnTracker
+from personaplex_ros.turns import TurnEvent, TurnParameters, TurnTracker
 
-RATE, FRAME = 24_000, 1_920
-FRAME_S = 0.08
-START_NS = 1_700_000_000_000_000_000
-USER_WINDOW, ROBOT_WINDOW = 768, 480
 FOLLOWED = (
     "user_started", "user_stopped", "robot_started", "robot_stopped",
     "interruption", "robot_yielded", "backchannel",
 )  # fmt: skip
-Spans = list[tuple[float, float]]
-
-
-def activities(spans: Spans, window: int, index: int, lag: int) -> list[Activity]:
-    """Return the windows that end within frame `index`, `lag` samples late; active in `spans`."""
-    first, last = index * FRAME - lag, (index + 1) * FRAME - lag
-    found = []
-    for number in range(max(0, first // window - 1), last // window + 1):
-        begin, end = number * window, (number + 1) * window
-        if first < end <= last:
-            middle_s = (begin + end) / 2 / RATE
-            active = any(a <= middle_s < b for a, b in spans)
-            found.append(Activity(begin - index * FRAME, window, 0.9 if active else 0.05))
-    return found
-
-
-def follow(
-    user: Spans,
-    robot: Spans,
-    seconds: float = 20.0,
-    parameters: TurnParameters | None = None,
-    tracker: TurnTracker | None = None,
-) -> list[TurnEvent]:
-    """Run a conversation in which each side is active in its spans (seconds)."""
-    tracker = tracker or TurnTracker(parameters or TurnParameters(), RATE, FRAME)
-    events = []
-    for index in range(round(seconds / FRAME_S)):
-        events += tracker.update(
-            START_NS + index * 80_000_000,
-            activities(user, USER_WINDOW, index, lag=240),
-            activities(robot, ROBOT_WINDOW, index, lag=0),
-        )
-    return events
 
 
 def kinds(events: list[TurnEvent]) -> list[str]:
     """Return what is sure about both sides' speech, break-ins and backchannels of the person."""
     return [e.kind for e in events if e.kind in FOLLOWED and e.state == "confirmed"]
-
-
-def only(events: list[TurnEvent], kind: str, state: str = "confirmed") -> TurnEvent:
-    (event,) = [event for event in events if (event.kind, event.state) == (kind, state)]
-    return event
-
-
-def onset(events: list[TurnEvent], kind: str, state: str = "confirmed") -> float:
-    return (only(events, kind, state).onset_ns - START_NS) / 1e9
-
-
-def decided(events: list[TurnEvent], kind: str, state: str = "confirmed") -> float:
-    return (only(events, kind, state).decided_ns - START_NS) / 1e9
 
 
 def test_turns_one_after_the_other_start_and_stop_at_their_times():
