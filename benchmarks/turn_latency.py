@@ -1,9 +1,10 @@
 """How soon and how surely turn events come, on synthetic sound with exact truth.
 
-usage: python benchmarks/turn_latency.py [--trials 200] [--minutes 2] [--json FILE]
+usage: python benchmarks/turn_latency.py [--trials 200] [--minutes 2]
+       [--echo-loss-db 30] [--seed 0] [--json FILE]
 
 Needs requirements-training.txt. Callers that nothing was trained on speak into silence and into the
-robot's speech, over noise 40, 20 and 10 dB below them and an echo of the robot 40 dB below it. The
+robot's sound, over noise 40, 20 and 10 dB below them and an echo of the robot 40 dB below it. The
 latency of an event is its `decided_ns` less the caller's first sample: what a user of the topic
 waits for, the frame of 80 ms in which the onset lies included, the model's and DDS's time not. Then
 the robot talks while nobody does, and every start and interruption is a false one.
@@ -48,9 +49,9 @@ STEPS = (("user_started", "suspected"), ("user_started", "confirmed"),
 class Listener:
     """One way to follow a scene: a detector of the person's activity, tracker and hold."""
 
-    def __init__(self, detector: str) -> None:
+    def __init__(self, detector: str, echo_loss_db: float) -> None:
         on, off = LEVEL_DBFS
-        self._parameters = TurnParameters()
+        self._parameters = TurnParameters(echo_loss_db=echo_loss_db)
         self._user = (
             SpeechActivity(RATE, FRAME)
             if detector == "silero"
@@ -84,18 +85,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=200, help="callers in each of two situations")
     parser.add_argument("--minutes", type=float, default=2.0, help="of each disturbance")
+    parser.add_argument("--echo-loss-db", type=float, default=TurnParameters().echo_loss_db)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    listeners = {name: Listener(name) for name in DETECTORS}
+    listeners = {name: Listener(name, arguments.echo_loss_db) for name in DETECTORS}
     latency = latencies(listeners, arguments.trials, arguments.seed)
     false = false_alarms(listeners, arguments.minutes, arguments.seed)
     print_latencies(latency)
     print_false_alarms(false)
     if arguments.json:
-        settings = {"trials": arguments.trials, "minutes": arguments.minutes,
-                    "seed": arguments.seed}  # fmt: skip
+        settings = {key: value for key, value in vars(arguments).items() if key != "json"}
         rows = {"settings": settings, "latency": latency, "false_alarms": false}
         text = json.dumps(rows, indent=1) + "\n"
         write_whole(arguments.json, lambda path: path.write_text(text))

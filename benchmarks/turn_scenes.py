@@ -23,6 +23,7 @@ from personaplex_ros.training.world import World, load_world
 
 FRAME = 1920  # samples, 80 ms
 LEAD_S, SPEECH_S, TAIL_S = 1.2, 1.6, 0.4  # of a trial: before a caller, at most of one, after
+SOUNDING_S = 0.3  # of the robot from a caller's onset on
 ECHO_DELAY_S = 0.06  # loudspeaker to microphone, buffers included
 RESIDUAL_DB = -40.0  # echo that an echo canceller leaves, against the robot's level
 SNRS_DB = (40.0, 20.0, 10.0)
@@ -60,7 +61,10 @@ def robot_talk(seconds: float, rng: np.random.Generator) -> Sound:
 
 
 def caller_scene(rng: np.random.Generator, snr_db: float, over_robot: bool) -> Scene:
-    """Return a caller who asks into silence, or breaks in on a talking robot."""
+    """Return a caller who asks into silence, or breaks in on a robot that is sounding.
+
+    The robot makes no pause in the first 0.3 s: without its sound a begin is no interruption yet.
+    """
     kind = "interruption" if over_robot else "question"
     world = the_world()
     voice = random_caller(rng, held_out=True)
@@ -74,8 +78,16 @@ def caller_scene(rng: np.random.Generator, snr_db: float, over_robot: bool) -> S
     robot = np.zeros(count, np.float32)
     if over_robot:
         robot = robot_talk(count / RATE, rng)
+        while not _sounds(robot[first : first + round(SOUNDING_S * RATE)]):
+            robot = robot_talk(count / RATE, rng)
         user += echo(robot, RESIDUAL_DB, rng)
     return Scene(user, robot, first / RATE, snr_db)
+
+
+def _sounds(samples: Sound) -> bool:
+    """Return whether every 60 ms of the samples hold sound."""
+    parts = samples[: len(samples) // 1440 * 1440].reshape(-1, 1440)
+    return bool(np.all(np.abs(parts).max(axis=1) > LEVEL / 10))
 
 
 def disturbed_scene(make: Callable[[Sound], Sound], seconds: float, seed: int) -> Scene:
@@ -155,5 +167,6 @@ def disturbances(seed: int) -> dict[str, Callable[[Sound], Sound]]:
             coughs(len(robot), LEVEL, np.random.default_rng(seed + 3)) + quiet(len(robot))
         ),
         "echo, -40 dB": with_echo(-40.0),
+        "echo, -32 dB": with_echo(-32.0),
         "echo, -20 dB": with_echo(-20.0),
     }

@@ -198,7 +198,7 @@ class Parameters:
         maximum=1000,
     )
     user_on: float = _parameter(
-        0.5,
+        0.4,
         "Probability of speech at which the person begins to speak (Silero VAD).",
         When.ANY,
         minimum=0.01,

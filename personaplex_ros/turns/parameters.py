@@ -38,7 +38,7 @@ class TurnParameters:
     stands still.
     """
 
-    user_on: float = 0.5
+    user_on: float = 0.4
     user_off: float = 0.35
     user_suspect_s: float = 0.032
     user_min_speech_s: float = 0.096
