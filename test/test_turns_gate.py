@@ -8,7 +8,9 @@ import pytest
 
 from personaplex_ros.turns.gate import Change, Edge, GateParameters, Instant, SpeechGate, Window
 
-PARAMETERS = GateParameters(on=0.5, off=0.3, suspect_s=0.03, min_active_s=0.03, end_silence_s=0.05)
+PARAMETERS = GateParameters(
+    on=0.5, off=0.3, suspect_on=0.5, suspect_s=0.03, min_active_s=0.03, end_silence_s=0.05
+)
 QUICK = replace(PARAMETERS, suspect_s=0.01)
 MS = 1_000_000
 
@@ -74,6 +76,20 @@ def test_a_suspicion_is_dropped_at_the_first_silent_window():
     assert gate.stretch is None and not gate.speaking
 
 
+def test_what_may_be_speech_is_suspected_and_counts_when_it_turns_out_to_be():
+    gate = SpeechGate(replace(QUICK, suspect_on=0.4))
+    found = edges(gate, [0.3, 0.45, 0.45, 0.9, 0.9, 0.9])
+    assert [(at, edge.change) for at, edge in found] == [(1, Change.SUSPECTED), (5, Change.STARTED)]
+    assert found[1][1].at == Instant(10 * MS, 10 * MS + 7)
+    assert found[0][1].stretch is found[1][1].stretch
+
+
+def test_what_may_be_speech_does_not_stay_suspected():
+    gate = SpeechGate(replace(QUICK, suspect_on=0.4))
+    changes = [(at, edge.change) for at, edge in edges(gate, [0.45] * 8)]
+    assert changes[:3] == [(0, Change.SUSPECTED), (5, Change.DROPPED), (6, Change.SUSPECTED)]
+
+
 def test_the_end_of_the_conversation_ends_what_lasts():
     gate = SpeechGate(QUICK)
     edges(gate, [0.9])
@@ -85,7 +101,15 @@ def test_the_end_of_the_conversation_ends_what_lasts():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"on": 1.1}, {"off": 0.6}, {"off": 0.0}, {"min_active_s": 0.0}, {"suspect_s": 0.0}],
+    [
+        {"on": 1.1},
+        {"off": 0.6},
+        {"off": 0.0},
+        {"min_active_s": 0.0},
+        {"suspect_s": 0.0},
+        {"suspect_on": 0.6},
+        {"suspect_on": 0.0},
+    ],
 )
 def test_impossible_thresholds_are_refused(changes):
     with pytest.raises(ValueError, match="got"):

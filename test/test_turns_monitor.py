@@ -45,7 +45,11 @@ def truth() -> list[dict]:
 
 
 def onsets(updates: list[TurnUpdate], kind: str) -> list[float]:
-    return [e.onset_ns / 1e9 for e in events(updates) if e.kind == kind and e.state == "confirmed"]
+    return [
+        event.onset_ns / 1e9
+        for event in events(updates)
+        if (event.kind, event.state) == (kind, "confirmed") and event.revises != "user_started"
+    ]
 
 
 def events(updates: list[TurnUpdate]) -> list[TurnEvent]:

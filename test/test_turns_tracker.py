@@ -243,6 +243,7 @@ def test_the_confidence_is_the_detectors():
         ({"overlap_min_s": 0.0}, "overlap_min_s"),
         ({"robot_yield_window_s": 0.0}, "robot_yield_window_s"),
         ({"user_suspect_s": 0.0}, "suspect_s"),
+        ({"user_suspect_on": 0.6}, "suspect_on"),
         ({"takeover_min_words": 0}, "takeover_min_words"),
         ({"long_silence_s": 0.0}, "long_silence_s"),
         ({"engagement_end_s": 1.0}, "engagement_end_s"),

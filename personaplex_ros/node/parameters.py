@@ -198,7 +198,7 @@ class Parameters:
         maximum=1000,
     )
     user_on: float = _parameter(
-        0.4,
+        0.5,
         "Probability of speech at which the person begins to speak (Silero VAD).",
         When.ANY,
         minimum=0.01,
@@ -211,9 +211,16 @@ class Parameters:
         minimum=0.01,
         maximum=1.0,
     )
+    user_suspect_on: float = _parameter(
+        0.3,
+        "Probability of speech at which the person is suspected to begin; at most user_on.",
+        When.ANY,
+        minimum=0.01,
+        maximum=1.0,
+    )
     user_suspect_s: float = _parameter(
         0.032,
-        "Speech of the person that makes a begin, and an interruption, suspected; "
+        "Length of that which makes a begin, and an interruption, suspected; "
         "user_min_speech_s or more waits until it is sure.",
         When.ANY,
         unit="s",

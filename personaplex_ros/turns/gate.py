@@ -41,14 +41,16 @@ class GateParameters:
     """When speech begins and ends.
 
     on, off: probability at which a window becomes active, and below which it ceases to be.
-    suspect_s: activity in a row at which speech is suspected; never before it is confirmed where
-    this is not below min_active_s.
+    suspect_on: probability of a window that may be the first of speech; at most on.
+    suspect_s: such windows in a row at which speech is suspected; never before it is confirmed
+    where this is not below min_active_s. A suspicion lasts for at most end_silence_s.
     min_active_s: activity in a row that confirms speech; less is dropped as noise.
     end_silence_s: silence that ends speech; shorter pauses belong to it (hangover).
     """
 
     on: float
     off: float
+    suspect_on: float
     suspect_s: float
     min_active_s: float
     end_silence_s: float
@@ -56,6 +58,8 @@ class GateParameters:
     def __post_init__(self) -> None:
         if not 0.0 < self.off <= self.on <= 1.0:
             raise ValueError(f"need 0 < off <= on <= 1, got off {self.off} and on {self.on}")
+        if not 0.0 < self.suspect_on <= self.on:
+            raise ValueError(f"need 0 < suspect_on <= on, got {self.suspect_on} and {self.on}")
         if min(self.suspect_s, self.min_active_s, self.end_silence_s) <= 0.0:
             raise ValueError(
                 "suspect_s, min_active_s and end_silence_s must be positive, got "
@@ -136,6 +140,7 @@ class SpeechGate:
         self.suspected: Stretch | None = None
         self._active = False
         self._candidate: Stretch | None = None
+        self._sure_ns = 0
         self._silence_ns = 0
         self._silence_probability_ns = 0.0
 
@@ -169,15 +174,18 @@ class SpeechGate:
         return self._drop()
 
     def _push_silent(self, window: Window) -> Edge | None:
+        self._sure_ns = self._sure_ns + window.length_ns if self._active else 0
+        candidate = self._candidate or Stretch(window.begin, window.end)
         if not self._active:
-            return self._drop()
-        if self._candidate is None:
-            self._candidate = Stretch(window.begin, window.end)
-        candidate = self._candidate
+            too_long = candidate.span_ns >= self._end_silence_ns
+            if window.probability < self._parameters.suspect_on or too_long:
+                return self._drop()
+        self._candidate = candidate
         candidate.add(window)
-        if candidate.active_ns >= self._min_active_ns:
+        if self._sure_ns >= self._min_active_ns:
             self.speaking, self.stretch = True, candidate
             self._candidate = self.suspected = None
+            self._sure_ns = 0
             return Edge(Change.STARTED, candidate, candidate.onset, candidate.confidence)
         if candidate.active_ns >= self._suspect_ns and self.suspected is None:
             self.suspected = candidate
@@ -192,6 +200,7 @@ class SpeechGate:
 
     def _drop(self) -> Edge | None:
         dropped, self._candidate, self.suspected = self.suspected, None, None
+        self._sure_ns = 0
         if dropped is None:
             return None
         return Edge(Change.DROPPED, dropped, dropped.end, self.silence_confidence)

@@ -17,8 +17,9 @@ class TurnParameters:
     """Thresholds of the turn tracker; times in seconds. docs/turn_taking.md says how to tune them.
 
     user_on, user_off: speech probability at which the person's speech begins and ends.
-    user_suspect_s: speech that makes a begin suspected; one window of the detector (32 ms) is the
-    fastest, user_min_speech_s waits until it is confirmed.
+    user_suspect_on, user_suspect_s: probability and length of what may be speech that make a begin
+    suspected; one window of the detector (32 ms) is the fastest, user_min_speech_s waits until it
+    is confirmed.
     user_min_speech_s: speech that confirms a begin. user_end_silence_s: silence that ends it.
     echo_loss_db: how far below the robot's level the person may be while the robot speaks; what is
     softer is taken for the robot's echo (EchoGuard).
@@ -38,8 +39,9 @@ class TurnParameters:
     stands still.
     """
 
-    user_on: float = 0.4
+    user_on: float = 0.5
     user_off: float = 0.35
+    user_suspect_on: float = 0.3
     user_suspect_s: float = 0.032
     user_min_speech_s: float = 0.096
     user_end_silence_s: float = 0.32
@@ -86,6 +88,7 @@ class TurnParameters:
         return GateParameters(
             self.user_on,
             self.user_off,
+            self.user_suspect_on,
             self.user_suspect_s,
             self.user_min_speech_s,
             self.user_end_silence_s,
@@ -97,4 +100,4 @@ class TurnParameters:
         The robot's own audio is clean, so nothing of it is suspected before it is sure.
         """
         least = self.robot_min_speech_s
-        return GateParameters(0.5, 0.5, least, least, self.robot_end_silence_s)
+        return GateParameters(0.5, 0.5, 0.5, least, least, self.robot_end_silence_s)
