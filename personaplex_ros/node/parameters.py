@@ -212,7 +212,7 @@ class Parameters:
         maximum=1.0,
     )
     user_suspect_on: float = _parameter(
-        0.3,
+        0.2,
         "Probability of speech at which the person is suspected to begin; at most user_on.",
         When.ANY,
         minimum=0.01,

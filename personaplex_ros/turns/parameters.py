@@ -41,7 +41,7 @@ class TurnParameters:
 
     user_on: float = 0.5
     user_off: float = 0.35
-    user_suspect_on: float = 0.3
+    user_suspect_on: float = 0.2
     user_suspect_s: float = 0.032
     user_min_speech_s: float = 0.096
     user_end_silence_s: float = 0.32
