@@ -55,12 +55,11 @@ class FloorJudge:
         person's stretch.
         """
         state = self._state
-        for edge in (moment.user_edge, moment.robot_edge):
-            if edge is not None and edge.change is Change.STARTED:
-                if edge is moment.user_edge:
-                    state.user = edge.stretch
-                else:
-                    state.robot = edge.stretch
+        user_edge, robot_edge = moment.user_edge, moment.robot_edge
+        if user_edge is not None and user_edge.change is Change.STARTED:
+            state.user = user_edge.stretch
+        if robot_edge is not None and robot_edge.change is Change.STARTED:
+            state.robot = robot_edge.stretch
         for verdict in meanings:
             if verdict.kind == ROBOT_YIELDED:
                 state.holder = "user"
@@ -72,8 +71,7 @@ class FloorJudge:
             verdicts += self._judge_user(state.user, moment)
         if state.robot is not None:
             verdicts += self._judge_robot(state.robot, moment)
-        edge = moment.robot_edge
-        if edge is not None and edge.change is Change.STOPPED:
+        if robot_edge is not None and robot_edge.change is Change.STOPPED:
             state.words = moment.robot_words
         return verdicts
 

@@ -58,7 +58,8 @@ class InterruptionJudge:
 
     def judge(self, moment: Moment) -> list[Verdict]:
         """Return what can be decided after a window."""
-        edge, verdicts = moment.user_edge, list[Verdict]()
+        edge = moment.user_edge
+        verdicts: list[Verdict] = []
         if edge is not None and edge.change in (Change.SUSPECTED, Change.STARTED):
             if not self.judges(edge.stretch):
                 verdicts += self.finish()
