@@ -70,6 +70,9 @@ class AudioFrame(IdlStruct, typename="personaplex_ros::msg::dds_::AudioFrame_"):
 class TurnEvent(IdlStruct, typename="personaplex_ros::msg::dds_::TurnEvent_"):
     header: Header = field(default_factory=Header)
     kind: str = ""
+    state: str = ""
+    episode: t.uint32 = 0
+    revises: str = ""
     latency: Duration = field(default_factory=Duration)
     confidence: t.float32 = 0.0
 
@@ -174,6 +177,9 @@ class Peer:
                     stamp=[event.header.stamp.sec, event.header.stamp.nanosec],
                     frame_id=event.header.frame_id,
                     kind=event.kind,
+                    state=event.state,
+                    episode=event.episode,
+                    revises=event.revises,
                     latency=[event.latency.sec, event.latency.nanosec],
                     confidence=event.confidence,
                 )

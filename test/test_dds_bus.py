@@ -62,8 +62,10 @@ def test_turn_events_arrive_field_by_field(bus: DdsBus) -> None:
             msg = cls()
             msg.header.stamp.sec, msg.header.frame_id, msg.kind = 5, "mic ü", kind
             msg.latency.nanosec, msg.confidence = 240_000_000, 0.5
+            msg.state, msg.episode, msg.revises = cls.SUSPECTED, 7, cls.USER_STARTED
             out.publish(msg)
         expected = {"stamp": [5, 0], "frame_id": "mic ü", "latency": [0, 240_000_000]}
+        expected |= {"state": "suspected", "episode": 7, "revises": "user_started"}
         assert client.line() == {**expected, "kind": "interruption", "confidence": 0.5}
         assert client.line() == {**expected, "kind": "robot_yielded", "confidence": 0.5}
 

@@ -17,6 +17,7 @@ from cyclonedds.idl._support import Endianness
 from rosbags.typesys import Stores
 
 from personaplex_ros.node.dds.types import MessageTypes, standard_types
+from personaplex_ros.turns import events as turn_events
 
 # As `ros2 topic info -v` of ROS 2 Jazzy prints them.
 PUBLISHED_HASHES = {
@@ -151,7 +152,10 @@ def test_peers_see_the_type_that_a_hand_written_client_declares(types: MessageTy
 
 def test_constants_and_defaults_are_ros(types: MessageTypes) -> None:
     event = types.message("personaplex_ros/msg/TurnEvent")
-    assert event.USER_STARTED == "user_started" and event.BACKCHANNEL == "backchannel"
+    constants = {name: getattr(event, name) for name in dir(event) if name.isupper()}
+    assert constants == {value.upper(): value for value in constants.values()}
+    told = {v for k, v in vars(turn_events).items() if k.isupper()}
+    assert set(constants.values()) == told and len(told) == 19
     status = types.message("diagnostic_msgs/msg/DiagnosticStatus")
     assert (status.OK, status.WARN, status.ERROR, status.STALE) == (0, 1, 2, 3)
     msg = types.message(AUDIO)()

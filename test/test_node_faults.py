@@ -319,10 +319,30 @@ def test_an_interruption_holds_the_motion_and_is_told_once():
     with robot() as r:
         talk_over_the_robot(r)
         assert [msg.data for msg in r.bus.topics["motion_hold"]] == [False, True]
-        assert any(msg.data for msg in r.bus.topics["user_speaking"])
         (event,) = [e for e in r.bus.topics["turn_event"] if e.kind == "interruption"]
-        assert 0 < event.latency.sec + event.latency.nanosec / 1e9 < 2.0
+        assert (event.state, event.revises) == ("suspected", "")
+        assert 0 < event.latency.sec + event.latency.nanosec / 1e9 < 0.25
         assert 0.0 < event.confidence <= 1.0
+
+
+def test_an_interruption_that_was_only_suspected_is_taken_back_when_the_conversation_pauses():
+    with robot() as r:
+        talk_over_the_robot(r)
+        r.conversation.deactivate()
+        events = r.bus.topics["turn_event"]
+        (begun,) = [e for e in events if e.kind == "interruption"]
+        (over,) = [e for e in events if e.revises == "interruption"]
+        assert (over.kind, over.episode) == ("interruption_resolved", begun.episode)
+        assert events[-1].kind != "user_started"
+        assert not r.bus.topics["motion_hold"][-1].data
+
+
+def test_motion_may_be_told_to_wait_until_an_interruption_is_confirmed():
+    with robot(hold_on_suspicion=False) as r:
+        talk_over_the_robot(r)
+        states = [e.state for e in r.bus.topics["turn_event"] if e.kind == "interruption"]
+        assert states == ["suspected", "confirmed"]
+        assert any(msg.data for msg in r.bus.topics["user_speaking"])
 
 
 def test_a_hold_ends_when_the_model_stalls_in_it():

@@ -25,6 +25,7 @@ from personaplex_ros.timeline import (
     Recording,
     Word,
     draw_png,
+    is_drawn,
     speaking_spans,
     style,
     words_from_pieces,
@@ -83,6 +84,23 @@ def conversation(seconds: float = 20.0, **changes: object) -> Recording:
 
 
 # ---- words and spans ----
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "revises", "drawn"),
+    [
+        ("interruption", "suspected", "", False),
+        ("interruption", "confirmed", "", True),
+        ("backchannel", "confirmed", "interruption", True),
+        ("interruption_resolved", "confirmed", "interruption", False),
+        ("user_started", "suspected", "", False),
+        ("user_stopped", "confirmed", "user_started", False),
+        ("user_stopped", "confirmed", "", True),
+        ("overlap_started", "confirmed", "", False),
+    ],
+)
+def test_what_is_sure_and_not_to_be_seen_anyway_is_drawn(kind, state, revises, drawn):
+    assert is_drawn(kind, state, revises) is drawn
 
 
 def test_words_are_the_text_between_spaces_however_it_was_cut_into_pieces():

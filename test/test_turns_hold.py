@@ -11,66 +11,70 @@ def at(seconds: float) -> int:
     return round(seconds * 1e9)
 
 
-def holds(script: list[tuple[float, list[str]]], timeout_s: float = 8.0) -> list[bool]:
-    """Feed kinds of events at their times (seconds); return whether it holds after each."""
-    hold = MotionHold(HoldParameters(timeout_s))
+def told(now_s: float, kind: str, **fields) -> TurnEvent:
+    return TurnEvent(kind, at(now_s), at(now_s), 1.0, **{"episode": 1, **fields})
+
+
+def suspected(now_s: float, episode: int = 1) -> TurnEvent:
+    return told(now_s, "interruption", episode=episode, state="suspected")
+
+
+def holds(
+    script: list[tuple[float, list[TurnEvent | str]]],
+    timeout_s: float = 8.0,
+    on_suspicion: bool = True,
+) -> list[bool]:
+    """Feed events, or kinds of them, at their times (seconds); return whether it holds then."""
+    hold = MotionHold(HoldParameters(timeout_s, on_suspicion))
     return [
-        hold.update(at(now), [TurnEvent(kind, at(now), at(now), 1.0) for kind in kinds])
-        for now, kinds in script
+        hold.update(at(now), [told(now, e) if isinstance(e, str) else e for e in events])
+        for now, events in script
     ]
 
 
-def test_it_holds_from_an_interruption_until_the_robot_answers():
+def test_it_holds_from_an_interruption_until_it_is_resolved():
     script = [
         (0.0, ["robot_started"]),
         (1.0, ["user_started"]),
         (1.6, ["interruption"]),
         (2.0, ["robot_stopped", "robot_yielded"]),
         (3.0, ["user_stopped"]),
-        (3.5, []),
-        (4.0, ["robot_started"]),
+        (4.0, ["robot_started", "interruption_resolved"]),
         (9.0, ["robot_stopped"]),
     ]
-    assert holds(script) == [False, False, True, True, True, True, False, False]
+    assert holds(script) == [False, False, True, True, True, False, False]
 
 
-def test_an_answer_that_is_quicker_than_the_end_of_turn_counts():
-    # The person's end is sure only after its silence, and the robot may start before that.
-    script = [
-        (1.6, ["interruption"]),
-        (2.0, ["robot_stopped"]),
-        (3.2, ["robot_started"]),
-        (3.3, ["user_stopped"]),
-    ]
-    assert holds(script) == [True, True, True, False]
+def test_a_suspicion_holds_at_once_and_goes_on_when_it_is_confirmed():
+    script = [(1.0, [suspected(1.0)]), (1.6, ["interruption"]), (2.9, []), (3.0, [])]
+    assert holds(script, timeout_s=2.0) == [True, True, True, False]
 
 
-def test_a_short_sound_of_the_robot_while_the_person_speaks_is_no_answer():
-    script = [
-        (1.6, ["interruption"]),
-        (2.0, ["robot_stopped"]),
-        (2.5, ["robot_started"]),
-        (2.9, ["robot_stopped"]),
-        (3.3, ["user_stopped"]),
-        (3.8, ["robot_started"]),
-    ]
-    assert holds(script) == [True, True, True, True, True, False]
+def test_a_suspicion_may_be_told_not_to_hold():
+    script = [(1.0, [suspected(1.0)]), (1.6, ["interruption"])]
+    assert holds(script, on_suspicion=False) == [False, True]
 
 
-def test_a_person_who_goes_on_is_still_to_be_answered():
-    script = [
-        (1.6, ["interruption"]),
-        (2.0, ["robot_stopped", "user_stopped"]),
-        (2.5, ["user_started"]),
-        (3.0, ["robot_started"]),
-        (3.5, ["user_stopped"]),
-    ]
-    assert holds(script) == [True, True, True, True, False]
+@pytest.mark.parametrize("kind", ["backchannel", "interruption_resolved"])
+def test_what_takes_the_suspicion_back_lets_go_at_once(kind):
+    taken_back = told(1.4, kind, revises="interruption")
+    assert holds([(1.0, [suspected(1.0)]), (1.4, [taken_back])]) == [True, False]
+
+
+def test_the_end_of_another_interruption_does_not_let_go():
+    other = told(1.4, "interruption_resolved", episode=1)
+    assert holds([(1.0, [suspected(1.0, episode=2)]), (1.4, [other])]) == [True, True]
+
+
+def test_what_begins_and_ends_within_one_frame_does_not_hold():
+    over = told(1.0, "interruption_resolved", revises="interruption")
+    assert holds([(1.0, [suspected(1.0), over])]) == [False]
 
 
 def test_it_gives_up_after_the_timeout_by_the_clock_it_is_given():
     assert holds([(1.0, ["interruption"]), (8.99, []), (9.0, [])]) == [True, True, False]
-    again = [(1.0, ["interruption"]), (3.0, ["interruption"]), (4.9, []), (5.0, [])]
+    second = told(2.5, "interruption", episode=2)
+    again = [(1.0, ["interruption"]), (2.5, [second]), (4.4, []), (4.5, [])]
     assert holds(again, timeout_s=2.0) == [True, True, True, False]
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from personaplex_ros.audio import read_wave
 from personaplex_ros.resources import share_directory
-from personaplex_ros.turns import TurnMonitor, TurnUpdate
+from personaplex_ros.turns import TurnEvent, TurnMonitor, TurnUpdate
+from personaplex_ros.turns.monitor import words_begun
 
 RATE, FRAME = 24_000, 1_920
 DEMO = share_directory() / "config" / "demo"
@@ -44,7 +45,15 @@ def truth() -> list[dict]:
 
 
 def onsets(updates: list[TurnUpdate], kind: str) -> list[float]:
-    return [e.onset_ns / 1e9 for update in updates for e in update.events if e.kind == kind]
+    return [
+        event.onset_ns / 1e9
+        for event in events(updates)
+        if (event.kind, event.state) == (kind, "confirmed") and event.revises != "user_started"
+    ]
+
+
+def events(updates: list[TurnUpdate]) -> list[TurnEvent]:
+    return [event for update in updates for event in update.events]
 
 
 def test_the_persons_turns_are_found_at_their_times(updates, truth):
@@ -65,17 +74,23 @@ def test_the_interruption_and_the_backchannel_are_told_apart(updates, truth):
     assert onsets(updates, "robot_yielded") == pytest.approx([11.4], abs=0.02)
 
 
-def test_motion_holds_from_the_interruption_to_the_answer(updates):
-    held = [index * 0.08 for index, update in enumerate(updates) if update.hold]
-    assert 10.9 + 0.5 < held[0] < 10.9 + 0.9
-    assert 14.0 < held[-1] + 2 * 0.08 < 14.2  # known at the end of the frame after
-    assert len(held) == round((held[-1] - held[0]) / 0.08) + 1
+def test_motion_holds_from_the_interruption_to_the_answer(updates, truth):
+    changes = np.flatnonzero(np.diff([False, *(update.hold for update in updates)])) * 0.08
+    # An "mhm" holds for the moment until it is known to be one; what a frame tells is known at its
+    # end.
+    *backchannel, begin, end = changes + 0.08
+    (mhm,) = [turn for turn in truth if turn["kind"] == "backchannel"]
+    assert mhm["start_s"] < backchannel[0] and backchannel[-1] < mhm["end_s"] + 0.6
+    assert 10.9 < begin < 10.9 + 0.25
+    assert 14.0 < end < 14.2
 
 
 def test_states_agree_with_events(updates):
     user = robot = False
     for update in updates:
         for event in update.events:
+            if event.state == "suspected":
+                continue  # user_speaking waits until it is sure
             user = {"user_started": True, "user_stopped": False}.get(event.kind, user)
             robot = {"robot_started": True, "robot_stopped": False}.get(event.kind, robot)
         assert (update.user_speaking, update.robot_speaking) == (user, robot)
@@ -102,7 +117,31 @@ def test_a_new_conversation_gives_the_same_as_the_first():
         ]
 
     first = converse()
-    rest = monitor.flush()
-    assert rest is not None and rest.start_ns == 80_000_000
-    monitor.reset()
+    rest = monitor.end()
+    assert rest.utterance is not None and rest.utterance.start_ns == 80_000_000
+    assert not (rest.user_speaking or rest.robot_speaking or rest.hold)
     assert converse() == first
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"), [("", 0), (" Hel", 1), ("lo", 0), (" a b", 2), (" ", 0), (".", 0)]
+)
+def test_words_begin_with_a_space(piece, words):
+    assert words_begun(piece) == words
+
+
+def test_four_words_of_the_robot_are_a_turn_before_a_second_of_it_is():
+    caller = read_wave(DEMO / "caller.wav").samples[: 5 * RATE, 0]
+    silence, hum = np.zeros(FRAME, np.float32), np.full(FRAME, 0.1, np.float32)
+
+    def lengths_s(piece: str) -> list[float]:
+        monitor, told = TurnMonitor(RATE, FRAME), []
+        for first in range(0, len(caller) - FRAME + 1, FRAME):
+            speaks = first >= 3.6 * RATE
+            stamp_ns = first * 1_000_000_000 // RATE
+            sides = (caller[first : first + FRAME], hum if speaks else silence)
+            told += monitor.push(*sides, piece if speaks else "", stamp_ns).events
+        return [(e.decided_ns - e.onset_ns) / 1e9 for e in told if e.kind == "robot_takeover"]
+
+    assert lengths_s(" word") == pytest.approx([4 * 0.08], abs=0.01)
+    assert lengths_s("") == pytest.approx([1.04], abs=0.01)

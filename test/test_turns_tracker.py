@@ -6,60 +6,30 @@ from itertools import product
 
 import numpy as np
 import pytest
+from turns_support import (
+    FRAME,
+    RATE,
+    ROBOT_WINDOW,
+    START_NS,
+    USER_WINDOW,
+    activities,
+    decided,
+    follow,
+    only,
+    onset,
+)
 
-from personaplex_ros.turns import Activity, TurnEvent, TurnParameters, TurnTracker
+from personaplex_ros.turns import TurnEvent, TurnParameters, TurnTracker
 
-RATE, FRAME = 24_000, 1_920
-FRAME_S = 0.08
-START_NS = 1_700_000_000_000_000_000
-USER_WINDOW, ROBOT_WINDOW = 768, 480
-Spans = list[tuple[float, float]]
-
-
-def activities(spans: Spans, window: int, index: int, lag: int) -> list[Activity]:
-    """Return the windows that end within frame `index`, `lag` samples late; active in `spans`."""
-    first, last = index * FRAME - lag, (index + 1) * FRAME - lag
-    found = []
-    for number in range(max(0, first // window - 1), last // window + 1):
-        begin, end = number * window, (number + 1) * window
-        if first < end <= last:
-            middle_s = (begin + end) / 2 / RATE
-            active = any(a <= middle_s < b for a, b in spans)
-            found.append(Activity(begin - index * FRAME, window, 0.9 if active else 0.05))
-    return found
-
-
-def follow(
-    user: Spans,
-    robot: Spans,
-    seconds: float = 20.0,
-    parameters: TurnParameters | None = None,
-    tracker: TurnTracker | None = None,
-) -> list[TurnEvent]:
-    """Run a conversation in which each side is active in its spans (seconds)."""
-    tracker = tracker or TurnTracker(parameters or TurnParameters(), RATE, FRAME)
-    events = []
-    for index in range(round(seconds / FRAME_S)):
-        events += tracker.update(
-            START_NS + index * 80_000_000,
-            activities(user, USER_WINDOW, index, lag=240),
-            activities(robot, ROBOT_WINDOW, index, lag=0),
-        )
-    return events
+FOLLOWED = (
+    "user_started", "user_stopped", "robot_started", "robot_stopped",
+    "interruption", "robot_yielded", "backchannel",
+)  # fmt: skip
 
 
 def kinds(events: list[TurnEvent]) -> list[str]:
-    return [event.kind for event in events]
-
-
-def onset(events: list[TurnEvent], kind: str) -> float:
-    (event,) = [event for event in events if event.kind == kind]
-    return (event.onset_ns - START_NS) / 1e9
-
-
-def decided(events: list[TurnEvent], kind: str) -> float:
-    (event,) = [event for event in events if event.kind == kind]
-    return (event.decided_ns - START_NS) / 1e9
+    """Return what is sure about both sides' speech, break-ins and backchannels of the person."""
+    return [e.kind for e in events if e.kind in FOLLOWED and e.state == "confirmed"]
 
 
 def test_turns_one_after_the_other_start_and_stop_at_their_times():
@@ -68,6 +38,9 @@ def test_turns_one_after_the_other_start_and_stop_at_their_times():
     truth = [("user_started", 1.0), ("user_stopped", 3.0)]
     for kind, at in [*truth, ("robot_started", 3.5), ("robot_stopped", 6.0)]:
         assert onset(events, kind) == pytest.approx(at, abs=0.032)
+    # The first window suspects it; then at most the detector's lag and a frame.
+    assert onset(events, "user_started", "suspected") == onset(events, "user_started")
+    assert 0.0 < decided(events, "user_started", "suspected") - 1.0 < 0.032 + 0.032 + 0.01 + 0.08
     # Confirmation or end silence, then at most a window, the detector's lag and a frame.
     assert 0.096 <= decided(events, "user_started") - 1.0 < 0.096 + 0.032 + 0.01 + 0.08
     assert 0.32 <= decided(events, "user_stopped") - 3.0 + 0.032 < 0.32 + 0.064 + 0.01 + 0.08
@@ -80,7 +53,13 @@ def test_pauses_within_a_turn_do_not_end_it():
 
 def test_sounds_too_short_for_speech_are_no_turn():
     clicks = [(1.0 + 0.2 * k, 1.06 + 0.2 * k) for k in range(9)]
-    assert follow(user=clicks, robot=[(at, at + 0.04) for at in (3.0, 3.1, 3.3)]) == []
+    robot = [(at, at + 0.04) for at in (3.0, 3.1, 3.3)]
+    assert kinds(follow(user=[], robot=robot)) == []
+    sure = TurnParameters(user_suspect_s=0.096)
+    assert follow(user=clicks, robot=robot, parameters=sure) == []
+    events = follow(user=clicks, robot=robot)
+    assert {event.state for event in events if event.kind == "user_started"} == {"suspected"}
+    assert {event.revises for event in events if event.kind == "user_stopped"} == {"user_started"}
 
 
 def test_breaking_in_is_an_interruption_and_falling_silent_is_yielding():
@@ -200,7 +179,10 @@ def test_started_and_stopped_alternate_and_no_event_precedes_its_onset():
             sides.append([(float(a), float(b)) for a, b in edges.reshape(-1, 2)])
         events = follow(*sides, seconds=30.0)
         for side in ("user", "robot"):
-            states = [k for k in kinds(events) if k in (f"{side}_started", f"{side}_stopped")]
+            edges = (f"{side}_started", f"{side}_stopped")
+            # A start that was suspected is told once more when it is confirmed.
+            told = dict.fromkeys((e.kind, e.episode) for e in events if e.kind in edges)
+            states = [kind for kind, _ in told]
             assert states[::2] == [f"{side}_started"] * len(states[::2])
             assert states[1::2] == [f"{side}_stopped"] * len(states[1::2])
         for event in events:
@@ -246,7 +228,8 @@ def test_speech_that_is_heard_later_than_it_is_pushed_gets_later_stamps():
 
 def test_the_confidence_is_the_detectors():
     events = follow(user=[(1.0, 3.0)], robot=[])
-    assert [event.confidence for event in events] == pytest.approx([0.9, 0.95])
+    assert only(events, "user_started").confidence == pytest.approx(0.9)
+    assert only(events, "user_stopped").confidence == pytest.approx(0.95)
 
 
 @pytest.mark.parametrize(
@@ -259,6 +242,11 @@ def test_the_confidence_is_the_detectors():
         ({"interruption_min_s": 2.0}, "interruption_min_s"),
         ({"overlap_min_s": 0.0}, "overlap_min_s"),
         ({"robot_yield_window_s": 0.0}, "robot_yield_window_s"),
+        ({"user_suspect_s": 0.0}, "suspect_s"),
+        ({"user_suspect_on": 0.6}, "suspect_on"),
+        ({"takeover_min_words": 0}, "takeover_min_words"),
+        ({"long_silence_s": 0.0}, "long_silence_s"),
+        ({"engagement_end_s": 1.0}, "engagement_end_s"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused(changes, words):

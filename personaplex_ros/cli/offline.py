@@ -20,7 +20,14 @@ from personaplex_ros.cli.model_arguments import (
 )
 from personaplex_ros.engine import Engine, Session, StepResult, StepTiming
 from personaplex_ros.files import write_whole
-from personaplex_ros.timeline import Mark, Recording, state_spans, words_from_pieces, write_timeline
+from personaplex_ros.timeline import (
+    Mark,
+    Recording,
+    is_drawn,
+    state_spans,
+    words_from_pieces,
+    write_timeline,
+)
 from personaplex_ros.turns import TurnMonitor
 
 NS = 1_000_000_000
@@ -144,7 +151,11 @@ def _record(
     for index, (frame, result) in enumerate(zip(frames, results, strict=True)):
         stamp = index * engine.frame_size * NS // engine.sample_rate
         update = monitor.push(frame, result.audio, result.piece, stamp)
-        marks += [Mark(e.kind, e.onset_ns / NS, e.decided_ns / NS) for e in update.events]
+        marks += [
+            Mark(e.kind, e.onset_ns / NS, e.decided_ns / NS)
+            for e in update.events
+            if is_drawn(e.kind, e.state, e.revises)
+        ]
         hold.append((index * frame_s, update.hold))
     pieces = [(index * frame_s, result.piece) for index, result in enumerate(results)]
     return Recording(

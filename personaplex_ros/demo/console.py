@@ -12,7 +12,10 @@ LABELS = {
     "robot_stopped": "robot stops",
     "interruption": "INTERRUPTION",
     "robot_yielded": "robot yields",
+    "robot_kept_floor": "robot keeps the floor",
     "backchannel": "backchannel",
+    "robot_backchannel": "robot's backchannel",
+    "long_silence": "long silence",
 }
 
 

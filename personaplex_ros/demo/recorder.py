@@ -15,7 +15,14 @@ from personaplex_ros.demo.console import Console
 from personaplex_ros.files import write_whole
 from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
 from personaplex_ros.node.messages import NS_PER_S, time_ns
-from personaplex_ros.timeline import Mark, Recording, state_spans, words_from_pieces, write_timeline
+from personaplex_ros.timeline import (
+    Mark,
+    Recording,
+    is_drawn,
+    state_spans,
+    words_from_pieces,
+    write_timeline,
+)
 
 
 @dataclass
@@ -122,7 +129,7 @@ class Recorder:
 
     def _on_event(self, message: Any, _: str) -> None:
         at = self._since_start(message.header.stamp)
-        if at is not None:
+        if at is not None and is_drawn(message.kind, message.state, message.revises):
             latency = time_ns(message.latency) / NS_PER_S
             self._console.event(at, message.kind)
             with self._lock:

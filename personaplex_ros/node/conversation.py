@@ -27,9 +27,9 @@ from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.node.personas import chosen_persona
 from personaplex_ros.node.services import Services
 from personaplex_ros.node.state_topics import StateTopics
-from personaplex_ros.node.turn_parameters import turn_monitor, turn_parameters
+from personaplex_ros.node.turn_parameters import hold_parameters, turn_monitor, turn_parameters
 from personaplex_ros.persona import Persona
-from personaplex_ros.turns import TurnParameters
+from personaplex_ros.turns import HoldParameters, TurnParameters
 
 EngineLoader = Callable[[Parameters], Engine]
 
@@ -301,8 +301,8 @@ class Conversation:
             )
 
 
-def _turn_settings(parameters: Parameters) -> tuple[TurnParameters, float]:
-    return turn_parameters(parameters), parameters.hold_timeout_s
+def _turn_settings(parameters: Parameters) -> tuple[TurnParameters, HoldParameters]:
+    return turn_parameters(parameters), hold_parameters(parameters)
 
 
 def _limits(parameters: Parameters) -> IntakeLimits:

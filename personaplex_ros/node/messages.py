@@ -73,6 +73,9 @@ class MessageFactory:
         message = self._turn_event()
         set_header(message.header, event.onset_ns, self._frame_id)
         message.kind = event.kind
+        message.state = event.state
+        message.episode = event.episode
+        message.revises = event.revises
         set_time(message.latency, max(0, event.decided_ns - event.onset_ns))
         message.confidence = float(event.confidence)
         return message

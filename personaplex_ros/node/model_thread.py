@@ -16,7 +16,7 @@ from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.node.request_queue import RequestQueue
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.timing import FrameStatistics
-from personaplex_ros.turns import TurnMonitor
+from personaplex_ros.turns import TurnMonitor, TurnUpdate
 
 WAKE_UP_S = 0.05
 """Longest wait for audio before requests and the end are looked after."""
@@ -108,11 +108,7 @@ class ModelThread:
         self.statistics.restarts = 0
 
     def _end_turns(self) -> None:
-        utterance = self._monitor.flush()
-        if utterance is not None:
-            self._outputs.utterance(utterance)
-        self._monitor.reset()
-        self._state_topics.clear()
+        self._publish_turns(self._monitor.end())
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -192,7 +188,11 @@ class ModelThread:
         statistics.frames += 1
 
     def _follow_turns(self, frame: MicrophoneFrame, result: StepResult) -> None:
-        update = self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
+        self._publish_turns(
+            self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
+        )
+
+    def _publish_turns(self, update: TurnUpdate) -> None:
         self._state_topics.set(TurnState(update.user_speaking, update.robot_speaking, update.hold))
         for event in update.events:
             self._outputs.event(event)

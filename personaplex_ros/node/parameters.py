@@ -211,6 +211,22 @@ class Parameters:
         minimum=0.01,
         maximum=1.0,
     )
+    user_suspect_on: float = _parameter(
+        0.2,
+        "Probability of speech at which the person is suspected to begin; at most user_on.",
+        When.ANY,
+        minimum=0.01,
+        maximum=1.0,
+    )
+    user_suspect_s: float = _parameter(
+        0.032,
+        "Length of that which makes a begin, and an interruption, suspected; "
+        "user_min_speech_s or more waits until it is sure.",
+        When.ANY,
+        unit="s",
+        minimum=0.001,
+        maximum=2.0,
+    )
     user_min_speech_s: float = _parameter(
         0.096,
         "Speech of the person that confirms a begin.",
@@ -226,6 +242,15 @@ class Parameters:
         unit="s",
         minimum=0.032,
         maximum=5.0,
+    )
+    echo_loss_db: float = _parameter(
+        30.0,
+        "How far below the robot's level the person may be while the robot speaks; softer sound is "
+        "taken for the robot's echo. Less than the echo return loss of loudspeaker and microphone.",
+        When.ANY,
+        unit="dB",
+        minimum=0.0,
+        maximum=120.0,
     )
     robot_on_dbfs: float = _parameter(
         -45.0,
@@ -290,6 +315,53 @@ class Parameters:
         unit="s",
         minimum=0.1,
         maximum=30.0,
+    )
+    takeover_min_s: float = _parameter(
+        1.0,
+        "Length of the robot's speech that makes it a turn, not a backchannel.",
+        When.ANY,
+        unit="s",
+        minimum=0.1,
+        maximum=10.0,
+    )
+    takeover_min_words: int = _parameter(
+        4,
+        "Words of the robot that make its speech a turn before that length.",
+        When.ANY,
+        unit="words",
+        minimum=1,
+        maximum=100,
+    )
+    long_silence_s: float = _parameter(
+        4.0,
+        "Time in which neither speaks that is told as a long silence.",
+        When.ANY,
+        unit="s",
+        minimum=0.5,
+        maximum=600.0,
+    )
+    engagement_min_speech_s: float = _parameter(
+        0.4,
+        "Speech of the person that begins an engagement.",
+        When.ANY,
+        unit="s",
+        minimum=0.032,
+        maximum=10.0,
+    )
+    engagement_end_s: float = _parameter(
+        20.0,
+        "Time without the person's speech, and the robot's not counted, that ends an engagement; "
+        "at least long_silence_s.",
+        When.ANY,
+        unit="s",
+        minimum=0.5,
+        maximum=3600.0,
+    )
+    hold_on_suspicion: bool = _parameter(
+        True,
+        "Whether motion_hold is true from the first suspicion of an interruption; false waits "
+        "until it is confirmed.",
+        When.ANY,
     )
     hold_timeout_s: float = _parameter(
         8.0,

@@ -22,12 +22,17 @@ def turn_parameters(parameters: Parameters) -> TurnParameters:
         raise ParameterError(f"the turn parameters do not fit together: {error}") from error
 
 
+def hold_parameters(parameters: Parameters) -> HoldParameters:
+    """Return when motion pauses."""
+    return HoldParameters(parameters.hold_timeout_s, parameters.hold_on_suspicion)
+
+
 def turn_monitor(engine: Engine, parameters: Parameters) -> TurnMonitor:
     """Return a monitor; speech is heard one frame after the microphone frame it answers."""
     return TurnMonitor(
         engine.sample_rate,
         engine.frame_size,
         parameters=turn_parameters(parameters),
-        hold=HoldParameters(parameters.hold_timeout_s),
+        hold=hold_parameters(parameters),
         robot_delay_s=engine.frame_size / engine.sample_rate,
     )

@@ -7,12 +7,14 @@ from pathlib import Path
 from .page import write_html
 from .picture import draw_png
 from .recording import Mark, Recording, Word, speaking_spans, state_spans, words_from_pieces
+from .style import is_drawn
 
 __all__ = [
     "Mark",
     "Recording",
     "Word",
     "draw_png",
+    "is_drawn",
     "speaking_spans",
     "state_spans",
     "words_from_pieces",

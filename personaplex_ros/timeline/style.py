@@ -37,8 +37,20 @@ FLAGS = {
     "robot_yielded": FlagStyle("robot yielded", ROBOT, "D", True),
     "backchannel": FlagStyle("backchannel", USER, "o", False),
 }
+# What the lanes show already gets no flag of its own, nor does what is not sure.
+DRAWN = {*FLAGS, "robot_kept_floor", "robot_backchannel", "long_silence"}
 # Where a side starts and stops is marked on its own waveform, without words.
 EDGES = {f"{side}_{edge}" for side in SIDES for edge in ("started", "stopped")}
+
+
+def is_drawn(kind: str, state: str, revises: str) -> bool:
+    """Return whether an event (see msg/TurnEvent.msg) belongs into the picture.
+
+    Suspicions do not, nor what only takes one back; a backchannel tells something by itself.
+    """
+    if state != "confirmed":
+        return False
+    return kind in DRAWN or (kind in EDGES and not revises)
 
 
 def flag_style(kind: str) -> FlagStyle:

@@ -4,7 +4,8 @@ from .activity import Activity, LevelActivity, SpeechActivity
 from .events import TurnEvent
 from .hold import HoldParameters, MotionHold
 from .monitor import TurnMonitor, TurnUpdate
-from .tracker import TurnParameters, TurnTracker
+from .parameters import TurnParameters
+from .tracker import TurnTracker
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
 __all__ = [

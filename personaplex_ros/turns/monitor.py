@@ -1,16 +1,19 @@
-"""Turn-taking behind one call: both activity detectors, the tracker, the hold, the transcript."""
+"""Turn-taking behind one call: detectors, echo guard, tracker, hold, transcript."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .activity import LevelActivity, SpeechActivity
+from .echo import EchoGuard
 from .events import TurnEvent
 from .hold import HoldParameters, MotionHold
-from .tracker import SECOND_NS, TurnParameters, TurnTracker
+from .parameters import TurnParameters
+from .tracker import SECOND_NS, TurnTracker
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
 
@@ -56,6 +59,7 @@ class TurnMonitor:
             on_dbfs=parameters.robot_on_dbfs,
             off_dbfs=parameters.robot_off_dbfs,
         )
+        self._echo = EchoGuard(sample_rate, frame_size, parameters.echo_loss_db)
         self._tracker = TurnTracker(parameters, sample_rate, frame_size, robot_delay_s)
         self._hold = MotionHold(hold)
         self._utterances = UtteranceAssembler(utterance)
@@ -73,7 +77,8 @@ class TurnMonitor:
         Raises ValueError for another shape or dtype.
         """
         robot = self._robot.push(robot_samples)
-        events = self._tracker.update(stamp_ns, self._user.push(user_samples), robot)
+        user = self._echo.push(user_samples, robot_samples, self._user.push(user_samples))
+        events = self._tracker.update(stamp_ns, user, robot, words_begun(piece))
         start_ns = stamp_ns + self._robot_delay_ns
         utterance = self._utterances.push(
             start_ns,
@@ -90,14 +95,23 @@ class TurnMonitor:
             utterance,
         )
 
-    def flush(self) -> Utterance | None:
-        """Return the utterance that is open, as at the end of a conversation."""
-        return self._utterances.flush()
+    def end(self) -> TurnUpdate:
+        """End the conversation and begin a new one; return what that ends.
 
-    def reset(self) -> None:
-        """Begin a new conversation; call `flush` before to keep the last utterance."""
+        The events close whatever is open, the utterance is the one that was not finished.
+        """
+        utterance = self._utterances.flush()
+        events = self._tracker.end()
         self._user.reset()
         self._robot.reset()
-        self._tracker.reset()
+        self._echo.reset()
         self._hold.reset()
-        self._utterances.flush()
+        return TurnUpdate(events, False, False, False, utterance)
+
+
+def words_begun(piece: str) -> int:
+    """Return how many words a piece of text begins; they begin with a space, as in SentencePiece.
+
+    The piece "lo" after " Hel" begins none.
+    """
+    return sum(before.isspace() and not after.isspace() for before, after in pairwise(piece))

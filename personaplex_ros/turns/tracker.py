@@ -2,82 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from .activity import Activity
+from .engagement import EngagementJudge
 from .events import ROBOT_STARTED, ROBOT_STOPPED, USER_STARTED, USER_STOPPED, TurnEvent
-from .gate import GateParameters, Instant, SpeechGate, Window
-from .overlap import OverlapJudge, OverlapParameters
+from .floor import FloorJudge
+from .gate import Instant, SpeechGate, Window
+from .interruption import InterruptionJudge
+from .moment import Moment, Verdict
+from .overlap import OverlapJudge
+from .parameters import TurnParameters
+from .speech import SpeechJudge
 
 SECOND_NS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class TurnParameters:
-    """Thresholds of the turn tracker; times in seconds.
-
-    user_on, user_off: speech probability at which the person's speech begins and ends.
-    user_min_speech_s: speech that confirms a begin. user_end_silence_s: silence that ends it.
-    robot_on_dbfs, robot_off_dbfs, robot_min_speech_s, robot_end_silence_s: the same of the robot,
-    by the level of its own audio.
-    interruption_min_s: speech of the person, pauses not counted, that makes an interruption.
-    The detector adds up to 0.1 s to a sound, so an "okay" of 0.45 s counts as 0.5 s.
-    backchannel_max_s: the same with pauses counted: a row of short sounds that lasts longer.
-    overlap_min_s: sound of the robot in that time. Less is the end of its turn, not a break-in.
-    robot_yield_window_s: time from the begin of an interruption in which the robot has to fall
-    silent to have yielded.
-    """
-
-    user_on: float = 0.5
-    user_off: float = 0.35
-    user_min_speech_s: float = 0.096
-    user_end_silence_s: float = 0.32
-    robot_on_dbfs: float = -45.0
-    robot_off_dbfs: float = -50.0
-    robot_min_speech_s: float = 0.06
-    robot_end_silence_s: float = 0.4
-    interruption_min_s: float = 0.6
-    backchannel_max_s: float = 1.0
-    overlap_min_s: float = 0.2
-    robot_yield_window_s: float = 2.0
-
-    def __post_init__(self) -> None:
-        self.user_gate()
-        self.robot_gate()
-        if self.robot_off_dbfs > self.robot_on_dbfs:
-            raise ValueError(
-                f"robot_off_dbfs {self.robot_off_dbfs} must not exceed robot_on_dbfs "
-                f"{self.robot_on_dbfs}"
-            )
-        if not 0.0 < self.overlap_min_s <= self.interruption_min_s <= self.backchannel_max_s:
-            raise ValueError(
-                "need 0 < overlap_min_s <= interruption_min_s <= backchannel_max_s, got "
-                f"{self.overlap_min_s}, {self.interruption_min_s} and {self.backchannel_max_s}"
-            )
-        if self.robot_yield_window_s <= 0.0:
-            raise ValueError(
-                f"robot_yield_window_s must be positive, got {self.robot_yield_window_s}"
-            )
-
-    def user_gate(self) -> GateParameters:
-        """Return the gate of the person's speech."""
-        return GateParameters(
-            self.user_on, self.user_off, self.user_min_speech_s, self.user_end_silence_s
-        )
-
-    def robot_gate(self) -> GateParameters:
-        """Return the gate of the robot's speech; the levels' hysteresis lies in the detector."""
-        return GateParameters(0.5, 0.5, self.robot_min_speech_s, self.robot_end_silence_s)
-
-    def overlap(self) -> OverlapParameters:
-        """Return the limits for what a person's sound within the robot's speech means."""
-        return OverlapParameters(
-            round(self.interruption_min_s * SECOND_NS),
-            round(self.backchannel_max_s * SECOND_NS),
-            round(self.overlap_min_s * SECOND_NS),
-            round(self.robot_yield_window_s * SECOND_NS),
-        )
 
 
 class TurnTracker:
@@ -86,15 +24,45 @@ class TurnTracker:
     The rules, for a person who begins to speak while the robot speaks, that is, after the begin
     and before the end of a stretch of the robot's speech, pauses included:
 
-    - interruption: the person has spoken for `interruption_min_s`, or is heard `backchannel_max_s`
-      after the begin, and the robot sounded for `overlap_min_s` meanwhile. Onset: the person's.
-    - robot_yielded: that stretch of the robot ended within `robot_yield_window_s` of the onset of
-      the interruption. Onset: the end of the robot's sound.
+    - interruption, suspected: the robot is heard after the person's begin. Onset: the person's.
+    - interruption, confirmed: the person has spoken for `interruption_min_s`, or is heard
+      `backchannel_max_s` after the begin, and the robot sounded for `overlap_min_s` meanwhile.
     - backchannel: the person stopped before that, and the robot sounded for `overlap_min_s` after
       it in the same stretch. Onset: the person's.
-    - neither: an ordinary change of turn.
+    - interruption_resolved: the suspicion was wrong and it was no backchannel either, as at an
+      ordinary change of turn or a cough that is too short for speech.
 
-    user_started and user_stopped alternate strictly, as do robot_started and robot_stopped.
+    After a confirmed interruption:
+
+    - robot_yielded: that stretch of the robot ended within `robot_yield_window_s` of the onset of
+      the interruption. Onset: the end of the robot's sound.
+    - robot_kept_floor: the robot is heard in that stretch after that time. Onset: its end.
+    - interruption_resolved: the person has stopped, and the robot kept the floor or has started
+      anew, whichever is found out first; or neither speaks for `long_silence_s`. Onset: the later
+      of these.
+
+    The floor belongs to who spoke a turn last. These take it from the other:
+
+    - user_takeover: speech of the person that is neither a backchannel nor an interruption, once it
+      is as long as an interruption or over. Onset: the person's.
+    - robot_takeover: speech of the robot, once it has lasted for `takeover_min_s`, has
+      `takeover_min_words` words, or is over and was no backchannel. Onset: the robot's.
+    - robot_yielded gives it to the person.
+    - robot_backchannel, which leaves it: speech of the robot shorter than that which began and was
+      over within one stretch of the person's. Onset: the robot's.
+
+    And for both together:
+
+    - overlap_started, overlap_ended: both speak and the robot sounds for `overlap_min_s` of it; one
+      stops. Onsets: the later begin, the earlier end.
+    - engagement_started: the person has spoken for `engagement_min_speech_s`. Onset: the person's.
+    - engagement_ended: for `engagement_end_s` the person did not speak, the time in which the
+      robot spoke not counted. Onset: the end of the last speech.
+    - long_silence: within an engagement neither speaks for `long_silence_s`; once until somebody
+      does. Onset: the end of the last speech.
+
+    Of the person's stretches of speech come user_started and user_stopped, strictly in turn, of
+    the robot's robot_started and robot_stopped; a suspected start is repeated when it is confirmed.
     Durations are measured in audio heard, so a leap of the microphone's clock changes stamps only.
 
     robot_delay_s: how long after the begin of a frame of the person's audio the frame of the
@@ -108,58 +76,103 @@ class TurnTracker:
         frame_size: int,
         robot_delay_s: float = 0.0,
     ) -> None:
+        self._parameters = parameters
         self._rate = sample_rate
         self._frame_size = frame_size
         self._robot_delay = round(robot_delay_s * sample_rate)
-        self._user = SpeechGate(parameters.user_gate())
-        self._robot = SpeechGate(parameters.robot_gate())
-        self._overlap_parameters = parameters.overlap()
         self.reset()
 
     def reset(self) -> None:
         """Begin a new conversation: both sides are silent."""
-        self._user.reset()
-        self._robot.reset()
-        self._judge = OverlapJudge(self._overlap_parameters)
+        parameters = self._parameters
+        self._moment = Moment(
+            SpeechGate(parameters.user_gate()), SpeechGate(parameters.robot_gate())
+        )
+        self._user_speech = SpeechJudge(USER_STARTED, USER_STOPPED)
+        self._robot_speech = SpeechJudge(ROBOT_STARTED, ROBOT_STOPPED)
+        self._interruption = InterruptionJudge(parameters)
+        self._overlap = OverlapJudge(parameters)
+        self._floor = FloorJudge(parameters)
+        self._engagement = EngagementJudge(parameters)
         self._frames = 0
+        self._decided_ns = 0
 
     @property
     def user_speaking(self) -> bool:
-        """Whether the person speaks, short pauses included."""
-        return self._user.speaking
+        """Whether the person speaks for sure, short pauses included."""
+        return self._moment.user.speaking
 
     @property
     def robot_speaking(self) -> bool:
         """Whether the robot speaks, short pauses included."""
-        return self._robot.speaking
+        return self._moment.robot.speaking
 
     def update(
-        self, stamp_ns: int, user: Sequence[Activity], robot: Sequence[Activity]
+        self,
+        stamp_ns: int,
+        user: Sequence[Activity],
+        robot: Sequence[Activity],
+        words: int = 0,
     ) -> list[TurnEvent]:
-        """Take the windows of the frame captured at `stamp_ns`; return what they decide."""
-        decided_ns = stamp_ns + self._to_ns(self._frame_size)
-        events: list[TurnEvent] = []
+        """Take the windows of the frame captured at `stamp_ns`; return what they decide.
 
-        def emit(kind: str, onset: Instant, confidence: float) -> None:
-            events.append(TurnEvent(kind, onset.stamp_ns, decided_ns, confidence))
-
+        words: how many words the robot begins in this frame.
+        """
+        self._decided_ns = stamp_ns + self._to_ns(self._frame_size)
+        moment = self._moment
+        moment.robot_words += words
+        verdicts: list[Verdict] = []
         for activity in robot:
             window = self._window(stamp_ns, activity, self._robot_delay)
-            edge = self._robot.push(window)
-            if self._robot.active:
-                self._judge.hear_robot(window)
-            if edge is not None:
-                emit(ROBOT_STARTED if edge.started else ROBOT_STOPPED, edge.at, edge.confidence)
-            for verdict in self._judge.judge(self._user, self._robot, None):
-                emit(verdict.kind, verdict.onset, verdict.confidence)
+            moment.user_edge, moment.robot_edge = None, moment.robot.push(window)
+            if moment.robot.active:
+                moment.robot_heard.add(window)
+            verdicts += self._judge(moment)
         for activity in user:
-            edge = self._user.push(self._window(stamp_ns, activity, 0))
-            if edge is not None:
-                emit(USER_STARTED if edge.started else USER_STOPPED, edge.at, edge.confidence)
-            for verdict in self._judge.judge(self._user, self._robot, edge):
-                emit(verdict.kind, verdict.onset, verdict.confidence)
+            window = self._window(stamp_ns, activity, 0)
+            moment.now = window.end
+            moment.user_edge, moment.robot_edge = moment.user.push(window), None
+            verdicts += self._judge(moment)
+            verdicts += self._engagement.judge(moment, window)
         self._frames += 1
+        return self._events(verdicts)
+
+    def end(self) -> list[TurnEvent]:
+        """End the conversation: what is open ends with what was heard; then begin a new one."""
+        moment = self._moment
+        moment.user_edge, moment.robot_edge = moment.user.end(), moment.robot.end()
+        verdicts = [
+            *self._edges(moment),
+            *self._interruption.finish(),
+            *self._overlap.judge(moment),
+            *self._engagement.finish(moment),
+        ]
+        events = self._events(verdicts)
+        self.reset()
         return events
+
+    def _judge(self, moment: Moment) -> list[Verdict]:
+        edges = self._edges(moment)
+        meanings = self._interruption.judge(moment)
+        stretch = moment.user.stretch
+        user_open = stretch is not None and self._interruption.judges(stretch)
+        floor = self._floor.judge(moment, meanings, user_open)
+        return [*edges, *meanings, *self._overlap.judge(moment), *floor]
+
+    def _edges(self, moment: Moment) -> list[Verdict]:
+        verdicts = []
+        if moment.robot_edge is not None:
+            verdicts.append(self._robot_speech.judge(moment, moment.robot_edge))
+        if moment.user_edge is not None:
+            verdicts.append(self._user_speech.judge(moment, moment.user_edge))
+        return verdicts
+
+    def _events(self, verdicts: Iterable[Verdict]) -> list[TurnEvent]:
+        return [
+            TurnEvent(v.kind, v.onset.stamp_ns, self._decided_ns, v.confidence, v.episode,
+                      v.state, v.revises)
+            for v in verdicts
+        ]  # fmt: skip
 
     def _window(self, stamp_ns: int, activity: Activity, delay: int) -> Window:
         heard = self._frames * self._frame_size

@@ -1,0 +1,78 @@
+"""The robot's own voice in its microphone is not the person."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from personaplex_ros.audio import read_wave
+from personaplex_ros.resources import share_directory
+from personaplex_ros.turns import Activity, TurnMonitor, TurnParameters
+from personaplex_ros.turns.echo import EchoGuard
+
+RATE, FRAME, WINDOW = 24_000, 1_920, 480
+CALLER = share_directory() / "config" / "demo" / "caller.wav"
+
+
+def tone(dbfs: float) -> np.ndarray:
+    """Return a frame of a square wave whose RMS is `dbfs`."""
+    return np.tile(np.float32([1, -1]), FRAME // 2) * np.float32(10 ** (dbfs / 20))
+
+
+def passes(guard: EchoGuard, user_dbfs: float, robot_dbfs: float) -> bool:
+    (window,) = guard.push(tone(user_dbfs), tone(robot_dbfs), [Activity(480, WINDOW, 0.9)])
+    assert window.probability in (0.0, 0.9)
+    return window.probability > 0.0
+
+
+@pytest.mark.parametrize(("loss_db", "softest_dbfs"), [(30.0, -50.0), (10.0, -30.0)])
+def test_what_is_softer_than_the_robot_by_more_than_the_loss_is_silence(loss_db, softest_dbfs):
+    for off_db, expected in ((0.1, True), (-0.1, False)):
+        guard = EchoGuard(RATE, FRAME, loss_db)
+        assert passes(guard, softest_dbfs + off_db, -20.0) is expected
+
+
+def test_a_silent_robot_hides_nobody():
+    assert passes(EchoGuard(RATE, FRAME, 30.0), -90.0, -200.0)
+
+
+def test_echo_may_come_half_a_second_later():
+    guard = EchoGuard(RATE, FRAME, 30.0)
+    heard = [passes(guard, -60.0, -20.0)] + [passes(guard, -60.0, -200.0) for _ in range(7)]
+    assert heard == [False] * 6 + [True] * 2
+
+
+def test_the_loudest_part_of_the_robots_frame_counts():
+    robot = tone(-200.0)
+    robot[960:1440] = tone(-20.0)[:480]
+    (window,) = EchoGuard(RATE, FRAME, 30.0).push(tone(-51.0), robot, [Activity(0, WINDOW, 0.9)])
+    assert window.probability == 0.0
+
+
+def test_a_window_that_began_in_the_frame_before_is_measured_there():
+    guard = EchoGuard(RATE, FRAME, 30.0)
+    guard.push(tone(-20.0), tone(-20.0), [])
+    windows = [Activity(-480, WINDOW, 0.9), Activity(0, WINDOW, 0.8)]
+    before, after = guard.push(tone(-80.0), tone(-20.0), windows)
+    assert (before.probability, after.probability) == (0.9, 0.0)
+
+
+def test_a_reset_guard_has_heard_nothing():
+    guard = EchoGuard(RATE, FRAME, 30.0)
+    assert not passes(guard, -60.0, -20.0)
+    guard.reset()
+    assert passes(guard, -60.0, -200.0)
+
+
+@pytest.mark.parametrize(("echo_loss_db", "heard"), [(30.0, False), (120.0, True)])
+def test_the_robots_speech_forty_decibels_softer_starts_no_turn(echo_loss_db, heard):
+    robot = read_wave(CALLER).samples[: 6 * RATE, 0]  # somebody's clean speech
+    echo = 0.01 * np.pad(robot, (1_440, 0))[: len(robot)]
+    monitor = TurnMonitor(RATE, FRAME, parameters=TurnParameters(echo_loss_db=echo_loss_db))
+    kinds = set()
+    for first in range(0, len(robot) - FRAME + 1, FRAME):
+        part = slice(first, first + FRAME)
+        update = monitor.push(echo[part], robot[part], "", first * 1_000_000_000 // RATE)
+        kinds |= {event.kind for event in update.events}
+    assert "robot_started" in kinds
+    assert ("interruption" in kinds) is heard
