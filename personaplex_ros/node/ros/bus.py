@@ -13,7 +13,6 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from personaplex_ros.node.bus import LogLevel, Qos
 
-
 _Guard = Callable[[Callable[..., None], str], Callable[..., None]]
 
 
