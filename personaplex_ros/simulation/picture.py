@@ -55,7 +55,8 @@ def _draw_path(axes: Axes, motion: MotionPicture) -> None:
     )
     held = [pose for time_s, pose, _ in motion.path if _within(time_s, motion.holds)]
     axes.plot([p.x for p in held], [p.y for p in held], "s", color=style.HOLD, ms=5, label="held")
-    axes.set(xlabel="x in m", ylabel="y in m", aspect="equal", title="Path")
+    axes.set(xlabel="x in m", ylabel="y in m", aspect="equal")
+    axes.set_title("Path", loc="left")
     axes.margins(0.1)
     if held:
         axes.legend(loc="center", frameon=False, fontsize=8)
@@ -72,8 +73,9 @@ def _draw_speed(axes: Axes, motion: MotionPicture) -> None:
     for number, stop in enumerate(stop for stop in motion.stops if stop.onset_s is not None):
         label = "interruption begins" if number == 0 else None
         axes.axvline(float(stop.onset_s or 0.0), color=style.ALARM, lw=1.2, label=label)
-    axes.set(xlim=(0.0, motion.end_s), xlabel="s", title="Velocity")
-    axes.legend(loc="lower left", ncols=4, frameon=False, fontsize=8)
+    axes.set(xlim=(0.0, motion.end_s), xlabel="s")
+    axes.set_title("Velocity", loc="left")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False, fontsize=8)
 
 
 def _within(time_s: float, spans: Sequence[tuple[float, float]]) -> bool:

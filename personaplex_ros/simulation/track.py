@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,34 +61,15 @@ class Track:
     def save(self, folder: Path, end_s: float, title: str) -> list[Path]:
         """Write summary.json and motion.png of the first `end_s` seconds; return their paths."""
         stops = self.stops(end_s)
-        summary, picture = folder / "summary.json", folder / "motion.png"
-        content = json.dumps(self._summary(stops), indent=1) + "\n"
-        write_whole(summary, lambda path: path.write_text(content, encoding="utf-8"))
         with self._lock:
-            shown = MotionPicture(
-                path=[sample for sample in self.motion.path if 0.0 <= sample[0] <= end_s],
-                holds=state_spans(self.motion.holds, end_s),
-                stops=stops,
-                end_s=end_s,
-                title=title,
-            )
+            path = [sample for sample in self.motion.path if 0.0 <= sample[0] <= end_s]
+            holds = state_spans(self.motion.holds, end_s)
+        shown = MotionPicture(path, holds, stops, end_s, title)
+        summary, picture = folder / "summary.json", folder / "motion.png"
         draw_motion(shown, picture)
+        content = json.dumps(_summary(shown), indent=1) + "\n"
+        write_whole(summary, lambda file: file.write_text(content, encoding="utf-8"))
         return [summary, picture]
-
-    def _summary(self, stops: list[Stop]) -> dict[str, Any]:
-        return {
-            "stops": [
-                asdict(stop)
-                | {
-                    "onset_to_hold_s": None if stop.onset_s is None else stop.hold_s - stop.onset_s,
-                    "hold_to_stopped_s": stop.hold_to_stopped_s,
-                    "onset_to_stopped_s": stop.onset_to_stopped_s,
-                }
-                for stop in stops
-                if stop.onset_s is not None
-            ],
-            "holds_without_interruption": sum(stop.onset_s is None for stop in stops),
-        }
 
     def _on_odom(self, message: Any, _: str) -> None:
         at = self._since_start(time_ns(message.header.stamp))
@@ -110,6 +93,26 @@ class Track:
 
     def _since_start(self, stamp_ns: int) -> float | None:
         return None if self._start_ns is None else (stamp_ns - self._start_ns) / NS_PER_S
+
+
+def _summary(motion: MotionPicture) -> dict[str, Any]:
+    return {
+        "stops": [
+            asdict(stop)
+            | {
+                "onset_to_hold_s": stop.hold_s - stop.onset_s,
+                "hold_to_stopped_s": stop.hold_to_stopped_s,
+                "onset_to_stopped_s": stop.onset_to_stopped_s,
+            }
+            for stop in motion.stops
+            if stop.onset_s is not None
+        ],
+        "holds_without_interruption": sum(stop.onset_s is None for stop in motion.stops),
+        "distance_m": sum(
+            math.dist((before.x, before.y), (pose.x, pose.y))
+            for (_, before, _), (_, pose, _) in pairwise(motion.path)
+        ),
+    }
 
 
 def _moves(velocity: Velocity) -> bool:

@@ -1,0 +1,336 @@
+"""The simulated robot: its motion, the mux's rules, how fast it stands, and what is measured."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from node_support import FRAME, RATE, FakeEngine, MemoryBus, Robot
+from scipy.integrate import solve_ivp
+from simulation_support import Graph
+
+from personaplex_ros.cli import main
+from personaplex_ros.node.conversation import Conversation
+from personaplex_ros.node.loading import load_engine
+from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.resources import share_directory
+from personaplex_ros.simulation import (
+    STILL,
+    BaseNode,
+    Limits,
+    MuxNode,
+    Patrol,
+    PatrolNode,
+    Pose,
+    Stop,
+    Track,
+    Velocity,
+    VelocityMux,
+    advance,
+    approach,
+    find_stops,
+    read_mux_file,
+    steer,
+)
+
+CONFIG = share_directory() / "config"
+MUX_FILE = CONFIG / "twist_mux.yaml"
+HOLD_TO_STAND_S = 0.18
+"""Three missed commands (0.06 s), a tick of each node, and braking from 0.22 m/s at 3 m/s2."""
+ONSET_TO_STAND_REACHED_S = 0.86
+"""From the acoustic onset of an interruption to a robot that stands, in the conversation's time."""
+
+
+# The unicycle
+
+
+@pytest.mark.parametrize("velocity", [Velocity(0.2, 0.0), Velocity(0.2, 0.7), Velocity(0.0, -1.0)])
+def test_the_base_moves_as_the_unicycles_equations_say(velocity):
+    def rates(_: float, state: np.ndarray) -> list[float]:
+        heading = state[2]
+        speed = velocity.linear
+        return [speed * math.cos(heading), speed * math.sin(heading), velocity.angular]
+
+    pose = Pose(1.0, -2.0, 0.3)
+    end = solve_ivp(rates, (0, 3.0), [pose.x, pose.y, pose.heading], rtol=1e-10, atol=1e-10).y[
+        :, -1
+    ]
+    moved = advance(pose, velocity, 3.0)
+    assert (moved.x, moved.y) == pytest.approx(tuple(end[:2]), abs=1e-8)
+    assert math.cos(moved.heading - end[2]) == pytest.approx(1.0)
+
+
+def test_speed_and_acceleration_stay_within_their_limits():
+    limits, velocity, steps = Limits(), STILL, 0
+    while velocity.linear < limits.linear_speed:
+        before = velocity
+        velocity = approach(velocity, Velocity(5.0, 0.0), limits, 0.02)
+        assert velocity.linear - before.linear <= limits.linear_acceleration * 0.02 + 1e-12
+        steps += 1
+    assert steps == 22  # 0.22 m/s at 0.5 m/s2 takes 0.44 s
+    assert approach(velocity, Velocity(5.0, 0.0), limits, 0.02) == velocity
+
+
+def test_it_brakes_harder_than_it_starts_and_through_zero_when_it_turns_round():
+    limits = Limits()
+    assert approach(Velocity(0.22, 1.0), STILL, limits, 0.05) == Velocity(
+        pytest.approx(0.07), pytest.approx(0.25)
+    )
+    assert approach(Velocity(0.1, 0.0), Velocity(-0.2, 0.0), limits, 0.02).linear == pytest.approx(
+        0.04
+    )
+    assert approach(Velocity(0.04, 0.0), Velocity(-0.2, 0.0), limits, 0.02).linear == 0.0
+
+
+# The round
+
+
+def test_a_patrol_visits_its_places_in_turn_and_begins_again():
+    patrol, pose, velocity = Patrol(places=((1.0, 0.0), (0.0, 1.0))), Pose(), STILL
+    reached: list[tuple[float, float]] = []
+    for _ in range(3000):
+        before = patrol.visited
+        velocity = approach(velocity, patrol.command(pose), patrol.limits, 0.02)
+        pose = advance(pose, velocity, 0.02)
+        if patrol.visited > before:
+            reached.append((pose.x, pose.y))
+    assert len(reached) >= 3
+    for place, at in zip([(1.0, 0.0), (0.0, 1.0), (1.0, 0.0)], reached, strict=False):
+        assert math.dist(place, at) < 0.06
+
+
+def test_what_lies_behind_is_turned_to_before_the_robot_drives():
+    assert steer(Pose(), (-1.0, 0.1), Limits()) == Velocity(0.0, 1.0)
+    assert steer(Pose(), (-1.0, -0.1), Limits()) == Velocity(0.0, -1.0)
+    assert steer(Pose(), (1.0, 0.0), Limits()) == Velocity(0.22, 0.0)
+
+
+def test_a_patrol_to_nowhere_is_refused():
+    with pytest.raises(ValueError, match="at least one place"):
+        Patrol(places=())
+
+
+# The mux
+
+
+@pytest.fixture
+def mux() -> VelocityMux:
+    return VelocityMux(read_mux_file(MUX_FILE))
+
+
+def test_a_lock_that_was_never_heard_is_locked(mux):
+    assert not mux.forwards("navigation", 0.0)
+    mux.take_lock("conversation", False, 0.1)
+    assert mux.forwards("navigation", 0.1)
+
+
+def test_a_hold_stops_navigation_and_leaves_the_joystick_in_command(mux):
+    mux.take_lock("conversation", True, 0.0)
+    assert not mux.forwards("navigation", 0.01)
+    assert mux.forwards("teleoperation", 0.01)
+
+
+def test_a_node_that_falls_silent_locks_the_mux_after_the_timeout(mux):
+    mux.take_lock("conversation", False, 0.0)
+    assert mux.forwards("navigation", 0.49)
+    assert not mux.forwards("navigation", 0.51)
+
+
+def test_the_joystick_goes_before_navigation_until_it_has_been_let_go(mux):
+    mux.take_lock("conversation", False, 0.0)
+    assert mux.forwards("teleoperation", 0.0)
+    assert not mux.forwards("navigation", 0.1)
+    mux.take_lock("conversation", False, 0.5)
+    assert mux.forwards("navigation", 0.51)
+
+
+def test_the_lock_waits_for_several_messages_of_the_node():
+    (lock,) = read_mux_file(MUX_FILE).locks
+    assert lock.topic == "motion_hold"
+    assert lock.timeout >= 3 / Parameters().hold_rate_hz
+
+
+def test_the_shipped_file_has_the_parameters_of_twist_mux_and_no_others():
+    # As twist_mux 4 reads them: use_stamped, and topic, timeout and priority by name.
+    parameters = yaml.safe_load(MUX_FILE.read_text())["twist_mux"]["ros__parameters"]
+    assert set(parameters) == {"use_stamped", "topics", "locks"}
+    for group in (parameters["topics"], parameters["locks"]):
+        for values in group.values():
+            assert {name: type(value) for name, value in values.items()} == {
+                "topic": str,
+                "timeout": float,
+                "priority": int,
+            }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1", "no parameters of the node twist_mux"),
+        ("", "no parameters of the node twist_mux"),
+        ("{topic: hold, priority: 1}", "locks.stop is .* it must have topic, timeout and priority"),
+        ("{topic: hold, timeout: 1, priority: 1}", "locks.stop.timeout is 1; write seconds as 0.5"),
+        ("{topic: hold, timeout: 0.5, priority: 300}", "locks.stop.priority is 300"),
+        ("{topic: hold, timeout: 0.5, priority: 1.0}", "locks.stop.priority is 1.0"),
+    ],
+)
+def test_a_mux_file_that_twist_mux_would_not_read_is_named(text, problem, tmp_path):
+    path = tmp_path / "mux.yaml"
+    if text.startswith("{"):
+        text = f"twist_mux: {{ros__parameters: {{locks: {{stop: {text}}}}}}}"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=problem) as caught:
+        read_mux_file(path)
+    assert str(path) in str(caught.value)
+
+
+# From the topic to the stand
+
+
+@pytest.fixture(params=[True, False], ids=["TwistStamped", "Twist"])
+def graph(request: pytest.FixtureRequest, tmp_path: Path) -> Graph:
+    graph = Graph()
+    text = MUX_FILE.read_text().replace("use_stamped: true", f"use_stamped: {request.param}")
+    path = tmp_path / "mux.yaml"
+    path.write_text(text)
+    configuration = read_mux_file(path)
+    MuxNode(graph, configuration)
+    PatrolNode(graph, stamped=configuration.stamped)
+    BaseNode(graph, stamped=configuration.stamped)
+    return graph
+
+
+@pytest.mark.parametrize("patrolled_s", [3.0, 9.7], ids=["driving", "turning"])
+def test_the_robot_stands_soon_after_motion_hold_and_goes_on_after_it(graph, patrolled_s):
+    assert all(moves for _, moves in graph.run(patrolled_s, False)[5:])
+    held_at = graph.time_s
+    motion = graph.run(2.0, True)
+    stood_at = next(time_s for time_s, moves in motion if not moves)
+    assert stood_at - held_at <= HOLD_TO_STAND_S
+    assert not any(moves for time_s, moves in motion if time_s >= stood_at)
+    released_at = graph.time_s
+    motion = graph.run(1.0, False)
+    assert next(time_s for time_s, moves in motion if moves) - released_at <= 0.06
+
+
+def test_the_patrol_goes_on_to_where_it_was_going(graph):
+    graph.run(3.0, False)
+    graph.run(5.0, True)
+    graph.run(9.0, False)
+    x, y = (getattr(graph.topics["odom"][-1].pose.pose.position, axis) for axis in "xy")
+    assert x == pytest.approx(2.0, abs=0.1) and 0.0 < y < 1.0
+
+
+def test_without_a_node_the_base_stands(graph):
+    assert not any(moves for _, moves in graph.run(1.0, None))
+
+
+def test_a_node_that_dies_while_the_robot_drives_stops_it(graph):
+    graph.run(3.0, False)
+    motion = graph.run(2.0, None)
+    assert not any(moves for _, moves in motion[-40:])
+
+
+# What is measured
+
+
+def test_a_stop_is_measured_from_the_persons_voice_to_the_stand():
+    motion = [(0.1 * k, not 14 <= k < 30) for k in range(50)]
+    holds = [(0.0, False), (1.25, True), (1.35, True), (2.9, False)]
+    (stop,) = find_stops([0.6], holds, motion, 5.0)
+    assert stop == Stop(0.6, 1.25, pytest.approx(1.4), 2.9, pytest.approx(3.0))
+    assert stop.onset_to_stopped_s == pytest.approx(0.8)
+    assert stop.hold_to_stopped_s == pytest.approx(0.15)
+
+
+def test_a_hold_without_an_interruption_is_told_apart():
+    holds = [(1.0, True), (1.2, False), (3.0, True), (4.0, False)]
+    motion = [(0.5, True), (3.1, False), (4.5, True)]
+    first, second = find_stops([2.5], holds, motion, 5.0)
+    assert first.onset_s is None and first.stopped_s is None, "too short to come to a stand"
+    assert (second.onset_s, second.stopped_s, second.resumed_s) == (2.5, 3.1, 4.5)
+
+
+def test_a_recording_that_ends_during_a_hold_has_no_resumption():
+    (stop,) = find_stops([1.0], [(1.5, True)], [(1.0, True), (1.7, False)], 2.0)
+    assert stop.stopped_s == 1.7 and stop.released_s is None and stop.resumed_s is None
+
+
+def test_nothing_recorded_is_said_with_the_remedy(tmp_path):
+    with pytest.raises(ValueError, match="no odometry was recorded; is the base running"):
+        Track(MemoryBus()).save(tmp_path, 1.0, "nothing")
+
+
+# The whole: a caller, a conversation with the bundled model, a patrol
+
+
+def test_a_receptionist_stops_when_it_is_interrupted_and_resumes():
+    # The second question of the demo's caller, and the person breaking into its answer.
+    samples, rate = soundfile.read(CONFIG / "demo" / "caller.wav", dtype="int16")
+    caller = samples[round(6.5 * rate) : round(16.3 * rate)]
+    bus = Graph()
+    configuration = read_mux_file(MUX_FILE)
+    track = Track(bus)
+    MuxNode(bus, configuration)
+    PatrolNode(bus, stamped=configuration.stamped)
+    BaseNode(bus, stamped=configuration.stamped)
+    parameters = Parameters.of({"device": "cpu", "seed": 0, "late_audio_timeout_s": 2.0})
+    conversation = Conversation(bus, parameters, load_engine)
+    try:
+        conversation.configure()
+        conversation.activate()
+        bus.tick(2.0)
+        track.begin(bus.now_ns())
+        robot = Robot(bus, FakeEngine(), conversation, next_stamp_ns=bus.now_ns())
+        for first in range(0, len(caller) - FRAME, FRAME):
+            answered = robot.frames
+            bus.tick(FRAME / RATE)  # a frame is there when its last sample is
+            robot.send(robot.audio(caller[first : first + FRAME]))
+            bus.wait_for(lambda n=answered: robot.frames > n)
+        stops = track.stops(len(caller) / rate)
+    finally:
+        conversation.shutdown()
+    (stop,) = [stop for stop in stops if stop.onset_s is not None]
+    assert stop.onset_s == pytest.approx(4.4, abs=0.15)
+    assert stop.onset_to_stopped_s is not None and stop.hold_to_stopped_s is not None
+    assert 0.0 < stop.hold_to_stopped_s <= HOLD_TO_STAND_S
+    assert stop.onset_to_stopped_s <= ONSET_TO_STAND_REACHED_S
+    # It stands until the person has said what they wanted, 2.7 s later, and is answered.
+    assert stop.resumed_s is not None and 2.7 < stop.resumed_s - stop.onset_s < 4.0
+
+
+def test_the_command_runs_all_of_it_over_dds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "CYCLONEDDS_URI"):
+        monkeypatch.setenv(name, "")  # so that what the command sets is undone after the test
+    monkeypatch.delenv("ROS_DOMAIN_ID")
+    samples, rate = soundfile.read(CONFIG / "demo" / "caller.wav", dtype="int16")
+    audio = tmp_path / "caller.wav"
+    soundfile.write(audio, samples[:rate], rate)
+    words = ["--audio-file", str(audio), "--loop", "2", "--output", str(tmp_path / "out")]
+    assert main(["simulate", *words, "--device", "cpu"]) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    # 2 s of audio and 2 s after it at 0.22 m/s, less a corner; a locked base does not move.
+    assert 0.3 < summary["distance_m"] < 0.9
+    for name in ("motion.png", "timeline.png", "conversation.wav", "transcript.txt"):
+        assert (tmp_path / "out" / name).is_file()
+    assert "caller.wav speaks for 2 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--loop", "0"], "--loop is 0; it must be at least 1"),
+        (["--audio-file", "none.wav"], "none.wav"),
+        (["--mux-file", "none.yaml"], "none.yaml"),
+    ],
+)
+def test_what_cannot_be_simulated_is_said(words, problem, capsys):
+    assert main(["simulate", *words]) == 2
+    assert problem in capsys.readouterr().err
