@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,15 @@ from simulation_support import Graph
 from personaplex_ros.cli import main
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.loading import load_engine
+from personaplex_ros.node.messages import DiagnosticsFactory, Status, time_ns
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation import (
     STILL,
     BaseNode,
+    DriverNode,
     Limits,
+    MicrophoneNode,
     MuxNode,
     Patrol,
     PatrolNode,
@@ -226,6 +230,19 @@ def test_the_patrol_goes_on_to_where_it_was_going(graph):
     assert x == pytest.approx(2.0, abs=0.1) and 0.0 < y < 1.0
 
 
+def test_the_driver_brakes_gazebos_wheels_when_commands_stop():
+    bus = Graph()
+    DriverNode(bus, stamped=False)
+    command = bus.message("geometry_msgs/msg/Twist")()
+    command.linear.x = 0.2
+    for _ in range(50):
+        bus.callbacks["cmd_vel"](command, "")
+        bus.tick(0.02)
+    assert bus.topics["drive"][-1].linear.x == pytest.approx(0.2)
+    bus.tick(HOLD_TO_STAND_S)
+    assert bus.topics["drive"][-1].linear.x == 0.0
+
+
 def test_without_a_node_the_base_stands(graph):
     assert not any(moves for _, moves in graph.run(1.0, None))
 
@@ -264,6 +281,30 @@ def test_a_recording_that_ends_during_a_hold_has_no_resumption():
 def test_nothing_recorded_is_said_with_the_remedy(tmp_path):
     with pytest.raises(ValueError, match="no odometry was recorded; is the base running"):
         Track(MemoryBus()).save(tmp_path, 1.0, "nothing")
+
+
+# A file as the microphone
+
+
+def test_a_file_is_heard_again_and_again_as_one_stream_once_the_node_is_active(tmp_path):
+    path = tmp_path / "caller.wav"
+    soundfile.write(path, np.arange(1200, dtype=np.int16), RATE)  # 50 ms
+    bus = MemoryBus()
+    microphone = MicrophoneNode(bus, path, loop=True)
+    try:
+        time.sleep(0.15)
+        assert not bus.topics["audio_in"], "nobody listens yet"
+        factory = DiagnosticsFactory(bus)
+        status = Status("personaplex: conversation", 0, "active", [("state", "active")])
+        bus.callbacks["/diagnostics"](factory.array(0, "cpu", [status]), "")
+        bus.wait_for(lambda: len(bus.topics["audio_in"]) >= 7)
+    finally:
+        microphone.close()
+    heard = bus.topics["audio_in"][:7]
+    assert [m.first_sample for m in heard] == [0, 480, 960, 1200, 1680, 2160, 2400]
+    assert np.array_equal(np.concatenate([m.data for m in heard[3:6]]), np.arange(1200))
+    assert abs(time.time_ns() - time_ns(heard[-1].header.stamp)) < 2e9
+    assert "audio_in" not in bus.open_topics
 
 
 # The whole: a caller, a conversation with the bundled model, a patrol

@@ -5,8 +5,9 @@ speed and acceleration. What it measures is timing, from a person's voice to a r
 """
 
 from personaplex_ros.simulation.kinematics import STILL, Limits, Pose, Velocity, advance, approach
+from personaplex_ros.simulation.microphone import MicrophoneNode
 from personaplex_ros.simulation.mux import MuxConfiguration, VelocityMux, read_mux_file
-from personaplex_ros.simulation.nodes import BaseNode, MuxNode, PatrolNode
+from personaplex_ros.simulation.nodes import BaseNode, DriverNode, MuxNode, PatrolNode
 from personaplex_ros.simulation.patrol import ROUND, Patrol, steer
 from personaplex_ros.simulation.picture import draw_motion
 from personaplex_ros.simulation.stops import Stop, find_stops
@@ -16,7 +17,9 @@ __all__ = [
     "ROUND",
     "STILL",
     "BaseNode",
+    "DriverNode",
     "Limits",
+    "MicrophoneNode",
     "MuxConfiguration",
     "MuxNode",
     "Patrol",

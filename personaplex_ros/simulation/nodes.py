@@ -88,15 +88,36 @@ class MuxNode:
         self._open.close()
 
 
+class CommandFollower:
+    """Follows velocity commands within limits; without one for COMMAND_TIMEOUT_S it brakes."""
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self.velocity = STILL
+        self._limits = limits
+        self._command = STILL
+        self._last_command = -math.inf
+        self._last_step = now
+
+    def take(self, command: Velocity, now: float) -> None:
+        """Note a command."""
+        self._command, self._last_command = command, now
+
+    def step(self, now: float) -> float:
+        """Bring the velocity up to `now`; return the seconds since the last step."""
+        seconds, self._last_step = max(0.0, now - self._last_step), now
+        stale = now - self._last_command > COMMAND_TIMEOUT_S
+        command = STILL if stale else self._command
+        self.velocity = approach(self.velocity, command, self._limits, seconds)
+        return seconds
+
+
 class BaseNode:
     """A kinematic base: follows cmd_vel within its limits, stops without it, publishes odom."""
 
     def __init__(self, bus: Bus, *, stamped: bool, limits: Limits | None = None) -> None:
         self._bus = bus
-        self._limits = limits or Limits()
-        self._pose, self._velocity, self._command = Pose(), STILL, STILL
-        self._last_command = -math.inf
-        self._last_tick = _seconds(bus)
+        self._pose = Pose()
+        self._follower = CommandFollower(limits or Limits(), _seconds(bus))
         self._velocity_topic = VelocityTopic(bus, stamped)
         self._odometry = bus.message(ODOMETRY)
         self._open = ExitStack()
@@ -107,28 +128,53 @@ class BaseNode:
         self._open.callback(bus.every(1.0 / RATE_HZ, self._tick).close)
 
     def _take(self, message: Any, _: str) -> None:
-        self._command = self._velocity_topic.read(message)
-        self._last_command = _seconds(self._bus)
+        self._follower.take(self._velocity_topic.read(message), _seconds(self._bus))
 
     def _tick(self) -> None:
-        now = _seconds(self._bus)
-        seconds, self._last_tick = max(0.0, now - self._last_tick), now
-        stale = now - self._last_command > COMMAND_TIMEOUT_S
-        command = STILL if stale else self._command
-        self._velocity = approach(self._velocity, command, self._limits, seconds)
-        self._pose = advance(self._pose, self._velocity, seconds)
+        seconds = self._follower.step(_seconds(self._bus))
+        self._pose = advance(self._pose, self._follower.velocity, seconds)
         self._odom.publish(self._message())
 
     def _message(self) -> Any:
         message = self._odometry()
         set_header(message.header, self._bus.now_ns(), ODOM_FRAME)
         message.child_frame_id = BASE_FRAME
-        pose, twist = message.pose.pose, message.twist.twist
+        pose, twist, velocity = message.pose.pose, message.twist.twist, self._follower.velocity
         pose.position.x, pose.position.y = self._pose.x, self._pose.y
         pose.orientation.z = math.sin(self._pose.heading / 2)
         pose.orientation.w = math.cos(self._pose.heading / 2)
-        twist.linear.x, twist.angular.z = self._velocity.linear, self._velocity.angular
+        twist.linear.x, twist.angular.z = velocity.linear, velocity.angular
         return message
+
+    def close(self) -> None:
+        """Close the topics."""
+        self._open.close()
+
+
+class DriverNode:
+    """Stands between cmd_vel and Gazebo's wheels, which would follow the last command for ever.
+
+    Publishes drive (Twist) at a fixed rate: cmd_vel within the limits, braking without it.
+    """
+
+    def __init__(self, bus: Bus, *, stamped: bool, limits: Limits | None = None) -> None:
+        self._bus = bus
+        self._follower = CommandFollower(limits or Limits(), _seconds(bus))
+        self._commands = VelocityTopic(bus, stamped)
+        self._wheels = VelocityTopic(bus, stamped=False)
+        self._open = ExitStack()
+        self._out = bus.advertise("drive", self._wheels.type_name, RELIABLE)
+        self._open.callback(self._out.close)
+        commands = bus.subscribe("cmd_vel", self._commands.type_name, RELIABLE, self._take)
+        self._open.callback(commands.close)
+        self._open.callback(bus.every(1.0 / RATE_HZ, self._tick).close)
+
+    def _take(self, message: Any, _: str) -> None:
+        self._follower.take(self._commands.read(message), _seconds(self._bus))
+
+    def _tick(self) -> None:
+        self._follower.step(_seconds(self._bus))
+        self._out.publish(self._wheels.message(self._follower.velocity))
 
     def close(self) -> None:
         """Close the topics."""
