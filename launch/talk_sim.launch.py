@@ -89,8 +89,10 @@ def _everything(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         robot += _gazebo(given)
     if given["record"]:
         robot.append(_recording(given))
+    if given["namespace"]:
+        robot.insert(0, PushRosNamespace(given["namespace"]))
     return [
-        GroupAction([PushRosNamespace(given["namespace"]), *robot]),
+        GroupAction(robot),
         _talk(given, "topic" if from_file else "device"),
     ]
 
