@@ -8,10 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from personaplex_ros.node.bus import Closable
+from personaplex_ros.node.ending import ending_signal
 from personaplex_ros.node.ros.bus import RosBus
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation.microphone import MicrophoneNode
@@ -19,21 +21,29 @@ from personaplex_ros.simulation.mux import read_mux_file
 from personaplex_ros.simulation.nodes import BaseNode, DriverNode, MuxNode, PatrolNode
 
 NODE_NAME = "simulation"
+LONGEST_WAIT_S = 0.1
+"""How late the end is noticed when nothing else happens."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the parts that the parameter `parts` names until SIGINT; returns the exit status."""
-    rclpy.init(args=None if arguments is None else list(arguments))
+    """Run the parts that the parameter `parts` names until SIGINT or SIGTERM; exit status."""
+    ending = ending_signal()
+    # rclpy's own handlers would invalidate the context while the parts still publish.
+    rclpy.init(
+        args=None if arguments is None else list(arguments),
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
     node = Node(NODE_NAME)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
     with ExitStack() as open_:
-        open_.callback(rclpy.try_shutdown)
+        open_.callback(rclpy.shutdown)
         open_.callback(node.destroy_node)
         try:
             for part in _parts(node):
                 open_.callback(part.close)
-            rclpy.spin(node)
-        except (KeyboardInterrupt, ExternalShutdownException):
-            return 0
+            while not ending.is_set():
+                executor.spin_once(timeout_sec=LONGEST_WAIT_S)
         except (ValueError, OSError, LookupError) as error:
             print(f"{NODE_NAME}: {error}", file=sys.stderr)
             return 2
