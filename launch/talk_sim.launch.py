@@ -44,6 +44,7 @@ def generate_launch_description() -> LaunchDescription:
             "What the microphone hears: a wave file, or device for the computer's sound card",
         ),
         "loop": ("false", "Play the file again and again: true or false"),
+        "tree": ("false", "A py_trees tree leads the patrol, and stands while spoken to"),
         "record": ("", "If not empty, folder of a rosbag of audio, events, commands and odom"),
         "mux_file": (str(share / "config/twist_mux.yaml"), "Parameter file of twist_mux"),
         "namespace": ("", "Namespace of everything"),
@@ -69,7 +70,8 @@ def _everything(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     gazebo = _in_gazebo(given["simulator"])
     mux = _installed("twist_mux")
     stamped = _stamped(Path(given["mux_file"]), real_mux=mux)
-    parts = ["patrol", "driver" if gazebo else "base"]
+    leader = "receptionist" if given["tree"] == "true" else "patrol"
+    parts = [leader, "driver" if gazebo else "base"]
     if not mux:
         parts.append("mux")
     from_file = given["audio_file"] != "device"

@@ -41,6 +41,7 @@ from personaplex_ros.simulation import (
     read_mux_file,
     steer,
 )
+from personaplex_ros.simulation.receptionist import ReceptionistNode
 
 CONFIG = share_directory() / "config"
 MUX_FILE = CONFIG / "twist_mux.yaml"
@@ -253,6 +254,32 @@ def test_a_node_that_dies_while_the_robot_drives_stops_it(graph):
     assert not any(moves for _, moves in motion[-40:])
 
 
+# A behaviour tree that leads the patrol
+
+
+def test_a_receptionist_stands_while_it_is_spoken_to_and_goes_on_after_the_conversation():
+    bus = Graph()
+    configuration = read_mux_file(MUX_FILE)
+    MuxNode(bus, configuration)
+    ReceptionistNode(bus, stamped=configuration.stamped, silence_s=3.0)
+    BaseNode(bus, stamped=configuration.stamped)
+
+    def run(seconds: float, **said: bool) -> list[tuple[float, bool]]:
+        for topic in ("user_speaking", "robot_speaking"):
+            message = bus.message("std_msgs/msg/Bool")()
+            message.data = said.get(topic, False)
+            bus.published(topic, message)
+        return bus.run(seconds, hold=False)
+
+    assert all(moves for _, moves in run(3.0)[20:])
+    begun = bus.time_s
+    motion = run(1.0, user_speaking=True) + run(2.0) + run(1.5, robot_speaking=True) + run(2.5)
+    stood = next(time_s for time_s, moves in motion if not moves)
+    assert stood - begun <= 0.1 + HOLD_TO_STAND_S, "a tick of the tree, then as after a lock"
+    assert not any(moves for time_s, moves in motion if time_s >= stood)
+    assert all(moves for _, moves in run(2.0)[-40:])
+
+
 # What is measured
 
 
@@ -266,11 +293,12 @@ def test_a_stop_is_measured_from_the_persons_voice_to_the_stand():
 
 
 def test_a_hold_without_an_interruption_is_told_apart():
-    holds = [(1.0, True), (1.2, False), (3.0, True), (4.0, False)]
+    holds = [(1.0, True), (1.2, False), (3.0, True), (4.0, False), (4.6, True)]
     motion = [(0.5, True), (3.1, False), (4.5, True)]
-    first, second = find_stops([2.5], holds, motion, 5.0)
+    first, second, third = find_stops([2.5], holds, motion, 5.0)
     assert first.onset_s is None and first.stopped_s is None, "too short to come to a stand"
     assert (second.onset_s, second.stopped_s, second.resumed_s) == (2.5, 3.1, 4.5)
+    assert third.onset_s is None, "an interruption causes one hold"
 
 
 def test_a_recording_that_ends_during_a_hold_has_no_resumption():
@@ -357,8 +385,9 @@ def test_the_command_runs_all_of_it_over_dds(
     words = ["--audio-file", str(audio), "--loop", "2", "--output", str(tmp_path / "out")]
     assert main(["simulate", *words, "--device", "cpu"]) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    # 2 s of audio and 2 s after it at 0.22 m/s, less a corner; a locked base does not move.
-    assert 0.3 < summary["distance_m"] < 0.9
+    # 2 s of audio and 5 s after it at 0.22 m/s, less a corner; a locked base does not move.
+    assert 0.3 < summary["distance_m"] < 1.6
+    assert summary["standing_s"] == [] and summary["stops"] == []
     for name in ("motion.png", "timeline.png", "conversation.wav", "transcript.txt"):
         assert (tmp_path / "out" / name).is_file()
     assert "caller.wav speaks for 2 s" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from personaplex_ros.demo import (
     node_process,
     wait_until_active,
 )
+from personaplex_ros.node.bus import Closable
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation import BaseNode, MuxNode, PatrolNode, Stop, Track, read_mux_file
 
 START_S = 180.0  # seconds that the node may take to load the model
 LEAD_S = 2.0  # seconds of patrol before the caller's first sample
-TAIL_S = 2.0  # seconds of patrol after its last
+TAIL_S = 5.0  # seconds of patrol after its last
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mux-file",
         metavar="FILE",
         help="parameter file of twist_mux whose rules apply (default: config/twist_mux.yaml)",
+    )
+    parser.add_argument(
+        "--tree",
+        action="store_true",
+        help="let a behaviour tree lead the patrol: it also stands while it is spoken to, until "
+        "the conversation ends (needs py_trees)",
     )
     parser.add_argument(
         "--checkpoint",
@@ -77,10 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
         open_.callback(bus.close)
         console = Console(sys.stdout)
         recorder, track = Recorder(bus, console), Track(bus)
+        leader: Callable[..., Closable] = _receptionist if arguments.tree else PatrolNode
         for robot in (
             MuxNode(bus, mux),
             BaseNode(bus, stamped=mux.stamped),
-            PatrolNode(bus, stamped=mux.stamped),
+            leader(bus, stamped=mux.stamped),
         ):
             open_.callback(robot.close)
         parameters = {
@@ -102,6 +111,12 @@ def run(arguments: argparse.Namespace) -> int:
         for file in written:
             console.line(f"wrote {file}")
     return 0
+
+
+def _receptionist(bus: DdsBus, *, stamped: bool) -> Closable:
+    from personaplex_ros.simulation.receptionist import ReceptionistNode  # needs py_trees
+
+    return ReceptionistNode(bus, stamped=stamped)
 
 
 def describe(stop: Stop) -> str:

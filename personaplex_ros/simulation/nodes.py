@@ -182,10 +182,11 @@ class DriverNode:
 
 
 class PatrolNode:
-    """Drives the round by odom, with commands on nav_vel."""
+    """Drives the round by odom, with commands on nav_vel; `stands` makes these commands zero."""
 
     def __init__(self, bus: Bus, *, stamped: bool, patrol: Patrol | None = None) -> None:
-        self.patrol = patrol or Patrol()
+        self.stands = False
+        self._patrol = patrol or Patrol()
         self._pose: Pose | None = None
         self._velocity_topic = VelocityTopic(bus, stamped)
         self._open = ExitStack()
@@ -200,7 +201,8 @@ class PatrolNode:
 
     def _tick(self) -> None:
         if self._pose is not None:
-            self._out.publish(self._velocity_topic.message(self.patrol.command(self._pose)))
+            command = STILL if self.stands else self._patrol.command(self._pose)
+            self._out.publish(self._velocity_topic.message(command))
 
     def close(self) -> None:
         """Close the topics."""

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 open_.callback(part.close)
             while not ending.is_set():
                 executor.spin_once(timeout_sec=LONGEST_WAIT_S)
-        except (ValueError, OSError, LookupError) as error:
+        except (ValueError, OSError, LookupError, ImportError) as error:
             print(f"{NODE_NAME}: {error}", file=sys.stderr)
             return 2
     return 0
@@ -61,6 +61,7 @@ def _parts(node: Node) -> list[Closable]:
     bus = RosBus(node)
     makers: dict[str, Callable[[], Closable]] = {
         "patrol": lambda: PatrolNode(bus, stamped=stamped),
+        "receptionist": lambda: _receptionist(bus, stamped),
         "mux": lambda: MuxNode(bus, read_mux_file(path)),
         "base": lambda: BaseNode(bus, stamped=stamped),
         "driver": lambda: DriverNode(bus, stamped=stamped),
@@ -70,3 +71,9 @@ def _parts(node: Node) -> list[Closable]:
     if unknown:
         raise ValueError(f"parts names {unknown[0]!r}; there are {', '.join(makers)}")
     return [makers[name]() for name in names]
+
+
+def _receptionist(bus: RosBus, stamped: bool) -> Closable:
+    from personaplex_ros.simulation.receptionist import ReceptionistNode  # needs py_trees
+
+    return ReceptionistNode(bus, stamped=stamped)

@@ -20,6 +20,7 @@ from personaplex_ros.simulation.stops import Stop, find_stops
 from personaplex_ros.timeline import state_spans
 
 _AT_REST = 1e-6  # m/s and rad/s
+_SHORTEST_STAND_S = 0.5  # a robot that turns round stands for less
 
 
 @dataclass
@@ -108,11 +109,19 @@ def _summary(motion: MotionPicture) -> dict[str, Any]:
             if stop.onset_s is not None
         ],
         "holds_without_interruption": sum(stop.onset_s is None for stop in motion.stops),
+        "standing_s": [
+            span for span in _standing(motion) if span[1] - span[0] >= _SHORTEST_STAND_S
+        ],
         "distance_m": sum(
             math.dist((before.x, before.y), (pose.x, pose.y))
             for (_, before, _), (_, pose, _) in pairwise(motion.path)
         ),
     }
+
+
+def _standing(motion: MotionPicture) -> tuple[tuple[float, float], ...]:
+    stands = [(time_s, not _moves(velocity)) for time_s, _, velocity in motion.path]
+    return state_spans(stands, motion.end_s)
 
 
 def _moves(velocity: Velocity) -> bool:
