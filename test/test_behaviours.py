@@ -16,6 +16,7 @@ from personaplex_ros.behaviours.tree import (
     ConversationToBlackboard,
     Converse,
     HoldWhileInterrupted,
+    SwitchOn,
     WaitForUser,
     receptionist,
 )
@@ -105,37 +106,17 @@ def test_a_silence_of_nothing_is_refused():
         Engagement(0.0)
 
 
-class Work(py_trees.behaviour.Behaviour):
-    """Moves from initialise to terminate, and notes both."""
-
-    def __init__(self) -> None:
-        super().__init__("work")
-        self.moves = False
-        self.begun = 0
-
-    def initialise(self) -> None:
-        """Begin to move."""
-        self.moves, self.begun = True, self.begun + 1
-
-    def update(self) -> Status:
-        """Go on."""
-        return Status.RUNNING
-
-    def terminate(self, new_status: Status) -> None:
-        """Stop."""
-        self.moves = False
-
-
-def patrol(states: list[ConversationState]) -> tuple[list[bool], Work]:
-    """Tick the receptionist's tree; return whether it moved after each tick."""
-    script, work = iter(states), Work()
+def patrol(states: list[ConversationState]) -> tuple[list[bool], list[bool]]:
+    """Tick the receptionist's tree; return whether it moves after each tick, and all switching."""
+    script, switched = iter(states), [False]
+    work = SwitchOn("work", switched.append)
     tree = py_trees.trees.BehaviourTree(receptionist(work, read=script.__next__, silence_s=3.0))
     tree.setup()
     moved = []
     for _ in states:
         tree.tick()
-        moved.append(work.moves)
-    return moved, work
+        moved.append(switched[-1])
+    return moved, switched[1:]
 
 
 def test_a_receptionist_works_talks_when_spoken_to_and_goes_on():
@@ -149,9 +130,9 @@ def test_a_receptionist_works_talks_when_spoken_to_and_goes_on():
         at(4.1),
         at(4.2),
     ]
-    moved, work = patrol(states)
+    moved, switched = patrol(states)
     assert moved == [True, True, False, False, False, False, False, True]
-    assert work.begun == 2
+    assert switched == [True, False, True]
 
 
 def test_a_receptionist_that_hears_nothing_of_the_node_stays_where_it_is():
@@ -188,8 +169,10 @@ def test_without_py_trees_the_remedy_is_named_and_the_rest_works():
     code = (
         "import sys; sys.modules['py_trees'] = None\n"
         "from personaplex_ros.behaviours import Engagement\n"
-        "try:\n    import personaplex_ros.behaviours.tree\n"
-        "except ImportError as error:\n    print(error)"
+        "from personaplex_ros.simulation import PatrolNode\n"
+        "for module in ('behaviours.tree', 'simulation.receptionist'):\n"
+        "    try:\n        __import__(f'personaplex_ros.{module}')\n"
+        "    except ImportError as error:\n        print(error)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install py_trees" in said.stdout
+    assert said.stdout.count("pip install py_trees") == 2

@@ -131,6 +131,29 @@ class Converse(_Reader):
         return Status.RUNNING if self._engagement.update(self._state) else Status.SUCCESS
 
 
+class SwitchOn(py_trees.behaviour.Behaviour):
+    """Keeps something on: `switch(True)` when it begins, `switch(False)` when it is stopped.
+
+    RUNNING until then; for what moves by itself, such as a patrol in a node of its own.
+    """
+
+    def __init__(self, name: str, switch: Callable[[bool], None]) -> None:
+        super().__init__(name)
+        self._switch = switch
+
+    def initialise(self) -> None:
+        """Switch on."""
+        self._switch(True)
+
+    def update(self) -> Status:
+        """Leave it on."""
+        return Status.RUNNING
+
+    def terminate(self, new_status: Status) -> None:
+        """Switch off."""
+        self._switch(False)
+
+
 def receptionist(
     work: py_trees.behaviour.Behaviour,
     *,

@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         parameters = {
             name: getattr(arguments, name) for name in ("checkpoint", "persona", "device", "seed")
         }
-        console.line("starting the node; until it speaks, the lock of the mux holds the base ...")
+        console.line("starting the node; until it is there, the lock of the mux holds the base ...")
         with node_process(parameters) as node:
             wait_until_active(node, recorder.active, START_S)
             seconds = len(caller) / wave.rate

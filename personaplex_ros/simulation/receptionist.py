@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-import py_trees
-from py_trees.common import Status
-
 from personaplex_ros.behaviours import ConversationTopics
-from personaplex_ros.behaviours.tree import receptionist
+from personaplex_ros.behaviours.tree import SwitchOn, receptionist
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.messages import NS_PER_S
 from personaplex_ros.simulation.nodes import PatrolNode
@@ -18,26 +15,6 @@ SILENCE_S = 3.0
 """Silence of both that ends a conversation."""
 
 
-class DriveRound(py_trees.behaviour.Behaviour):
-    """Lets a patrol drive from initialise to terminate; RUNNING meanwhile."""
-
-    def __init__(self, patrol: PatrolNode) -> None:
-        super().__init__("drive round")
-        self._patrol = patrol
-
-    def initialise(self) -> None:
-        """Go on."""
-        self._patrol.stands = False
-
-    def update(self) -> Status:
-        """Drive."""
-        return Status.RUNNING
-
-    def terminate(self, new_status: Status) -> None:
-        """Stand."""
-        self._patrol.stands = True
-
-
 class ReceptionistNode:
     """A patrol with its tree, ticked at TICK_HZ."""
 
@@ -45,16 +22,16 @@ class ReceptionistNode:
         self._open = ExitStack()
         patrol = PatrolNode(bus, stamped=stamped)
         self._open.callback(patrol.close)
-        patrol.stands = True
+
+        def drive(on: bool) -> None:
+            patrol.stands = not on
+
+        drive(False)
         topics = ConversationTopics(bus, clock=lambda: bus.now_ns() / NS_PER_S)
         self._open.callback(topics.close)
-        work = DriveRound(patrol)
-        tree = py_trees.trees.BehaviourTree(
-            receptionist(work, read=topics.read, silence_s=silence_s)
-        )
-        tree.setup()
-        self._open.callback(tree.shutdown)
-        self._open.callback(bus.every(1.0 / TICK_HZ, tree.tick).close)
+        tree = receptionist(SwitchOn("patrol", drive), read=topics.read, silence_s=silence_s)
+        tree.setup_with_descendants()
+        self._open.callback(bus.every(1.0 / TICK_HZ, tree.tick_once).close)
 
     def close(self) -> None:
         """Stop the tree and close the topics."""
