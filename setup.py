@@ -59,6 +59,7 @@ setup(
         "psutil>=5.9",
     ],
     extras_require={
+        "behaviours": ["py_trees>=2.2"],
         "training": [
             "espeakng-loader>=0.2.4",
             "scipy>=1.11",

@@ -58,6 +58,17 @@ class Bool(IdlStruct, typename="std_msgs::msg::dds_::Bool_"):
 
 
 @dataclass
+class SpeedScalingFactor(IdlStruct, typename="control_msgs::msg::dds_::SpeedScalingFactor_"):
+    factor: t.float64 = -1.0
+
+
+@dataclass
+class IdsList(IdlStruct, typename="hri_msgs::msg::dds_::IdsList_"):
+    header: Header = field(default_factory=Header)
+    ids: t.sequence[str] = field(default_factory=list)
+
+
+@dataclass
 class AudioFrame(IdlStruct, typename="personaplex_ros::msg::dds_::AudioFrame_"):
     header: Header = field(default_factory=Header)
     sample_rate: t.uint32 = 0
@@ -219,6 +230,50 @@ class Peer:
             TriggerResponse(guid=request.guid, seq=request.seq, success=True, message="yours")
         )
         writer.wait_for_acks(duration(seconds=2))
+
+    def controller(self) -> None:
+        """Follow speed_scaling_input as a controller that started late, factor by factor."""
+        reader = self.reader("rt/robot/arm/speed_scaling_input", SpeedScalingFactor, LATCHED)
+        while True:
+            say(factor=until(lambda: samples(reader), "no factor")[-1].factor)
+
+    def navigator(self, refusals: str) -> None:
+        """Serve pause and resume; the first requests to resume are refused."""
+        ends = {
+            name: (
+                self.reader(f"rq/robot/nav/{name}Request", TriggerRequest),
+                self.writer(f"rr/robot/nav/{name}Reply", TriggerResponse),
+            )
+            for name in ("pause", "resume")
+        }
+        refuse = int(refusals)
+        say(ready=True)
+        while True:
+            for name, (reader, writer) in ends.items():
+                for request in samples(reader):
+                    success = name == "pause" or refuse <= 0
+                    refuse -= name == "resume"
+                    writer.write(
+                        TriggerResponse(request.guid, request.seq, success, "not paused yet")
+                    )
+                    say(request=name, success=success)
+            time.sleep(0.005)
+
+    def people(self) -> None:
+        """Say which voices are tracked and whether they speak, at every change."""
+        tracked = self.reader("rt/humans/voices/tracked", IdsList, LATCHED)
+        speaking = self.reader("rt/humans/voices/anonymous_speaker/is_speaking", Bool, LATCHED)
+        ids: list[str] = []
+        speaks, last = False, None
+        while True:
+            for message in samples(tracked):
+                ids = list(message.ids)
+            for message in samples(speaking):
+                speaks = message.data
+            if (ids, speaks) != last:
+                last = (ids, speaks)
+                say(ids=ids, speaks=speaks)
+            time.sleep(0.005)
 
     def graph(self) -> None:
         """Say what a graph tool learns of the first node it meets, and when the node has gone."""

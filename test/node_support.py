@@ -45,6 +45,26 @@ class MemoryPublisher(Handle):
         self._bus.published(self._topic, self._class.deserialize(msg.serialize()))
 
 
+class MemoryClient(Handle):
+    """A service's client whose server is the test: it answers by `answer`."""
+
+    def __init__(self, bus: MemoryBus, name: str) -> None:
+        super().__init__(lambda: bus.clients.pop(name, None) and None)
+        self.available = False
+        self.requests: list[Any] = []
+        self._callbacks: list[Callable[[Any], None]] = []
+
+    def ready(self) -> bool:
+        return self.available
+
+    def call(self, request: Any, callback: Callable[[Any], None]) -> None:
+        self.requests.append(request)
+        self._callbacks.append(callback)
+
+    def answer(self, success: bool = True, message: str = "") -> None:
+        self._callbacks.pop(0)(SimpleNamespace(success=success, message=message))
+
+
 class MemoryBus:
     """Keeps what is published; messages, requests and timers are driven by the test."""
 
@@ -54,6 +74,7 @@ class MemoryBus:
         self.open_topics: set[str] = set()
         self.callbacks: dict[str, Callable[[Any, str], None]] = {}
         self.services: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {}
+        self.clients: dict[str, MemoryClient] = {}
         self.timers: dict[float, Callable[[], None]] = {}
         self.lines: list[tuple[str, str]] = []
 
@@ -80,6 +101,11 @@ class MemoryBus:
     def serve(self, name: str, type_name: str, handler: Any) -> Handle:
         self.services[name] = (self.message(type_name), handler)
         return Handle(lambda: self.services.pop(name, None) and None)
+
+    def client(self, name: str, type_name: str) -> MemoryClient:
+        self.message(type_name)
+        self.clients[name] = MemoryClient(self, name)
+        return self.clients[name]
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Handle:
         self.timers[period_s] = callback

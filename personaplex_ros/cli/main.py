@@ -13,6 +13,7 @@ from personaplex_ros import __version__
 COMMANDS = {
     "offline": "answer a recording, faster or slower than real time",
     "demo": "hold a recorded conversation with the node over DDS",
+    "simulate": "let a simulated robot patrol and be spoken to, over DDS",
     "node": "start the ROS node (over Cyclone DDS; no ROS install needed)",
     "download": "fetch the published weights",
     "train": "train a small checkpoint such as nano from nothing",

@@ -49,6 +49,20 @@ class Publisher(Closable, Protocol):
         """Send one message; any thread may call it."""
 
 
+class Client(Closable, Protocol):
+    """The calling end of a service."""
+
+    def ready(self) -> bool:
+        """Tell whether a server is there now."""
+
+    def call(self, request: Any, callback: Callable[[Any], None]) -> None:
+        """Send a request and return at once; any thread may call it.
+
+        ``callback(response)`` comes from a thread of the middleware when the server answers, which
+        may be late or never: how long to wait is the caller's business.
+        """
+
+
 Subscription = Closable
 Service = Closable
 Timer = Closable
@@ -85,6 +99,9 @@ class Bus(Protocol):
 
     def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> Service:
         """Answer requests with ``handler(request, response) -> response``."""
+
+    def client(self, name: str, type_name: str) -> Client:
+        """Open the calling end of a service."""
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback()`` periodically."""

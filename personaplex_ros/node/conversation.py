@@ -14,6 +14,7 @@ from personaplex_ros.engine import Engine, PreparedPersona, Session
 from personaplex_ros.node.audio_endpoints import AudioSource, open_sink, open_source
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.diagnostics import Diagnostics, ModelSnapshot, RunningSnapshot, Snapshot
+from personaplex_ros.node.human_voices import HumanVoices
 from personaplex_ros.node.loading import (
     gpu_memory_bytes,
     keep_from_collector,
@@ -21,12 +22,13 @@ from personaplex_ros.node.loading import (
     sampling_of,
 )
 from personaplex_ros.node.model_thread import ModelThread
+from personaplex_ros.node.motion_outputs import MotionOutputs
 from personaplex_ros.node.outputs import Outputs
 from personaplex_ros.node.parameter import State
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.node.personas import chosen_persona
 from personaplex_ros.node.services import Services
-from personaplex_ros.node.state_topics import StateTopics
+from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.turn_parameters import hold_parameters, turn_monitor, turn_parameters
 from personaplex_ros.persona import Persona
 from personaplex_ros.turns import HoldParameters, TurnParameters
@@ -71,10 +73,13 @@ class Conversation:
         self._model: _Model | None = None
         self._outputs: Outputs | None = None
         self._source: AudioSource | None = None
+        self._voices: HumanVoices | None = None
         self._running: _Running | None = None
         self._stuck: ModelThread | None = None
         turn_parameters(parameters)
+        self._motion = MotionOutputs(bus, parameters)
         self._state_topics = StateTopics(bus, parameters.hold_rate_hz, parameters.hold_timeout_s)
+        self._state_topics.follow(self._follow_hold)
         self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
 
     @property
@@ -119,6 +124,8 @@ class Conversation:
         resources.callback(self._forget)
         self._source = open_source(self._bus, parameters, self._deliver)
         resources.callback(self._source.close)
+        if parameters.human_voice:
+            self._open_voices(parameters, resources)
         started = time.monotonic()
         engine = self._load_engine(parameters)
         prepared = engine.prepare(persona)
@@ -134,6 +141,7 @@ class Conversation:
             rate=engine.sample_rate,
             frame_id=parameters.frame_id,
             sink=sink,
+            voices=self._voices,
         )
         resources.callback(self._outputs.close)
         services = Services(self._bus, reset=self.reset, set_persona=self.set_persona)
@@ -143,6 +151,19 @@ class Conversation:
             f"loaded checkpoint {parameters.checkpoint} with persona {persona.name} "
             f"in {time.monotonic() - started:.1f} s",
         )
+
+    def _open_voices(self, parameters: Parameters, resources: ExitStack) -> None:
+        voices = HumanVoices(
+            self._bus, parameters.human_voice_id, audio=parameters.human_voice_audio
+        )
+        resources.callback(voices.close)
+
+        def follow(state: TurnState) -> None:
+            voices.follow(state.user_speaking)
+
+        self._state_topics.follow(follow)
+        resources.callback(self._state_topics.unfollow, follow)
+        self._voices = voices
 
     def activate(self) -> None:
         """Start the conversation, or resume the one that was paused."""
@@ -174,6 +195,8 @@ class Conversation:
             except Exception:
                 self._pause()
                 raise
+            if self._voices is not None:
+                self._voices.listen(True)
             self._bus.log("info", f"active, the microphone is: {parameters.audio_source}")
 
     def deactivate(self) -> None:
@@ -185,6 +208,8 @@ class Conversation:
     def _pause(self) -> None:
         assert self._running is not None and self._source is not None
         self._source.stop()
+        if self._voices is not None:
+            self._voices.listen(False)
         thread = self._running.thread
         self._running = None
         self._state = State.INACTIVE
@@ -212,6 +237,7 @@ class Conversation:
             self._state = State.UNCONFIGURED
             self._diagnostics.close()
             self._state_topics.close()
+            self._motion.close()
         release_memory()
 
     def reset(self) -> str:
@@ -266,6 +292,7 @@ class Conversation:
             self._state,
             None if model is None else self._model_snapshot(model),
             None if running is None else _running_snapshot(running, source),
+            self._motion.snapshot(),
         )
 
     def _model_snapshot(self, model: _Model) -> ModelSnapshot:
@@ -286,6 +313,10 @@ class Conversation:
         self._model = None
         self._outputs = None
         self._source = None
+        self._voices = None
+
+    def _follow_hold(self, state: TurnState) -> None:
+        self._motion.follow(state.hold)
 
     def _expect_no_stuck_model(self) -> None:
         if self._stuck is not None and self._stuck.alive:

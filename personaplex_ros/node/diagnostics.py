@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from personaplex_ros.audio import IntakeCounters
 from personaplex_ros.node.bus import RELIABLE, Bus
 from personaplex_ros.node.messages import ERROR, OK, WARN, DiagnosticsFactory, Status
+from personaplex_ros.node.motion_outputs import MotionSnapshot
 from personaplex_ros.node.parameter import State
 from personaplex_ros.node.timing import FrameStatistics, Percentiles
 
@@ -50,6 +51,7 @@ class Snapshot:
     state: State
     model: ModelSnapshot | None = None
     running: RunningSnapshot | None = None
+    motion: MotionSnapshot | None = None
 
 
 class Diagnostics:
@@ -78,6 +80,8 @@ class Diagnostics:
         if snapshot.running is not None:
             statuses.append(_model(snapshot.running, self._growth))
             statuses.append(_microphone(snapshot.running, self._growth))
+        if snapshot.motion is not None:
+            statuses.append(_motion(snapshot.motion, self._growth))
         self._publisher.publish(self._factory.array(self._bus.now_ns(), device, statuses))
 
 
@@ -164,3 +168,14 @@ def _microphone(running: RunningSnapshot, growth: _Growth) -> Status:
     if lost:
         return Status("personaplex: microphone", WARN, running.microphone_problem, values)
     return Status("personaplex: microphone", OK, "audio arrives", values)
+
+
+def _motion(motion: MotionSnapshot, growth: _Growth) -> Status:
+    values = [
+        ("paused", str(motion.paused).lower()),
+        ("problems", str(motion.problems)),
+        ("last problem", motion.last_problem),
+    ]
+    if growth.of("motion problems", motion.problems):
+        return Status("personaplex: motion", WARN, motion.last_problem, values)
+    return Status("personaplex: motion", OK, "paused" if motion.paused else "free", values)

@@ -176,6 +176,8 @@ class ModelThread:
             self._outputs.text(
                 stamp_ns=heard_ns, frame=result.index, token=result.token, text=result.piece
             )
+        if not frame.filled:
+            self._outputs.heard(frame.samples)
         self._follow_turns(frame, result)
         self._ready_at = time.perf_counter()
         statistics = self.statistics

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from personaplex_ros.node.audio_types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
 from personaplex_ros.node.audio_writing import AudioWriter, audio_info
 from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
+from personaplex_ros.node.human_voices import HumanVoices
 from personaplex_ros.node.messages import MessageFactory
 from personaplex_ros.turns import TurnEvent, Utterance
 
@@ -29,12 +30,20 @@ class Outputs:
     """Publishers of audio_out, text, transcript and turn_event; call from one thread."""
 
     def __init__(
-        self, bus: Bus, *, audio_type: str, rate: int, frame_id: str, sink: AudioSink | None
+        self,
+        bus: Bus,
+        *,
+        audio_type: str,
+        rate: int,
+        frame_id: str,
+        sink: AudioSink | None,
+        voices: HumanVoices | None = None,
     ) -> None:
         """Open the topics; raises LookupError when a message type is not installed."""
         self._factory = MessageFactory(bus, frame_id)
         self._writer = AudioWriter(bus, audio_type, rate, frame_id)
         self._sink = sink
+        self._voices = voices
         self._first_sample = 0
         self._open = ExitStack()
         self._audio = bus.advertise("audio_out", audio_type, RELIABLE)
@@ -54,6 +63,11 @@ class Outputs:
         self._first_sample += samples.size
         if self._sink is not None:
             self._sink.write(samples)
+
+    def heard(self, samples: npt.NDArray[np.float32]) -> None:
+        """Pass one frame of the microphone on to where people's voices are published."""
+        if self._voices is not None:
+            self._voices.heard(samples)
 
     def text(self, *, stamp_ns: int, frame: int, token: int, text: str) -> None:
         """Send one token that is not silent."""

@@ -379,6 +379,48 @@ class Parameters:
         minimum=1.0,
         maximum=100.0,
     )
+    speed_scaling_topic: str = _parameter(
+        "",
+        "If not empty, where 0.0 is sent while motion is held, as "
+        "control_msgs/msg/SpeedScalingFactor; for ros2_control, a controller's "
+        "speed_scaling_input.",
+        When.STARTUP,
+    )
+    speed_scaling_factor: float = _parameter(
+        1.0,
+        "Factor sent to speed_scaling_topic when motion goes on.",
+        When.STARTUP,
+        minimum=0.0,
+        maximum=1.0,
+    )
+    nav2_pause_service: str = _parameter(
+        "",
+        "If not empty, a std_srvs/srv/Trigger service called when motion is to be held, such as "
+        "that of Nav2's PauseResumeController; together with nav2_resume_service.",
+        When.STARTUP,
+    )
+    nav2_resume_service: str = _parameter(
+        "",
+        "The service called when motion goes on.",
+        When.STARTUP,
+    )
+    human_voice: bool = _parameter(
+        False,
+        "Publish the person's voice under /humans/voices as REP-155 says (needs hri_msgs).",
+        When.UNCONFIGURED,
+    )
+    human_voice_id: str = _parameter(
+        "anonymous_speaker",
+        "Id of that voice; there is no separation of voices.",
+        When.UNCONFIGURED,
+        pattern=r"[A-Za-z][A-Za-z0-9_]*",
+        form="letters, digits and underscores",
+    )
+    human_voice_audio: bool = _parameter(
+        False,
+        "Also publish its audio, audio_common_msgs/msg/AudioData of 24 kHz S16LE mono.",
+        When.UNCONFIGURED,
+    )
     diagnostics_period_s: float = _parameter(
         1.0,
         "Time between two messages on /diagnostics.",

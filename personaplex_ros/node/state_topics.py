@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from personaplex_ros.node.bus import LATCHED, Bus
 
@@ -42,6 +43,7 @@ class StateTopics:
         self._state = TurnState()
         self._trusted_until = 0.0
         self.hold_timeout_s = hold_timeout_s
+        self._followers: list[Callable[[TurnState], None]] = []
         self._repeat()
         self._timer = bus.every(1.0 / rate_hz, self._repeat)
 
@@ -58,6 +60,19 @@ class StateTopics:
             for topic, attribute in TOPICS.items():
                 if getattr(state, attribute) != getattr(before, attribute):
                     self._publish(topic)
+            if state != before:
+                self._tell_followers()
+
+    def follow(self, follower: Callable[[TurnState], None]) -> None:
+        """Tell `follower` the state now, at every change and repeatedly; it must not block."""
+        with self._lock:
+            self._followers.append(follower)
+            follower(self._trusted())
+
+    def unfollow(self, follower: Callable[[TurnState], None]) -> None:
+        """Tell it nothing more."""
+        with self._lock:
+            self._followers.remove(follower)
 
     def clear(self) -> None:
         """Say that nobody speaks and nothing holds."""
@@ -67,13 +82,19 @@ class StateTopics:
         with self._lock:
             for topic in TOPICS:
                 self._publish(topic)
+            self._tell_followers()
+
+    def _tell_followers(self) -> None:
+        for follower in self._followers:
+            follower(self._trusted())
+
+    def _trusted(self) -> TurnState:
+        hold = self._state.hold and time.monotonic() < self._trusted_until
+        return replace(self._state, hold=hold)
 
     def _publish(self, topic: str) -> None:
-        value = getattr(self._state, TOPICS[topic])
-        if topic == "motion_hold":
-            value = value and time.monotonic() < self._trusted_until
         message = self._bool()
-        message.data = value
+        message.data = getattr(self._trusted(), TOPICS[topic])
         self._publishers[topic].publish(message)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from personaplex_ros.node.bus import LogLevel, Qos, Timer
 from personaplex_ros.node.dds.domain import domain_settings
 from personaplex_ros.node.dds.executor import Executor, Source
 from personaplex_ros.node.dds.participant import Participant
-from personaplex_ros.node.dds.service import DdsService
+from personaplex_ros.node.dds.service import DdsClient, DdsService
 from personaplex_ros.node.dds.types import MessageTypes, standard_types
 from personaplex_ros.node.names import Kind, NodeName, RosArguments, remap_node, resolve
 
@@ -152,6 +152,15 @@ class DdsBus:
             self.resolve(name, "service"),
             self.types.service(type_name),
             handler,
+        )
+
+    def client(self, name: str, type_name: str) -> DdsClient:
+        """Open the calling end of a service; replies come on the thread of topics and timers."""
+        return DdsClient(
+            self.participant,
+            self.executor,
+            self.resolve(name, "service"),
+            self.types.service(type_name),
         )
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Timer:

@@ -8,6 +8,7 @@ knows that both are there: a reply sent before the client's reader is matched wo
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -87,6 +88,64 @@ class DdsService:
             if _has_reader_of(self._writer, client_id):
                 return
             time.sleep(_POLL_S)
+
+
+class DdsClient:
+    """A service's client; replies come on the executor's thread."""
+
+    def __init__(
+        self, participant: Participant, executor: Executor, name: str, types: ServiceTypes
+    ) -> None:
+        self.name = name
+        self._participant = participant
+        self._executor = executor
+        self._types = types
+        self._id = secrets.randbits(64)
+        self._lock = threading.Lock()
+        self._sequence_number = 0
+        self._waiting: dict[int, Callable[[Any], None]] = {}
+        self._closed = False
+        own_id = endpoint_id("clientid")
+        self._reader = participant.reader(f"rr{name}Reply", types.response_wire, RELIABLE, own_id)
+        self._writer = participant.writer(f"rq{name}Request", types.request_wire, RELIABLE, own_id)
+        self._source = executor.add(name, self._reader, self._take)
+
+    def ready(self) -> bool:
+        """Tell whether a server is there now, both its reader and its writer."""
+        with self._lock:
+            return not self._closed and bool(
+                self._writer.get_matched_subscriptions() and self._reader.get_matched_publications()
+            )
+
+    def call(self, request: Any, callback: Callable[[Any], None]) -> None:
+        """Send a request; ``callback(response)`` comes once, when and if it is answered."""
+        with self._lock:
+            if self._closed:
+                return
+            self._sequence_number += 1
+            self._waiting[self._sequence_number] = callback
+            self._writer.write(
+                on_wire(self._types.request_wire, self._id, self._sequence_number, request)
+            )
+
+    def close(self) -> None:
+        """Take the client out of the graph; requests that are not answered yet never will be."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._waiting.clear()
+        self._executor.remove(self._source)
+        self._participant.remove(self._writer)
+        self._participant.remove(self._reader)
+
+    def _take(self, sample: Any) -> None:
+        if sample.rmw_client_id != self._id:
+            return
+        with self._lock:
+            callback = self._waiting.pop(sample.rmw_sequence_number, None)
+        if callback is not None:
+            callback(off_wire(self._types.Response, sample))
 
 
 def _has_reader_of(writer: DataWriter, client_id: str) -> bool:

@@ -29,7 +29,7 @@ from rosbags.typesys.store import Typestore
 from personaplex_ros.node.dds.codec import Codec, deserialize, serialize
 from personaplex_ros.resources import PACKAGE, share_directory
 
-EXTERNAL_OWNERS = ("ros2", "ros_drivers", "mgonzs13", "foxglove")
+EXTERNAL_OWNERS = ("ros2", "ros_drivers", "mgonzs13", "foxglove", "ros_controls", "ros4hri")
 """Folders of msg/external/, in the order in which they are asked for a type."""
 
 _IDL_TYPES: dict[str, Any] = {

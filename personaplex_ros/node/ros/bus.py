@@ -13,6 +13,8 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from personaplex_ros.node.bus import LogLevel, Qos
 
+_Guard = Callable[[Callable[..., None], str], Callable[..., None]]
+
 
 class _Handle:
     """Something the node made, which it must also destroy."""
@@ -33,6 +35,22 @@ class _Publisher(_Handle):
         """Send one message; after close() it is dropped."""
         if self._destroy is not None:
             self.entity.publish(msg)
+
+
+class _Client(_Handle):
+    def __init__(self, entity: Any, destroy: Callable[[Any], Any], guarded: _Guard) -> None:
+        super().__init__(entity, destroy)
+        self._guarded = guarded
+
+    def ready(self) -> bool:
+        """Tell whether a server is there now."""
+        return self._destroy is not None and bool(self.entity.service_is_ready())
+
+    def call(self, request: Any, callback: Callable[[Any], None]) -> None:
+        """Send a request; the executor calls back with the response."""
+        if self._destroy is not None:
+            take = self._guarded(lambda future: callback(future.result()), self.entity.srv_name)
+            self.entity.call_async(request).add_done_callback(take)
 
 
 class RosBus:
@@ -87,6 +105,13 @@ class RosBus:
             self.message(type_name), name, handler, callback_group=self._services
         )
         return _Handle(service, self._node.destroy_service)
+
+    def client(self, name: str, type_name: str) -> _Client:
+        """Open the calling end of a service; replies come between the topics."""
+        client = self._node.create_client(
+            self.message(type_name), name, callback_group=self._topics
+        )
+        return _Client(client, self._node.destroy_client, self._guarded)
 
     def every(self, period_s: float, callback: Callable[[], None]) -> _Handle:
         """Call `callback` every `period_s` of wall time."""

@@ -1,0 +1,143 @@
+"""A receptionist on patrol that stops when spoken to: node, caller and simulated base, over DDS."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from personaplex_ros.audio import read_wave, to_mono
+from personaplex_ros.demo import (
+    Console,
+    Player,
+    Recorder,
+    isolate_graph,
+    node_process,
+    wait_until_active,
+)
+from personaplex_ros.node.bus import Closable
+from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.resources import share_directory
+from personaplex_ros.simulation import BaseNode, MuxNode, PatrolNode, Stop, Track, read_mux_file
+
+START_S = 180.0  # seconds that the node may take to load the model
+LEAD_S = 2.0  # seconds of patrol before the caller's first sample
+TAIL_S = 5.0  # seconds of patrol after its last
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "--audio-file",
+        metavar="FILE",
+        help="what the microphone hears (default: the caller that comes with the package)",
+    )
+    parser.add_argument(
+        "--loop", type=int, default=1, metavar="N", help="play it N times (default: 1)"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        default="simulation",
+        help="folder for the summary, the pictures and the conversation (default: simulation)",
+    )
+    parser.add_argument(
+        "--mux-file",
+        metavar="FILE",
+        help="parameter file of twist_mux whose rules apply (default: config/twist_mux.yaml)",
+    )
+    parser.add_argument(
+        "--tree",
+        action="store_true",
+        help="let a behaviour tree lead the patrol: it also stands while it is spoken to, until "
+        "the conversation ends (needs py_trees)",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        default="nano",
+        help="checkpoint folder (default: the bundled nano)",
+    )
+    parser.add_argument(
+        "--persona", metavar="NAME", default="receptionist", help="default: receptionist"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if arguments.loop < 1:
+        raise ValueError(f"--loop is {arguments.loop}; it must be at least 1")
+    config = share_directory() / "config"
+    mux = read_mux_file(arguments.mux_file or config / "twist_mux.yaml")
+    path = Path(arguments.audio_file or config / "demo" / "caller.wav")
+    wave = read_wave(path)
+    caller = np.tile(to_mono(wave.samples), arguments.loop)
+    isolate_graph()
+    with ExitStack() as open_:
+        bus = DdsBus("simulation")
+        open_.callback(bus.close)
+        console = Console(sys.stdout)
+        recorder, track = Recorder(bus, console), Track(bus)
+        leader: Callable[..., Closable] = _receptionist if arguments.tree else PatrolNode
+        for robot in (
+            MuxNode(bus, mux),
+            BaseNode(bus, stamped=mux.stamped),
+            leader(bus, stamped=mux.stamped),
+        ):
+            open_.callback(robot.close)
+        parameters = {
+            name: getattr(arguments, name) for name in ("checkpoint", "persona", "device", "seed")
+        }
+        console.line("starting the node; until it is there, the lock of the mux holds the base ...")
+        with node_process(parameters) as node:
+            wait_until_active(node, recorder.active, START_S)
+            seconds = len(caller) / wave.rate
+            console.line(f"{path.name} speaks for {seconds:.0f} s while the robot patrols")
+            _patrol(bus, recorder, track, caller, wave.rate)
+        end_s = seconds + TAIL_S
+        title = f"{arguments.persona} on patrol and {path.stem}, over DDS"
+        folder = Path(arguments.output)
+        written = recorder.save(folder, caller, wave.rate, title)
+        written += track.save(folder, end_s, title)
+        for stop in track.stops(end_s):
+            console.line(describe(stop))
+        for file in written:
+            console.line(f"wrote {file}")
+    return 0
+
+
+def _receptionist(bus: DdsBus, *, stamped: bool) -> Closable:
+    from personaplex_ros.simulation.receptionist import ReceptionistNode  # needs py_trees
+
+    return ReceptionistNode(bus, stamped=stamped)
+
+
+def describe(stop: Stop) -> str:
+    """Return a stop as one line."""
+    if stop.onset_s is None:
+        return f"{stop.hold_s:7.2f} s  held without an interruption"
+    parts = [f"{stop.onset_s:7.2f} s  interrupted"]
+    parts.append(f"held after {stop.hold_s - stop.onset_s:.2f} s")
+    if stop.onset_to_stopped_s is not None:
+        parts.append(f"stood after {stop.onset_to_stopped_s:.2f} s")
+    if stop.released_s is not None:
+        parts.append(f"released at {stop.released_s:.2f} s")
+    parts.append("not resumed" if stop.resumed_s is None else f"resumed at {stop.resumed_s:.2f} s")
+    return ", ".join(parts)
+
+
+def _patrol(bus: DdsBus, recorder: Recorder, track: Track, caller: np.ndarray, rate: int) -> None:
+    player = Player(bus)
+    player.wait_for_listener(START_S)
+    start_ns = bus.now_ns() + round(LEAD_S * 1e9)
+    recorder.begin(start_ns, len(caller) / rate)
+    track.begin(start_ns)
+    player.play(caller, rate, start_ns)
+    time.sleep(TAIL_S)
