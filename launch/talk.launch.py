@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import (
@@ -18,7 +19,7 @@ from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescription
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
@@ -52,6 +53,11 @@ def generate_launch_description() -> LaunchDescription:
             "namespace", default_value="", description="Namespace of the node and its topics"
         ),
         DeclareLaunchArgument(
+            "robots",
+            default_value="",
+            description="Namespaces, robot1,robot2,...: a node for each, one model for all",
+        ),
+        DeclareLaunchArgument(
             "params_file",
             default_value=str(params_file),
             description="Parameter file of the node",
@@ -82,6 +88,9 @@ def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {name: context.launch_configurations[name] for name in PARAMETERS}
     overrides = {n: ParameterValue(text, value_type=str) for n, text in given.items() if text}
     overrides["use_sim_time"] = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+    robots = context.launch_configurations["robots"].replace(",", " ").split()
+    if robots:
+        return [_fleet(context, robots, overrides)]
     node = LifecycleNode(
         package=PACKAGE,
         executable="personaplex_node",
@@ -116,6 +125,22 @@ def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         node,
         _change(node, Transition.TRANSITION_CONFIGURE, condition=autostart),
     ]
+
+
+def _fleet(context: LaunchContext, robots: list[str], overrides: dict[str, Any]) -> Node:
+    """Return the process that serves several robots; it configures and activates their nodes."""
+    started = context.launch_configurations["autostart"] == "true"
+    return Node(
+        package=PACKAGE,
+        executable="personaplex_node",
+        parameters=[LaunchConfiguration("params_file"), overrides],
+        arguments=[
+            "--robots", *robots, *([] if started else ["--no-autostart"]),
+            "--ros-args", "--log-level", LaunchConfiguration("log_level"),
+        ],
+        output="screen",
+        emulate_tty=True,
+    )  # fmt: skip
 
 
 def _change(

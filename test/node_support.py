@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from personaplex_ros.engine import Sampling, StepResult, StepTiming
+from personaplex_ros.engine import Sampling, Startup, StepResult, StepTiming
 from personaplex_ros.node.bus import Qos
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.dds.types import MessageTypes
@@ -204,6 +204,7 @@ class FakeSession:
 class FakeEngine:
     sample_rate, frame_size, frame_rate, context_frames = RATE, FRAME, 12.5, 3000
     device = torch.device("cpu")
+    startup = Startup()
 
     def __init__(self) -> None:
         self.sessions: list[FakeSession] = []

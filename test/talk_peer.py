@@ -220,8 +220,8 @@ class Robot(Peer):
             time.sleep(max(0.0, begin + (first + len(block)) / RATE - time.monotonic()))
             writer.write(message)
 
-    def _microphone(self) -> Any:
-        writer = self.writer("rt/audio_in", AudioFrame)
+    def _microphone(self, topic: str = "audio_in") -> Any:
+        writer = self.writer(f"rt/{topic}", AudioFrame)
         until(writer.get_matched_subscriptions, "nobody hears audio_in")
         return writer
 
@@ -244,6 +244,24 @@ class Robot(Peer):
         request.guid, request.seq = 4711, 1
         writer.write(request)
         return until(lambda: samples(reader), "no reply")[0]
+
+    def fleet(self, path: str, seconds: str, *robots: str) -> None:
+        """Play a recording to the first robot, nothing to the others; say what each said."""
+        pcm, _ = soundfile.read(path, dtype="int16")
+        kinds = {"audio_out": AudioFrame, "text": TextToken}
+        self.listen(**{f"{robot}/{name}": kind for robot in robots for name, kind in kinds.items()})
+        writer = self._microphone(f"{robots[0]}/audio_in")
+        self.speak(pcm[: int(float(seconds) * RATE)], writer)
+        time.sleep(0.2)
+        self.silence()
+        said = {
+            robot: {
+                "frames": len(self.heard[f"{robot}/audio_out"]),
+                "text": "".join(m.text for _, m in self.heard[f"{robot}/text"]),
+            }
+            for robot in robots
+        }
+        say(**said)
 
     def converse(self, path: str, seconds: str) -> None:
         """Play a recording and say what came back."""

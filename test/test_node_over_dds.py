@@ -149,6 +149,25 @@ def test_faulty_messages_are_counted_one_by_one(node: None) -> None:
     assert growth(said, "gaps") == 1 and growth(said, "gap samples") == 1920
 
 
+def test_one_process_serves_several_robots(monkeypatch: pytest.MonkeyPatch) -> None:
+    loopback(monkeypatch)
+    node = start_node("--robots", "robot1", "robot2", *parameters(device="cpu", seed=1))
+    try:
+        assert node.stderr is not None
+        lines = [node.stderr.readline() for _ in range(4)]
+        with process(ROBOT, "fleet", str(CALLER), "6", "robot1", "robot2") as robots:
+            said = robots.line()
+        status, seconds, log = end_node(node)
+        assert (status, seconds < 5.0) == (0, True), log
+    finally:
+        node.kill()
+    assert [line for line in lines if "robot1.personaplex" in line and "active" in line], lines
+    assert [line for line in lines if "robot2.personaplex" in line and "active" in line], lines
+    for robot in ("robot1", "robot2"):
+        assert said[robot]["frames"] >= 45, "most of 6 s, on whatever machine"
+    assert said["robot1"]["text"] and not said["robot2"]["text"]
+
+
 def growth(said: dict, counter: str) -> int:
     key = f"microphone/{counter}"
     return int(said["after"][key]) - int(said["before"][key])
@@ -170,6 +189,10 @@ def test_without_autostart_the_node_waits_and_ends_cleanly(monkeypatch: pytest.M
         (["--ros-args", "-p", "colour:=red"], "there is no parameter colour"),
         (["--ros-args", "--params-file", "none.yaml"], "none.yaml cannot be read"),
         (["--fast"], "unknown argument '--fast'"),
+        (["--robots", "a", "a"], "/a comes twice"),
+        (["--robots", "--no-autostart"], "--robots needs namespaces"),
+        (["--robots", "1st"], "'/1st' is not a ROS name"),
+        (["--robots", "a", "--ros-args", "-r", "__ns:=/b"], "leave __ns out"),
         (["--ros-args", "-p", "checkpoint:=/nowhere"], "no checkpoint folder /nowhere"),
     ],
 )

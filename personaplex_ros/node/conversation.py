@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from personaplex_ros.audio import AudioChunk, IntakeLimits, MicrophoneIntake
-from personaplex_ros.engine import Engine, PreparedPersona, Session
+from personaplex_ros.engine import (
+    Engine,
+    PreparedPersona,
+    Session,
+    SharedEngine,
+    SharedSession,
+)
 from personaplex_ros.node.audio_endpoints import AudioSource, open_sink, open_source
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.diagnostics import Diagnostics, ModelSnapshot, RunningSnapshot, Snapshot
@@ -33,7 +39,7 @@ from personaplex_ros.node.turn_parameters import hold_parameters, turn_monitor, 
 from personaplex_ros.persona import Persona
 from personaplex_ros.turns import HoldParameters, TurnParameters
 
-EngineLoader = Callable[[Parameters], Engine]
+EngineLoader = Callable[[Parameters], Engine | SharedEngine]
 
 STOP_TIMEOUT_S = 5.0
 """How long deactivate waits for a frame in progress."""
@@ -43,8 +49,8 @@ REQUEST_TIMEOUT_S = 10.0
 
 @dataclass
 class _Model:
-    engine: Engine
-    session: Session
+    engine: Engine | SharedEngine
+    session: Session | SharedSession
     persona: Persona
     prepared: PreparedPersona
 
@@ -63,10 +69,17 @@ class Conversation:
     pauses it, cleanup() frees the memory, shutdown() ends all from any state.
     """
 
-    def __init__(self, bus: Bus, parameters: Parameters, load_engine: EngineLoader) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        parameters: Parameters,
+        load_engine: EngineLoader,
+        release: Callable[[], None] = release_memory,
+    ) -> None:
         self._bus = bus
         self._parameters = parameters
         self._load_engine = load_engine
+        self._release = release
         self._lock = threading.RLock()
         self._state = State.UNCONFIGURED
         self._resources = ExitStack()
@@ -149,7 +162,8 @@ class Conversation:
         self._bus.log(
             "info",
             f"loaded checkpoint {parameters.checkpoint} with persona {persona.name} "
-            f"in {time.monotonic() - started:.1f} s",
+            f"in {time.monotonic() - started:.1f} s (weights {engine.startup.load_s:.1f} s, "
+            f"warm-up {engine.startup.warm_up_s:.1f} s)",
         )
 
     def _open_voices(self, parameters: Parameters, resources: ExitStack) -> None:
@@ -226,7 +240,7 @@ class Conversation:
             self._expect(State.INACTIVE, "clean up")
             self._resources.close()
             self._state = State.UNCONFIGURED
-        release_memory()
+        self._release()
 
     def shutdown(self) -> None:
         """End everything from any state; may be called twice."""
@@ -238,7 +252,7 @@ class Conversation:
             self._diagnostics.close()
             self._state_topics.close()
             self._motion.close()
-        release_memory()
+        self._release()
 
     def reset(self) -> str:
         """Begin a new conversation with the same persona; returns a message for the caller."""

@@ -6,17 +6,21 @@ import gc
 
 import torch
 
-from personaplex_ros.engine import Engine, Sampling
+from personaplex_ros.engine import Engine, Sampling, SharedEngine
 from personaplex_ros.node.parameters import Parameters
 
 
-def load_engine(parameters: Parameters) -> Engine:
-    """Load the checkpoint the parameters name; raises with the file and the remedy."""
+def load_engine(parameters: Parameters, slots: int = 1) -> Engine:
+    """Load the checkpoint the parameters name, with room for so many robots.
+
+    Raises what ``Engine.load`` raises, with the file and the remedy.
+    """
     return Engine.load(
         parameters.checkpoint,
         device=parameters.device,
         dtype=None if parameters.dtype == "auto" else parameters.dtype,
         weights=None if parameters.weights == "auto" else parameters.weights,
+        slots=slots,
     )
 
 
@@ -31,7 +35,7 @@ def sampling_of(parameters: Parameters) -> Sampling:
     )
 
 
-def gpu_memory_bytes(engine: Engine) -> int | None:
+def gpu_memory_bytes(engine: Engine | SharedEngine) -> int | None:
     """Return what torch has allocated on the engine's GPU; None on a CPU."""
     if engine.device.type != "cuda":
         return None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from personaplex_ros.audio import MicrophoneFrame, MicrophoneIntake
-from personaplex_ros.engine import PreparedPersona, Session, StepResult
+from personaplex_ros.engine import PreparedPersona, Session, SharedSession, StepResult
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.loading import sampling_of
 from personaplex_ros.node.messages import NS_PER_S
@@ -35,7 +35,7 @@ class ModelThread:
     def __init__(
         self,
         bus: Bus,
-        session: Session,
+        session: Session | SharedSession,
         intake: MicrophoneIntake,
         monitor: TurnMonitor,
         outputs: Outputs,

@@ -1,0 +1,61 @@
+"""The one model with which all robots of a process talk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from personaplex_ros.engine import Engine, SharedEngine
+from personaplex_ros.node.parameters import Parameters
+
+MODEL_PARAMETERS = ("checkpoint", "device", "dtype", "weights")
+
+
+class SharedModel:
+    """Loads an engine for the first robot that is configured, and gives it to the others, too.
+
+    It stays loaded: a robot that is cleaned up gives its slot back, and nobody is disturbed.
+    """
+
+    def __init__(self, load: Callable[[Parameters], Engine]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._engine: SharedEngine | None = None
+        self._settings: dict[str, object] = {}
+
+    def load(self, parameters: Parameters) -> SharedEngine:
+        """Return the engine; raises ValueError if others talk with a different model."""
+        settings = {name: getattr(parameters, name) for name in MODEL_PARAMETERS}
+        with self._lock:
+            if self._engine is not None and settings != self._settings:
+                self._expect_unused(settings)
+                self._engine.close()
+                self._engine = None
+            if self._engine is None:
+                self._engine = SharedEngine(self._load(parameters))
+                self._settings = settings
+            return self._engine
+
+    def release(self) -> None:
+        """Free nothing when one conversation ends, since others go on."""
+
+    def close(self) -> None:
+        """End the engine's thread."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.close()
+                self._engine = None
+
+    def _expect_unused(self, settings: dict[str, object]) -> None:
+        assert self._engine is not None
+        if self._engine.sessions == 0:
+            return
+        differing = ", ".join(
+            f"{name} is {value!r} here and {self._settings[name]!r} there"
+            for name, value in settings.items()
+            if value != self._settings[name]
+        )
+        raise ValueError(
+            f"the robots of a process share one model, but {differing}; set the same for all "
+            "(under /** in the parameter file), or run another process"
+        )
