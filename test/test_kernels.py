@@ -6,14 +6,11 @@ a GPU that is not there. The interpreter has no bfloat16, so float16 stands for 
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,6 +19,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from personaplex_ros.engine.packing import scale
+from personaplex_ros.kernels.attention import ring_attention, step_attention
+from personaplex_ros.kernels.linear import Gather, linear
+from personaplex_ros.kernels.sampling import choose
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling
 from personaplex_ros.lm.depth import StepAttention
 from personaplex_ros.lm.grid import UNSET
@@ -30,24 +30,9 @@ from personaplex_ros.nn.attention import RingAttention, RingSpec, RingView
 from personaplex_ros.nn.gating import GatedFeedForward
 from personaplex_ros.nn.norm import RMSNorm
 
-KERNELS = ("linear", "attention", "sampling")
 SMALLER = replace(
     LM, cardinality=16, layers=1, depth_layers=1, silence_codes=(1,) * 8, sine_codes=(2,) * 8
 )
-
-
-@pytest.fixture(scope="module")
-def kernels() -> Iterator[SimpleNamespace]:
-    """Import the kernels for the interpreter, and forget them afterwards."""
-    names = [f"personaplex_ros.kernels.{name}" for name in KERNELS]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRITON_INTERPRET", "1")
-        for name in [*names, "personaplex_ros.lm.fused"]:
-            sys.modules.pop(name, None)
-        yield SimpleNamespace(**{n: importlib.import_module(f"personaplex_ros.kernels.{n}")
-                                 for n in KERNELS})  # fmt: skip
-        for name in [*names, "personaplex_ros.lm.fused"]:
-            sys.modules.pop(name, None)
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -56,16 +41,13 @@ def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Ten
 
 @pytest.mark.parametrize("rows", [1, 3, 17])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_a_gated_layer_is_that_of_the_module(
-    kernels: SimpleNamespace, rows: int, dtype: torch.dtype
-) -> None:
+def test_a_gated_layer_is_that_of_the_module(rows: int, dtype: torch.dtype) -> None:
     norm, gating = RMSNorm(40), GatedFeedForward(40, 72, dtype=dtype)
     with torch.no_grad():
         norm.alpha.copy_(noise(1, 1, 40).abs())
         gating.linear_in.weight.copy_(noise(144, 40, seed=1) / 6)
         x, plus = noise(rows, 40, seed=2, dtype=dtype), noise(rows, 40, seed=3, dtype=dtype)
         expected = plus + gating(norm(x))
-        linear = kernels.linear.linear
         y = linear(x, gating.linear_in.weight, alpha=norm.alpha.view(-1), eps=norm.eps, gated=True)
         result = linear(y, gating.linear_out.weight, plus=plus)
     atol = 2e-6 if dtype == torch.float32 else 4e-3
@@ -74,28 +56,24 @@ def test_a_gated_layer_is_that_of_the_module(
 
 @pytest.mark.parametrize("rows", [1, 5])
 @pytest.mark.parametrize("kind", [torch.int8, torch.float8_e4m3fn])
-def test_weights_of_8_bits_are_read_as_they_are(
-    kernels: SimpleNamespace, rows: int, kind: torch.dtype
-) -> None:
+def test_weights_of_8_bits_are_read_as_they_are(rows: int, kind: torch.dtype) -> None:
     x, factor = noise(rows, 96), noise(50, seed=1).abs()
     values = (30 * noise(50, 96, seed=2)).to(kind)
     table, ids = noise(4, 50, seed=3), torch.tensor([2, -1, 0, 3, -1])[:rows]
     expected = F.linear(x.double(), values.double() * factor[:, None]).float()
     expected += torch.where(ids[:, None] >= 0, table[ids.clamp(min=0)], 0)
-    plus = kernels.linear.Gather(table, ids)
-    result = kernels.linear.linear(x, values, factor, plus=plus)
+    plus = Gather(table, ids)
+    result = linear(x, values, factor, plus=plus)
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-3)
 
 
-def test_more_rows_than_the_product_is_made_for_are_refused(kernels: SimpleNamespace) -> None:
+def test_more_rows_than_the_product_is_made_for_are_refused() -> None:
     with pytest.raises(ValueError, match="65 rows; this product is made for at most 64"):
-        kernels.linear.linear(noise(65, 8), noise(8, 8))
+        linear(noise(65, 8), noise(8, 8))
 
 
 @pytest.mark.parametrize(("context", "block"), [(140, 1), (20, 2)])
-def test_attention_goes_round_the_ring_as_the_module_does(
-    kernels: SimpleNamespace, context: int, block: int
-) -> None:
+def test_attention_goes_round_the_ring_as_the_module_does(context: int, block: int) -> None:
     spec, heads, batch = RingSpec(context, 12, 10000.0, block), 2, 2
     attention = RingAttention(heads, spec)
     dim = heads * spec.head_dim
@@ -110,9 +88,7 @@ def test_attention_goes_round_the_ring_as_the_module_does(
             expected = attention(x, plain, view)
             if context < 100 or step < 2 or step > context - 4 or 126 <= step <= 128:
                 qkv = F.linear(x, attention.in_proj_weight)
-                result = kernels.attention.ring_attention(
-                    qkv, ours.keys, ours.values, view.turn, position, block
-                )
+                result = ring_attention(qkv, ours.keys, ours.values, view.turn, position, block)
                 torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
                 torch.testing.assert_close(ours.keys, plain.keys, rtol=0, atol=1e-6)
             else:  # the interpreter is slow
@@ -121,9 +97,7 @@ def test_attention_goes_round_the_ring_as_the_module_does(
             position += block
 
 
-def test_attention_over_the_steps_of_a_frame_is_that_of_the_module(
-    kernels: SimpleNamespace,
-) -> None:
+def test_attention_over_the_steps_of_a_frame_is_that_of_the_module() -> None:
     module = StepAttention(LM, None, torch.float32)
     dim, head_dim = module.dim, module.dim // module.heads
     with torch.inference_mode():
@@ -134,12 +108,12 @@ def test_attention_over_the_steps_of_a_frame_is_that_of_the_module(
         for step in range(module.steps):
             x = noise(3, dim, seed=step)
             qkv = F.linear(x, module.in_proj_weight[step * 3 * dim : (step + 1) * 3 * dim])
-            result = kernels.attention.step_attention(qkv, ours, step)
+            result = step_attention(qkv, ours, step)
             torch.testing.assert_close(result, module(x, step, plain), rtol=0, atol=1e-5)
             assert torch.equal(ours, plain)
 
 
-def test_codes_are_chosen_as_on_the_cpu(kernels: SimpleNamespace) -> None:
+def test_codes_are_chosen_as_on_the_cpu() -> None:
     sampler = Sampler(4, 2, (100, 100), "cpu")
     for row, top_k in enumerate((1, 7, 50, 100)):
         settings = Sampling(audio_top_k=top_k, audio_temperature=0.5 + row)
@@ -149,14 +123,14 @@ def test_codes_are_chosen_as_on_the_cpu(kernels: SimpleNamespace) -> None:
         sampler.refill([0, 1, 2, 3])
         logits, draw = 3 * noise(4, 100, seed=number), sampler.audio
         drawn = (draw.temperature, draw.top_k, draw.noise)
-        result = kernels.sampling.choose(logits, *drawn, number, forced)
+        result = choose(logits, *drawn, number, forced)
         assert torch.equal(result, plain_choose(logits, draw, number))
 
 
-def test_what_is_forced_is_not_chosen(kernels: SimpleNamespace) -> None:
+def test_what_is_forced_is_not_chosen() -> None:
     one, forced = torch.ones(3, 1), torch.tensor([7, UNSET, -1])
     logits = noise(3, 20)
-    result = kernels.sampling.choose(logits, one, one.long(), torch.zeros(3, 1, 1), 0, forced)
+    result = choose(logits, one, one.long(), torch.zeros(3, 1, 1), 0, forced)
     assert result.tolist() == [7, int(logits[1].argmax()), -1]
 
 
@@ -175,9 +149,7 @@ def said(lm: LanguageModel, frames: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("weights", [None, "int8"])
-def test_a_conversation_in_kernels_is_that_of_the_modules(
-    kernels: SimpleNamespace, weights: str | None
-) -> None:
+def test_a_conversation_in_kernels_is_that_of_the_modules(weights: str | None) -> None:
     lm = random_lm(SMALLER)
     if weights:
         scale(lm, weights)

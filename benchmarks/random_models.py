@@ -1,0 +1,54 @@
+"""Models of any size with random weights, made on their device, for measuring time."""
+
+from __future__ import annotations
+
+import torch
+
+from personaplex_ros.engine import Engine
+from personaplex_ros.engine.packing import scale
+from personaplex_ros.lm import LanguageModel, LMConfig
+from personaplex_ros.mimi import Mimi, MimiConfig
+from personaplex_ros.nn.conv import lay_kernels_by_sample
+
+ONES = ("alpha", "scale", "cluster_usage", "_initialized", "norm1.weight", "norm2.weight")
+
+
+class Words:
+    """Stands for a tokenizer: a token a word."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return ids that differ by the words' lengths."""
+        return [10 + len(word) for word in text.split()]
+
+    def piece(self, token: int) -> str:
+        """Return the text of any token."""
+        return " word"
+
+
+def random_engine(
+    lm_config: LMConfig,
+    codec_config: MimiConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    weights: str | None = None,
+    slots: int = 1,
+) -> Engine:
+    """Return an engine of random weights, the same for the same sizes and device."""
+    generator = torch.Generator(device).manual_seed(0)
+    lm = LanguageModel(lm_config, "meta", dtype).to_empty(device=device)
+    codec = Mimi(codec_config, "meta").to_empty(device=device)
+    for module in (lm, codec):
+        for name, tensor in module.state_dict().items():
+            if name.endswith(ONES):
+                tensor.fill_(1.0)
+            else:
+                spread = 0.02 if tensor.dim() < 2 else tensor.shape[-1] ** -0.5
+                tensor.normal_(0.0, spread, generator=generator)
+    codec.quantizer.derive()
+    lay_kernels_by_sample(codec)
+    lm.eval().requires_grad_(False)
+    codec.eval().requires_grad_(False)
+    if weights is not None:
+        scale(lm, weights)
+    lm.fused = device.type == "cuda"
+    return Engine(lm, codec, Words(), [], slots)  # type: ignore[arg-type]

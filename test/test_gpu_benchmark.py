@@ -1,0 +1,53 @@
+"""The GPU's benchmark runs to its end: here on a CPU, with a model too small to measure."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("gpu")
+
+
+def test_every_section_that_needs_no_kernels_gives_rows(gpu: ModuleType) -> None:
+    setup = gpu.Setup(torch.device("cpu"), gpu.SMALL_LM, gpu.SMALL_CODEC, torch.float32,
+                      (None,), (1, 2), 4)  # fmt: skip
+    results = gpu.run(setup, [name for name in gpu.SECTIONS if name != "products"])
+    assert not [name for name, rows in results.items() if isinstance(rows, str)], results
+    assert [row["sessions"] for row in results["sessions"]] == [1, 2]
+    (persona,) = results["persona"]
+    assert persona["columns"] > 225, "10 s of voice and 100 tokens"
+    again = results["parity"][0]
+    assert (again["same_tokens"], again["largest_sample_error"]) == (1.0, 0.0)
+
+
+def test_a_section_that_fails_is_told_and_the_others_go_on(
+    gpu: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(setup: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(gpu, "SECTIONS", {"a": broken, "b": lambda setup: iter([{"x": 1}])})
+    setup = gpu.Setup(torch.device("cpu"), gpu.SMALL_LM, gpu.SMALL_CODEC, torch.float32, (), (), 1)
+    results = gpu.run(setup, ["a", "b"])
+    assert results == {"a": "failed: RuntimeError: out of memory", "b": [{"x": 1}]}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so it would run")
+def test_without_a_gpu_it_says_that_it_did_not_run() -> None:
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "gpu.py")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "DID NOT RUN" in done.stderr
