@@ -47,9 +47,14 @@ def add_model_arguments(
     )
     group.add_argument(
         "--weights",
-        choices=("float16", "int8"),
-        help="how a CPU stores the language model's weights (default: float16 for a small model "
-        "that is stored so, else dtype)",
+        choices=("float16", "int8", "float8"),
+        help="how the language model's weights are stored: int8 or float8 on a GPU, float16 or "
+        "int8 on a CPU (default: float16 for a small model that is stored so, else dtype)",
+    )
+    group.add_argument(
+        "--plain",
+        action="store_true",
+        help="for debugging: on a GPU run frames operation by operation, not as CUDA graphs",
     )
     group = parser.add_argument_group("persona")
     group.add_argument(
@@ -91,6 +96,7 @@ def load_engine(arguments: argparse.Namespace, slots: int = 1) -> Engine:
         weights=arguments.weights,
         slots=slots,
         voice_folders=folders,
+        plain=arguments.plain,
     )
 
 

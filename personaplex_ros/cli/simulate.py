@@ -122,7 +122,7 @@ def _receptionist(bus: DdsBus, *, stamped: bool) -> Closable:
 def describe(stop: Stop) -> str:
     """Return a stop as one line."""
     if stop.onset_s is None:
-        return f"{stop.hold_s:7.2f} s  held without an interruption"
+        return f"{stop.hold_s:7.2f} s  held for a sound that was no interruption"
     parts = [f"{stop.onset_s:7.2f} s  interrupted"]
     parts.append(f"held after {stop.hold_s - stop.onset_s:.2f} s")
     if stop.onset_to_stopped_s is not None:

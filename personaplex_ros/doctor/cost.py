@@ -57,20 +57,22 @@ class Cost:
 
 
 def cost(lm: LMConfig, codec: MimiConfig, weight: int, value: int) -> Cost:
-    """Count a model with ``weight`` bytes a weight and ``value`` bytes a cached value.
+    """Count a model with ``weight`` bytes a weight and ``value`` bytes any other value.
 
-    Norms stay in float32, as the engine keeps them. Keys and values are one vector of the model's
-    width each, in every layer.
+    Norms stay in float32, as the engine keeps them, and tables in the type of the values. Keys and
+    values are one vector of the model's width each, in every layer.
     """
     live = lm.with_depth_steps(lm.codebooks)
     model = LanguageModel(live, device="meta").state_dict()
-    sizes = {n: t.numel() * (4 if n.endswith("alpha") else weight) for n, t in model.items()}
-    tables = sum(size for name, size in sizes.items() if "emb." in name)
+    tables = sum(value * t.numel() for name, t in model.items() if "emb." in name)
+    norms = sum(4 * t.numel() for name, t in model.items() if name.endswith("alpha"))
+    linear = sum(weight * t.numel() for name, t in model.items()
+                 if "emb." not in name and not name.endswith("alpha"))  # fmt: skip
     # Scores and probabilities of every head, and the feed-forward network's two halves twice.
     wide = 2 * lm.heads * (lm.context + LONGEST_PASS) + 4 * lm.hidden
     return Cost(
-        weights=sum(sizes.values()),
-        read=sum(sizes.values()) - tables,
+        weights=linear + norms + tables,
+        read=linear + norms,
         cache_frame=2 * lm.layers * lm.dim * value,
         context=lm.context - 1,  # see RingSpec
         codec=sum(t.numel() * 4 for t in Mimi(codec, device="meta").state_dict().values()),

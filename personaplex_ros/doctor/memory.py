@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psutil
 import torch
 
@@ -12,6 +14,7 @@ from personaplex_ros.doctor.finding import Finding, Setup, Status
 from personaplex_ros.units import readable
 
 SUBJECT = "Memory"
+GPU_GB = (8, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # as they are sold
 
 
 def check(setup: Setup) -> list[Finding]:
@@ -28,6 +31,11 @@ def check(setup: Setup) -> list[Finding]:
     sizes = chosen.sizes
     needed = cost_in(sizes.lm, sizes.codec, dtype)
     finding = judge(needed, free, total, described(chosen, dtype))
+    byte = cost(sizes.lm, sizes.codec, 1, 2)
+    least = in_8_bits(needed, byte)
+    if device.type == "cuda" and finding.status is Status.FAIL and least <= free:
+        remedy = f"take 8-bit weights (weights int8), which need {readable(least)}"
+        finding = replace(finding, remedy=remedy)
     return [finding, other_types(chosen)]
 
 
@@ -48,15 +56,28 @@ def judge(needed: Cost, free: int, total: int, model: str) -> Finding:
 
 
 def other_types(chosen: Chosen) -> Finding:
-    """Say what bfloat16 and 8-bit weights would hold, for information."""
+    """Say what bfloat16 and 8-bit weights hold, and for which GPU that is, for information."""
     lm, codec = chosen.sizes.lm, chosen.sizes.codec
     half, byte = cost(lm, codec, 2, 2), cost(lm, codec, 1, 2)
+    least = in_8_bits(half, byte)
     found = (
-        f"with bfloat16 weights it holds {readable(half.held)}, with 8-bit weights it would be "
-        f"{readable(byte.held)}"
+        f"on a GPU bfloat16 weights need {readable(half.held)} ({smallest_gpu(half.held)}), "
+        f"8-bit weights hold {readable(byte.held)}, {readable(least)} while they are loaded "
+        f"({smallest_gpu(least)})"
     )
-    values = {"bfloat16_bytes": half.held, "int8_bytes": byte.held}
+    values = {"bfloat16_bytes": half.held, "int8_bytes": byte.held, "int8_needed_bytes": least}
     return Finding("Other types", Status.OK, found, values=values)
+
+
+def in_8_bits(half: Cost, byte: Cost) -> int:
+    """Return the most bytes that 8-bit weights need: they are made of 16-bit ones on the GPU."""
+    return max(byte.held, half.weights + half.codec + half.working)
+
+
+def smallest_gpu(needed: int) -> str:
+    """Name the smallest usual GPU that holds so many bytes."""
+    size = next((size for size in GPU_GB if size * 1e9 >= needed), None)
+    return f"a GPU of {size} GB" if size else "no single GPU"
 
 
 def described(chosen: Chosen, dtype: torch.dtype) -> str:

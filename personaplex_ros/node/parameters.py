@@ -53,10 +53,11 @@ class Parameters:
     )
     weights: str = _parameter(
         "auto",
-        "How a CPU stores the language model's weights: fewer bytes, faster steps; auto takes "
-        "float16 for a small model that is stored so.",
+        "How the language model's weights are stored: fewer bytes, faster steps. int8 or float8 on "
+        "a GPU, float16 or int8 on a CPU; auto takes float16 for a small model that is stored so "
+        "on a CPU, else dtype.",
         When.UNCONFIGURED,
-        choices=("auto", "float16", "int8"),
+        choices=("auto", "float16", "int8", "float8"),
     )
     persona: str = _parameter(
         "receptionist",

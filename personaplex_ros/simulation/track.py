@@ -41,7 +41,7 @@ class Track:
         self._start_ns: int | None = None
         self.motion = Motion()
         event = bus.message("personaplex_ros/msg/TurnEvent")
-        self._interruption = event.INTERRUPTION  # type: ignore[attr-defined]
+        self._confirmed = (event.INTERRUPTION, event.CONFIRMED)  # type: ignore[attr-defined]
         bus.subscribe("odom", ODOMETRY, RELIABLE, self._on_odom)
         bus.subscribe("motion_hold", "std_msgs/msg/Bool", LATCHED, self._on_hold)
         bus.subscribe("turn_event", "personaplex_ros/msg/TurnEvent", RELIABLE, self._on_event)
@@ -88,7 +88,7 @@ class Track:
 
     def _on_event(self, message: Any, _: str) -> None:
         at = self._since_start(time_ns(message.header.stamp))
-        if at is not None and message.kind == self._interruption:
+        if at is not None and (message.kind, message.state) == self._confirmed:
             with self._lock:
                 self.motion.onsets.append(at)
 
