@@ -2,8 +2,8 @@
 
 usage: python benchmarks/gpu.py [--json FILE] [--only SECTION,...]
 
-Sections: bandwidth, products, frame, persona, sessions, parity. Each prints a table with a ratio;
-one that fails says so, and the others go on. Without a GPU it says that it did not run, and its
+Sections: bandwidth, products, frame, persona, sessions, parity, drift. Each prints a table; one
+that fails says so, and the others go on. Without a GPU it says that it did not run, and its
 exit status is 1.
 """
 
@@ -36,7 +36,7 @@ from personaplex_ros.doctor.measure import bandwidth
 from personaplex_ros.engine import Engine, Persona, Sampling, Session
 from personaplex_ros.engine.packing import scale
 from personaplex_ros.files import write_whole
-from personaplex_ros.lm import LMConfig
+from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import MimiConfig
 from personaplex_ros.nn.packed import ScaledWeight
 
@@ -64,6 +64,7 @@ class Setup:
     weights: tuple[str | None, ...]
     sessions: tuple[int, ...]
     frames: int  # of which a row tells percentiles
+    forced: int  # frames of which a row of drift is the mean
 
     @property
     def model(self) -> tuple[LMConfig, MimiConfig, torch.device, torch.dtype]:
@@ -84,7 +85,7 @@ def main() -> int:
     capable = torch.cuda.get_device_capability() >= (8, 9)
     setup = Setup(
         device, replace(LMConfig(), depth_steps=8), MimiConfig(), torch.bfloat16,
-        WEIGHTS if capable else WEIGHTS[:2], (1, 2, 4, 8, 16, 32, 64), 200,
+        WEIGHTS if capable else WEIGHTS[:2], (1, 2, 4, 8, 16, 32, 64), 200, 1500,
     )  # fmt: skip
     results = run(setup, arguments.only.split(","))
     results["machine"] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
@@ -271,6 +272,64 @@ def disturbed_times(setup: Setup, engine: Engine, sessions: list[Session]) -> It
         beside.join()
 
 
+def measure_drift(setup: Setup) -> Iterator[Row]:
+    """Yield how far predictions move with 8-bit weights, the same tokens forced upon both models.
+
+    The weights are random: trained ones may do better or worse. Products unpack the weights, so
+    this says nothing of time, and nothing but the weights differs.
+    """
+    for weights in setup.weights[1:]:
+        sure, light = (random_engine(*setup.model, kind).lm for kind in (None, weights))
+        for seed in range(3):
+            text, audio, same = np.mean(list(teacher_forced(sure, light, seed, setup.forced)), 0)
+            yield {"weights": weights, "seed": seed, "frames": setup.forced, "text_kl": text,
+                   "audio_kl": audio, "same_text": same}  # fmt: skip
+        del sure, light
+
+
+@torch.inference_mode()
+def teacher_forced(
+    sure: LanguageModel, light: LanguageModel, seed: int, frames: int
+) -> Iterator[tuple[float, float, bool]]:
+    """Yield of each frame: KL of text and codes in nats, and whether the likeliest text agrees."""
+    device, shape = sure.text_emb.weight.device, sure.grid_shape()
+    generator = torch.Generator(device).manual_seed(seed)
+    models = (sure, light)
+    for lm in models:
+        lm.fused = False
+    states = [lm.initial_state(1) for lm in models]
+
+    def compared(logits: list[torch.Tensor]) -> tuple[torch.Tensor, float, bool]:
+        """Return a token drawn from the first model's logits, the KL, whether the best agree."""
+        expected, given = (F.log_softmax(values[0].double(), -1) for values in logits)
+        drawn = torch.multinomial(expected.exp(), 1, generator=generator)
+        divergence = F.kl_div(given, expected, reduction="sum", log_target=True)
+        return drawn, float(divergence), bool(expected.argmax() == given.argmax())
+
+    for _ in range(frames):
+        size = (1, sure.config.codebooks)
+        user = torch.randint(sure.config.cardinality, size, generator=generator, device=device)
+        hidden = [
+            lm.temporal_step(state, user, shape, even=True)
+            for lm, state in zip(models, states, strict=True)
+        ]
+        heads = [lm.text_linear(h) for lm, h in zip(models, hidden, strict=True)]
+        token, text, same = compared(heads)
+        chosen, codes = [token], []
+        for step in range(sure.config.codebooks):
+            logits = [
+                lm.depth_logits(h, token, step, state.depth_past)
+                for lm, h, state in zip(models, hidden, states, strict=True)
+            ]
+            token, code, _ = compared(logits)
+            chosen.append(token)
+            codes.append(code)
+        for lm, state in zip(models, states, strict=True):
+            lm.enter(state, torch.stack(chosen, 1), shape, None)
+            state.columns[0] += 1
+        yield text, float(np.mean(codes)), same
+
+
 def measure_parity(setup: Setup) -> Iterator[Row]:
     """Yield how far a small model's conversation on the GPU agrees with that on a CPU."""
     small = replace(setup, device=torch.device("cpu"), lm=SMALL_LM, codec=SMALL_CODEC,
@@ -380,6 +439,7 @@ SECTIONS: dict[str, Callable[[Setup], Iterator[Row]]] = {
     "persona": measure_persona,
     "sessions": measure_sessions,
     "parity": measure_parity,
+    "drift": measure_drift,
 }
 
 if __name__ == "__main__":

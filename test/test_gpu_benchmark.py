@@ -22,7 +22,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_every_section_that_needs_no_kernels_gives_rows(gpu: ModuleType) -> None:
     setup = gpu.Setup(torch.device("cpu"), gpu.SMALL_LM, gpu.SMALL_CODEC, torch.float32,
-                      (None,), (1, 2), 4)  # fmt: skip
+                      (None,), (1, 2), 4, 5)  # fmt: skip
     results = gpu.run(setup, [name for name in gpu.SECTIONS if name != "products"])
     assert not [name for name, rows in results.items() if isinstance(rows, str)], results
     assert [row["sessions"] for row in results["sessions"]] == [1, 2]
@@ -32,6 +32,18 @@ def test_every_section_that_needs_no_kernels_gives_rows(gpu: ModuleType) -> None
     assert (again["same_tokens"], again["largest_sample_error"]) == (1.0, 0.0)
 
 
+def test_drift_is_nothing_between_the_same_weights_and_grows_with_coarser_ones(
+    gpu: ModuleType,
+) -> None:
+    model = (gpu.SMALL_LM, gpu.SMALL_CODEC, torch.device("cpu"), torch.float32)
+    lms = [gpu.random_engine(*model, weights).lm for weights in (None, None, "int8", "float8")]
+    same, fine, coarse = (list(gpu.teacher_forced(lms[0], lm, 0, 6)) for lm in lms[1:])
+    assert same == [(0.0, 0.0, True)] * 6
+    for kind in range(2):  # text, speech
+        small, large = (sum(frame[kind] for frame in frames) for frames in (fine, coarse))
+        assert 0.0 < small < large, "e4m3 keeps 4 bits of a number, int8 up to 8"
+
+
 def test_a_section_that_fails_is_told_and_the_others_go_on(
     gpu: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,7 +51,9 @@ def test_a_section_that_fails_is_told_and_the_others_go_on(
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(gpu, "SECTIONS", {"a": broken, "b": lambda setup: iter([{"x": 1}])})
-    setup = gpu.Setup(torch.device("cpu"), gpu.SMALL_LM, gpu.SMALL_CODEC, torch.float32, (), (), 1)
+    setup = gpu.Setup(
+        torch.device("cpu"), gpu.SMALL_LM, gpu.SMALL_CODEC, torch.float32, (), (), 1, 1
+    )
     results = gpu.run(setup, ["a", "b"])
     assert results == {"a": "failed: RuntimeError: out of memory", "b": [{"x": 1}]}
 

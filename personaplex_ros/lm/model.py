@@ -170,8 +170,18 @@ class LanguageModel(nn.Module):
         for step in range(self.config.codebooks):
             token = self._code(hidden, token, step, state.depth_past, audio, forced[:, 1 + step])
             chosen.append(token)
-        put_column(state.grid, shape, column, torch.stack(chosen, 1), active)
-        frame = get_frame(state.grid, shape, len(chosen), column - shape.longest_delay)
+        return self.enter(state, torch.stack(chosen, 1), shape, active)
+
+    def enter(
+        self, state: LMState, chosen: Tensor, shape: GridShape, active: Tensor | None
+    ) -> Tensor:
+        """Make ``chosen`` int64 [B, 1 + codebooks] the next column and advance by it.
+
+        Returns the newest complete frame, as ``depth_step`` does.
+        """
+        column = state.position + 1
+        put_column(state.grid, shape, column, chosen, active)
+        frame = get_frame(state.grid, shape, chosen.shape[1], column - shape.longest_delay)
         put_column(state.grid, shape, column - shape.longest_delay - 1, UNSET, active)
         state.position += 1 if active is None else active
         return frame
