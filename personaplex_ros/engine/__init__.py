@@ -2,6 +2,7 @@
 
 from personaplex_ros.engine.engine import Engine, Startup
 from personaplex_ros.engine.prepared import PreparedPersona
+from personaplex_ros.engine.saying import Saying
 from personaplex_ros.engine.session import Session, StepResult, StepTiming
 from personaplex_ros.engine.shared import SharedEngine, SharedSession
 from personaplex_ros.lm import Sampling
@@ -12,6 +13,7 @@ __all__ = [
     "Persona",
     "PreparedPersona",
     "Sampling",
+    "Saying",
     "Session",
     "SharedEngine",
     "SharedSession",

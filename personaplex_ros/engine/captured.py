@@ -20,6 +20,7 @@ from personaplex_ros.engine.frame import FrameInput, FrameOutput, SlotStates, ru
 from personaplex_ros.lm import LanguageModel, Sampler
 from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.mimi import Mimi
+from personaplex_ros.nn.state import first_rows
 
 WARM_UPS = 2  # runs before a capture: kernels are compiled, libraries take their workspaces
 TIMED = 8  # runs from which a graph's time is taken
@@ -155,6 +156,7 @@ class CapturedFrames:
             self._states.lm.first(rows),
             self._states.hearing.first(rows),
             self._states.speaking.first(rows),
+            first_rows(self._states.script, rows),
         )
         audio, tokens = run_frame(self._lm, self._codec, states, given, False, mark)
         host.audio[:rows].copy_(audio, non_blocking=True)

@@ -17,8 +17,9 @@ from personaplex_ros.engine.frame import PlainFrames, SlotStates
 from personaplex_ros.engine.loading import choose_device, load_models
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
+from personaplex_ros.engine.saying import Saying, saying_of, script_of
 from personaplex_ros.engine.session import Session, StepResult
-from personaplex_ros.lm import LanguageModel, Sampler, Sampling
+from personaplex_ros.lm import LanguageModel, Sampler, Sampling, Script
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.persona import Persona
@@ -32,6 +33,7 @@ class Slot:
     prepared: PreparedPersona
     sampling: Sampling
     seed: int
+    saying: Saying | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ class Engine:
         self._longest_delay = lm.grid_shape().longest_delay
         with self._on_device():
             self.states = SlotStates(
-                lm.initial_state(slots), codec.encoder_state(slots), codec.decoder_state(slots)
+                lm.initial_state(slots),
+                codec.encoder_state(slots),
+                codec.decoder_state(slots),
+                Script.empty(slots, device),
             )
             vocabularies = (config.text_cardinality, config.cardinality)
             published = (Sampling.text_top_k, Sampling.audio_top_k)
@@ -181,6 +186,28 @@ class Engine:
         with self._on_device():
             self._sampler.change(session.slot, sampling)
 
+    def say(self, session: Session, text: str) -> Saying:
+        """Let the session say a text from the next step on; see ``Session.say``."""
+        slot = self._slot(session)
+        pieces, begins = script_of(text, self.tokenizer)
+        self._write_script(session.slot, pieces, begins)
+        if slot.saying is not None:
+            slot.saying.cancelled = not slot.saying.ended
+        slot.saying = saying_of(text, begins, self._longest_delay)
+        return slot.saying
+
+    def hush(self, session: Session) -> None:
+        """End what the session is given to say; see ``Session.hush``."""
+        slot = self._slot(session)
+        if slot.saying is not None and not slot.saying.ended:
+            slot.saying.cancelled = True
+            self._write_script(session.slot, [], [])
+
+    @torch.inference_mode()
+    def _write_script(self, row: int, pieces: list[int], begins: list[bool]) -> None:
+        with self._on_device():
+            self.states.script.write(row, pieces, begins)
+
     def position(self, session: Session) -> int:
         """Return the columns that the session has used."""
         self._slot(session)
@@ -221,6 +248,9 @@ class Engine:
         for session in frames:
             token, codes = int(spoken.tokens[session.slot, 0]), spoken.tokens[session.slot, 1:]
             piece, silent = self._text(token)
+            saying = self._slot(session).saying
+            if saying is not None:
+                saying.follow(bool(silent))
             speech = spoken.audio[session.slot]
             results[session] = StepResult(
                 session.steps, speech, token, piece, silent, codes, spoken.timing
@@ -236,6 +266,7 @@ class Engine:
             slot.prepared.start(self.states.lm, index)
             self.states.restart_codec(index)
             self._sampler.start(index, slot.sampling, slot.seed)
+        self.hush(slot.session)
         slot.session.steps = 0
 
     def _slot(self, session: Session) -> Slot:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from personaplex_ros.engine.clock import StepClock
 from personaplex_ros.engine.session import StepTiming
-from personaplex_ros.lm import LanguageModel, LMState, Sampler
+from personaplex_ros.lm import LanguageModel, LMState, Sampler, Script
 from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.mimi import DecoderState, EncoderState, Mimi
 
@@ -23,6 +23,7 @@ class SlotStates:
     lm: LMState
     hearing: EncoderState
     speaking: DecoderState
+    script: Script
 
     def restart_codec(self, row: int) -> None:
         """Let row ``row`` hear and speak from the beginning."""
@@ -72,7 +73,8 @@ def run_frame(
     mark()
     hidden = lm.temporal_step(states.lm, heard[..., 0], shape, even)
     mark()
-    tokens = lm.depth_step(states.lm, hidden, shape, given.text, given.audio, given.active)
+    draws = (given.text, given.audio)
+    tokens = lm.depth_step(states.lm, hidden, shape, *draws, given.active, states.script)
     mark()
     codes = tokens[:, 1:, None]
     if given.speaking is not None:

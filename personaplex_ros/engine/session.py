@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from personaplex_ros.engine.prepared import PreparedPersona
+from personaplex_ros.engine.saying import Saying
 from personaplex_ros.lm import Sampling
 from personaplex_ros.persona import Persona
 
@@ -72,6 +73,19 @@ class Session:
     def set_sampling(self, sampling: Sampling) -> None:
         """Go on with other sampling settings."""
         self._engine.set_sampling(self, sampling)
+
+    def say(self, text: str) -> Saying:
+        """Let the agent say a text in its voice; what it returns tells word by word how far it is.
+
+        The model chooses when each word comes: at once where it was about to speak, else within
+        0.7 s. A text that is being said gives way to a new one. Raises ValueError for a text
+        without words, or one that the model's tokenizer has no pieces for.
+        """
+        return self._engine.say(self, text)
+
+    def hush(self) -> None:
+        """End what the agent was given to say; the model goes on by itself."""
+        self._engine.hush(self)
 
     def close(self) -> None:
         """Give the slot back. A closed session cannot be used again."""

@@ -15,6 +15,7 @@ import torch
 from personaplex_ros.engine.admission import Admission
 from personaplex_ros.engine.engine import Engine, Startup
 from personaplex_ros.engine.prepared import PreparedPersona
+from personaplex_ros.engine.saying import Saying
 from personaplex_ros.engine.session import Session, StepResult
 from personaplex_ros.lm import Sampling
 from personaplex_ros.persona import Persona
@@ -201,6 +202,14 @@ class SharedSession:
     def set_sampling(self, sampling: Sampling) -> None:
         """Go on with other sampling settings."""
         self._engine.between_frames(lambda: self._session.set_sampling(sampling))
+
+    def say(self, text: str) -> Saying:
+        """Let the agent say a text; see ``Session.say``."""
+        return self._engine.between_frames(lambda: self._session.say(text))
+
+    def hush(self) -> None:
+        """End what the agent was given to say; the model goes on by itself."""
+        self._engine.between_frames(self._session.hush)
 
     def close(self) -> None:
         """Give the slot back. A closed session cannot be used again."""

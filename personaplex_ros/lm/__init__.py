@@ -3,5 +3,6 @@
 from personaplex_ros.lm.config import LMConfig
 from personaplex_ros.lm.model import LanguageModel, LMState
 from personaplex_ros.lm.sampling import Sampler, Sampling
+from personaplex_ros.lm.script import Script
 
-__all__ = ["LMConfig", "LMState", "LanguageModel", "Sampler", "Sampling"]
+__all__ = ["LMConfig", "LMState", "LanguageModel", "Sampler", "Sampling", "Script"]

@@ -20,6 +20,7 @@ from personaplex_ros.lm.grid import (
     put_frame,
 )
 from personaplex_ros.lm.sampling import Draw, choose
+from personaplex_ros.lm.script import Script
 from personaplex_ros.lm.temporal import TemporalTransformer, ring_spec
 from personaplex_ros.nn.attention import RingCache, RingView
 from personaplex_ros.nn.norm import RMSNorm
@@ -158,14 +159,18 @@ class LanguageModel(nn.Module):
         text: Draw,
         audio: Draw,
         active: Tensor | None,
+        script: Script | None = None,
     ) -> Tensor:
         """Choose the next column from ``hidden`` [B, D] and advance by it.
 
-        Returns the newest complete frame of the agent: int64 [B, 1 + codebooks], text first.
+        Where there is a script, its words take the place of the model's. Returns the newest
+        complete frame of the agent: int64 [B, 1 + codebooks], text first.
         """
         column = state.position + 1
         forced = get_column(state.grid, shape, column)
         token = _forced_or(forced[:, 0], choose(self.text_linear(hidden), text, 0))
+        if script is not None:
+            token = script.replace(token, active, self.config)
         chosen = [token]
         for step in range(self.config.codebooks):
             token = self._code(hidden, token, step, state.depth_past, audio, forced[:, 1 + step])

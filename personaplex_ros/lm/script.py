@@ -1,0 +1,74 @@
+"""Sentences that are given to the agent: their words are fixed, the model chooses when they come.
+
+Where the model would begin a word of its own, the next word of the script takes its place; the
+pieces of a word follow each other frame by frame, as in training. A model that keeps silent for
+``PATIENCE`` frames is made to begin. All of it happens on the device: which token was chosen is
+known to the host only frames later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from personaplex_ros.lm.config import LMConfig
+
+LONGEST = 512  # tokens of a script
+PATIENCE = 8  # frames, 0.64 s
+
+
+@dataclass
+class Script:
+    """What B conversations are to say.
+
+    ``pieces`` int64 [B, LONGEST + 1], -1 behind the last; ``begins`` bool, whether a piece begins a
+    word; ``next`` int64 [B] counts the pieces that were said, ``waited`` the frames since the last.
+    """
+
+    pieces: Tensor
+    begins: Tensor
+    next: Tensor
+    waited: Tensor
+
+    @staticmethod
+    def empty(batch: int, device: torch.device | str) -> Script:
+        """Return scripts of nothing."""
+        return Script(
+            torch.full((batch, LONGEST + 1), -1, device=device),
+            torch.ones(batch, LONGEST + 1, dtype=torch.bool, device=device),
+            torch.zeros(batch, dtype=torch.int64, device=device),
+            torch.zeros(batch, dtype=torch.int64, device=device),
+        )
+
+    def write(self, row: int, pieces: Sequence[int], begins: Sequence[bool]) -> None:
+        """Give row ``row`` another script, empty to end the present one.
+
+        Raises ValueError if it is longer than ``LONGEST``.
+        """
+        count = len(pieces)
+        if count > LONGEST:
+            raise ValueError(f"a text of {count} tokens; at most {LONGEST} can be said at once")
+        self.pieces[row].fill_(-1)
+        self.pieces[row, :count] = torch.tensor(pieces, dtype=torch.int64)
+        self.begins[row, :count] = torch.tensor(begins, dtype=torch.bool)
+        self.next[row] = 0
+        self.waited[row] = 0
+
+    def replace(self, token: Tensor, active: Tensor | None, config: LMConfig) -> Tensor:
+        """Return what is said instead of the model's choice, int64 [B], and go on by a frame."""
+        place = self.next[:, None]
+        piece = self.pieces.gather(1, place)[:, 0]
+        begins = self.begins.gather(1, place)[:, 0]
+        speaks = (token != config.text_padding) & (token != config.text_end_padding)
+        given = piece >= 0
+        said = given & (~begins | speaks | (self.waited > PATIENCE))
+        announced = given & ~said & (self.waited == PATIENCE)
+        moves = said if active is None else said & active
+        self.next += moves
+        waits = torch.where(said, 0, self.waited + 1)
+        self.waited.copy_(waits if active is None else torch.where(active, waits, self.waited))
+        token = torch.where(announced, config.text_end_padding, token)
+        return torch.where(said, piece, token)

@@ -1,0 +1,164 @@
+"""A sentence that a conversation is given: the words are fixed, the model times them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from reference import GREEDY, LM, converse, ids, talk
+
+from personaplex_ros.engine import Engine, Persona, SharedEngine, load_persona
+from personaplex_ros.lm.script import LONGEST, PATIENCE, Script
+from personaplex_ros.training.evaluation.recogniser import Recogniser
+from personaplex_ros.training.world import plain
+
+PAD, EPAD = LM.text_padding, LM.text_end_padding
+OWN = 50  # a word of the model's own
+TALKER = Persona("talker", "You enjoy having a good conversation.")
+
+
+def said(script: Script, chosen: list[int]) -> list[int]:
+    """Return what row 0 says where the model chooses these tokens."""
+    return [int(script.replace(torch.tensor([token]), None, LM)[0]) for token in chosen]
+
+
+@pytest.fixture
+def script() -> Script:
+    """Return a script of two words, the first of two pieces."""
+    script = Script.empty(1, "cpu")
+    script.write(0, [11, 12, 21], [True, False, True])
+    return script
+
+
+def test_words_come_where_the_model_would_speak(script: Script) -> None:
+    chosen = [PAD, EPAD, OWN, PAD, PAD, EPAD, OWN, PAD, OWN]
+    assert said(script, chosen) == [PAD, EPAD, 11, 12, PAD, EPAD, 21, PAD, OWN]
+
+
+def test_the_model_s_own_pieces_are_never_heard_meanwhile(script: Script) -> None:
+    assert said(script, [OWN] * 5) == [11, 12, 21, OWN, OWN]
+
+
+def test_a_silent_model_is_made_to_begin_each_word(script: Script) -> None:
+    silence = [PAD] * PATIENCE
+    expected = [*silence, EPAD, 11, 12, *silence, EPAD, 21, PAD]
+    assert said(script, [PAD] * len(expected)) == expected
+
+
+def test_a_row_that_takes_no_part_does_not_go_on() -> None:
+    script = Script.empty(2, "cpu")
+    for row in range(2):
+        script.write(row, [11, 12], [True, False])
+    own = torch.tensor([OWN, OWN])
+    assert script.replace(own, torch.tensor([True, False]), LM)[0] == 11
+    assert script.replace(own, torch.tensor([True, True]), LM).tolist() == [12, 11]
+
+
+def test_a_text_beyond_the_room_for_it_is_refused() -> None:
+    with pytest.raises(ValueError, match=f"{LONGEST + 1} tokens; at most {LONGEST}"):
+        Script.empty(1, "cpu").write(0, [1] * (LONGEST + 1), [True] * (LONGEST + 1))
+
+
+def test_a_conversation_says_all_of_it_in_order_and_tells_how_far_it_is(
+    small_checkpoint: Path,
+) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu")
+    session = engine.open(TALKER, GREEDY)
+    talk(engine, 0.4)
+    text = "the quiet rooms look onto the garden"
+    saying, heard, spoken = session.say(text), [], [0]
+    assert saying.words == tuple(text.split())
+    for frame in talk(engine, 0.08 * (PATIENCE + 3) * 30):
+        before = saying.heard
+        result = session.push(frame)
+        if saying.heard > before:
+            heard.append(result.token)
+        spoken.append(saying.spoken)
+        if saying.ended:
+            break
+    assert saying.ended and not saying.cancelled
+    assert heard == engine.tokenizer.encode(text)
+    assert spoken == sorted(spoken) and set(spoken) == set(range(8))
+
+
+def test_others_are_not_disturbed(small_checkpoint: Path) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu", slots=2)
+    alone = engine.open(TALKER, GREEDY)
+    expected = converse(alone, talk(engine, 2.0))
+    alone.close()
+    quiet, told = (engine.open(TALKER, GREEDY) for _ in range(2))
+    told.say("breakfast is from seven to ten")
+    given = []
+    for frame in talk(engine, 2.0):
+        given.append(ids(engine.step({quiet: frame, told: frame})[quiet]))
+    assert given == expected
+
+
+def test_a_new_text_takes_the_place_of_the_old(small_checkpoint: Path) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu")
+    session = engine.open(TALKER, GREEDY)
+    first = session.say("breakfast is from seven to ten")
+    second = session.say("a taxi")
+    assert first.cancelled and not second.cancelled
+    for frame in talk(engine, 0.08 * (PATIENCE + 3) * 10):
+        session.push(frame)
+    assert first.spoken == 0 and second.ended and second.spoken == 2
+
+
+@pytest.mark.parametrize("how", ["hush", "restart"])
+def test_what_is_ended_is_not_said(small_checkpoint: Path, how: str) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu")
+    session = engine.open(TALKER, GREEDY)
+    expected = converse(session, talk(engine, 1.0))
+    session.restart()
+    saying = session.say("breakfast is from seven to ten")
+    getattr(session, how)()
+    assert saying.cancelled and saying.ended
+    assert converse(session, talk(engine, 1.0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("", "no word to say"), ("  ", "no word to say"), ("日本", "tokenizer does not know")],
+)
+def test_what_cannot_be_said_is_refused(small_checkpoint: Path, text: str, problem: str) -> None:
+    session = Engine.load(small_checkpoint, device="cpu").open(TALKER, GREEDY)
+    with pytest.raises(ValueError, match=problem):
+        session.say(text)
+
+
+def test_a_shared_session_says_it_too(small_checkpoint: Path) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu")
+    shared = SharedEngine(engine)
+    session = shared.open(TALKER, GREEDY)
+    saying = session.say("a taxi")
+    for frame in talk(engine, 0.08 * (PATIENCE + 3) * 8):
+        session.push(frame)
+    assert saying.ended
+    session.say("a taxi")
+    session.hush()
+    shared.close()
+
+
+def test_the_bundled_model_is_understood_when_it_says_what_it_is_given() -> None:
+    sentences = ["We close at five.", "The meeting room is on the second floor.",
+                 "Goodbye, and have a nice day.", "We open at eight."]  # fmt: skip
+    recogniser = Recogniser([*sentences, "The lifts are behind the cafeteria.", "Please wait."])
+    engine = Engine.load("nano", device="cpu")
+    quiet = np.zeros(engine.frame_size, np.float32)
+    heard = []
+    for number, sentence in enumerate(sentences):
+        session = engine.open(load_persona("receptionist"), seed=number)
+        for _ in range(6):
+            session.push(quiet)
+        saying, speech = session.say(sentence), []
+        while not saying.ended:
+            speech.append(session.push(quiet).audio)
+        speech += [session.push(quiet).audio for _ in range(5)]  # the last word sounds on
+        session.close()
+        heard.append(recogniser.words(np.concatenate(speech), np.random.default_rng(0)))
+    expected = [plain(sentence).split() for sentence in sentences]
+    right = sum(a == b for a, b in zip(heard, expected, strict=True))
+    assert right >= 3, heard
