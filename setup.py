@@ -41,7 +41,7 @@ setup(
     data_files=data_files(),
     python_requires=">=3.10,<3.13",
     install_requires=[
-        "torch>=2.4",
+        "torch>=2.7",
         "numpy>=1.26",
         "safetensors>=0.4.3",
         "sentencepiece>=0.2.0",

@@ -39,7 +39,7 @@ def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Ten
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 17])
+@pytest.mark.parametrize("rows", [1, 3, 70])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_a_gated_layer_is_that_of_the_module(rows: int, dtype: torch.dtype) -> None:
     norm, gating = RMSNorm(40), GatedFeedForward(40, 72, dtype=dtype)
@@ -67,9 +67,9 @@ def test_weights_of_8_bits_are_read_as_they_are(rows: int, kind: torch.dtype) ->
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-3)
 
 
-def test_more_rows_than_the_product_is_made_for_are_refused() -> None:
-    with pytest.raises(ValueError, match="65 rows; this product is made for at most 64"):
-        linear(noise(65, 8), noise(8, 8))
+def test_weights_that_do_not_lie_in_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="weight must be contiguous"):
+        linear(noise(2, 8), noise(8, 8).t())
 
 
 @pytest.mark.parametrize(("context", "block"), [(140, 1), (20, 2)])

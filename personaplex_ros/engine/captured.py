@@ -63,6 +63,7 @@ class CapturedFrames:
 
     def __init__(self, lm: LanguageModel, codec: Mimi, states: SlotStates, sampler: Sampler):
         self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
+        self._shape = lm.grid_shape()
         slots = len(states.lm.columns)
         sizes = (slots, codec.config.frame_size, 1 + lm.config.codebooks)
         self._host = Buffers.on(None, *sizes)
@@ -158,7 +159,8 @@ class CapturedFrames:
             self._states.speaking.first(rows),
             first_rows(self._states.script, rows),
         )
-        audio, tokens = run_frame(self._lm, self._codec, states, given, False, mark)
+        models = (self._lm, self._codec, self._shape)
+        audio, tokens = run_frame(*models, states, given, False, mark)
         host.audio[:rows].copy_(audio, non_blocking=True)
         host.tokens[:rows].copy_(tokens, non_blocking=True)
         mark()

@@ -12,6 +12,7 @@ from torch import Tensor
 from personaplex_ros.engine.clock import StepClock
 from personaplex_ros.engine.session import StepTiming
 from personaplex_ros.lm import LanguageModel, LMState, Sampler, Script
+from personaplex_ros.lm.grid import GridShape
 from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.mimi import DecoderState, EncoderState, Mimi
 
@@ -57,6 +58,7 @@ class FrameOutput:
 def run_frame(
     lm: LanguageModel,
     codec: Mimi,
+    shape: GridShape,
     states: SlotStates,
     given: FrameInput,
     even: bool,
@@ -68,7 +70,6 @@ def run_frame(
     last. Asks the device for nothing, so it can be captured.
     """
     codebooks = lm.config.codebooks
-    shape = lm.grid_shape()
     heard = codec.encode(given.wave, states.hearing, codebooks, given.active)
     mark()
     hidden = lm.temporal_step(states.lm, heard[..., 0], shape, even)
@@ -91,6 +92,7 @@ class PlainFrames:
     def __init__(self, lm: LanguageModel, codec: Mimi, states: SlotStates, sampler: Sampler):
         self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
         self._device = lm.text_emb.weight.device
+        self._shape = lm.grid_shape()
         slots = len(states.lm.columns)
         self._wave = torch.zeros(slots, 1, codec.config.frame_size, device=self._device)
 
@@ -104,7 +106,9 @@ class PlainFrames:
         given = FrameInput(self._wave, active, heard, sampler.text, sampler.audio)
         clock = StepClock(self._device)
         even = len(set(columns)) == 1
-        audio, tokens = run_frame(self._lm, self._codec, self._states, given, even, clock.mark)
+        audio, tokens = run_frame(
+            self._lm, self._codec, self._shape, self._states, given, even, clock.mark
+        )
         host_audio, host_tokens = audio[:, 0].cpu().numpy(), tokens.cpu().numpy()
         clock.mark()
         return FrameOutput(host_audio, host_tokens, clock.timing())

@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-MOST_ROWS = 64
+TALLEST = 64  # rows of x that one program takes; for more, weights are read again
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def linear(
     plus: Tensor | Gather | None = None,
     out_dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Return norm(x) W^T + plus, [M, N], for x [M, K], M at most ``MOST_ROWS``.
+    """Return norm(x) W^T + plus, [M, N], for x [M, K].
 
     ``weight`` is [N, K], multiplied by ``scale`` float32 [N] if given. ``alpha`` float32 [K] asks
     for the root-mean-square norm of x first, with ``eps`` (``nn.norm.RMSNorm``). ``gated`` takes
@@ -45,15 +45,13 @@ def linear(
     """
     rows, width = x.shape
     outputs = weight.shape[0] // (2 if gated else 1)
-    if rows > MOST_ROWS:
-        raise ValueError(f"x has {rows} rows; this product is made for at most {MOST_ROWS}")
     for name, tensor in (("x", x), ("weight", weight)):
         if not tensor.is_contiguous():
             raise ValueError(f"{name} must be contiguous")
     out = torch.empty(rows, outputs, dtype=out_dtype or x.dtype, device=x.device)
     table, ids = (plus.table, plus.ids) if isinstance(plus, Gather) else (plus, None)
     shape = _block(rows, outputs, weight)
-    _linear[(triton.cdiv(outputs, shape["BLOCK_N"]),)](
+    _linear[(triton.cdiv(outputs, shape["BLOCK_N"]), triton.cdiv(rows, shape["BLOCK_M"]))](
         x, weight, scale, alpha, table, ids, out,
         rows, outputs, width, eps,
         SCALED=scale is not None,
@@ -73,7 +71,7 @@ def _block(rows: int, outputs: int, weight: Tensor) -> dict[str, Any]:
     block_k = min(wide * (2 if weight.element_size() == 1 else 1), 1024)
     width = triton.next_power_of_2(weight.shape[1])
     return {
-        "BLOCK_M": 1 if single else max(16, triton.next_power_of_2(rows)),
+        "BLOCK_M": 1 if single else min(max(16, triton.next_power_of_2(rows)), TALLEST),
         "BLOCK_N": (8 if narrow else 16) if single else (16 if narrow else 32),
         "BLOCK_K": max(16, min(block_k, width)),
         "num_warps": 4,
@@ -93,7 +91,7 @@ def _linear(
     SCALED: tl.constexpr, NORMED: tl.constexpr, GATED: tl.constexpr, PLUS: tl.constexpr,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
-    m = tl.arange(0, BLOCK_M)
+    m = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     k = tl.arange(0, BLOCK_K)
     m_in, n_in = m < rows, n < outputs
