@@ -6,23 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
-from personaplex_ros.audio import AudioChunk, IntakeLimits, MicrophoneIntake
-from personaplex_ros.engine import (
-    Engine,
-    PreparedPersona,
-    Session,
-    SharedEngine,
-    SharedSession,
-)
+from personaplex_ros.audio import AudioChunk, MicrophoneIntake
+from personaplex_ros.engine import Engine, PreparedPersona, SharedEngine
 from personaplex_ros.node.audio_endpoints import AudioSource, open_sink, open_source
 from personaplex_ros.node.bus import Bus
-from personaplex_ros.node.diagnostics import Diagnostics, ModelSnapshot, RunningSnapshot, Snapshot
+from personaplex_ros.node.diagnostics import Diagnostics, Snapshot
 from personaplex_ros.node.human_voices import HumanVoices
+from personaplex_ros.node.loaded import (
+    LoadedModel,
+    RunningConversation,
+    model_snapshot,
+    running_snapshot,
+)
 from personaplex_ros.node.loading import (
-    gpu_memory_bytes,
+    intake_limits,
     keep_from_collector,
     release_memory,
     sampling_of,
@@ -47,20 +46,6 @@ REQUEST_TIMEOUT_S = 10.0
 """How long a service waits for the end of a frame."""
 
 
-@dataclass
-class _Model:
-    engine: Engine | SharedEngine
-    session: Session | SharedSession
-    persona: Persona
-    prepared: PreparedPersona
-
-
-@dataclass
-class _Running:
-    thread: ModelThread
-    intake: MicrophoneIntake
-
-
 class Conversation:
     """Life cycle as of a ROS 2 managed node; every method may raise, with the remedy in the text.
 
@@ -83,11 +68,11 @@ class Conversation:
         self._lock = threading.RLock()
         self._state = State.UNCONFIGURED
         self._resources = ExitStack()
-        self._model: _Model | None = None
+        self._model: LoadedModel | None = None
         self._outputs: Outputs | None = None
         self._source: AudioSource | None = None
         self._voices: HumanVoices | None = None
-        self._running: _Running | None = None
+        self._running: RunningConversation | None = None
         self._stuck: ModelThread | None = None
         turn_parameters(parameters)
         self._motion = MotionOutputs(bus, parameters)
@@ -144,7 +129,7 @@ class Conversation:
         prepared = engine.prepare(persona)
         session = engine.open(prepared, sampling_of(parameters), self._next_seed())
         resources.callback(session.close)
-        self._model = _Model(engine, session, persona, prepared)
+        self._model = LoadedModel(engine, session, persona, prepared)
         sink = open_sink(parameters, engine.sample_rate)
         if sink is not None:
             resources.callback(sink.close)
@@ -188,7 +173,9 @@ class Conversation:
             assert model is not None and outputs is not None and self._source is not None
             parameters = self._parameters
             engine = model.engine
-            intake = MicrophoneIntake(engine.sample_rate, engine.frame_size, _limits(parameters))
+            intake = MicrophoneIntake(
+                engine.sample_rate, engine.frame_size, intake_limits(parameters)
+            )
             thread = ModelThread(
                 self._bus,
                 model.session,
@@ -200,7 +187,7 @@ class Conversation:
                 parameters=lambda: self._parameters,
                 seed=self._next_seed,
             )
-            self._running = _Running(thread, intake)
+            self._running = RunningConversation(thread, intake)
             self._state = State.ACTIVE
             keep_from_collector()
             thread.start()
@@ -281,7 +268,10 @@ class Conversation:
         return f"began a new conversation as {chosen.name}"
 
     def _restart(
-        self, model: _Model, running: _Running | None, prepared: PreparedPersona | None
+        self,
+        model: LoadedModel,
+        running: RunningConversation | None,
+        prepared: PreparedPersona | None,
     ) -> None:
         if running is None:
             self._expect_no_stuck_model()
@@ -289,7 +279,7 @@ class Conversation:
         else:
             running.thread.restart(prepared, REQUEST_TIMEOUT_S)
 
-    def _configured(self) -> tuple[_Model, _Running | None]:
+    def _configured(self) -> tuple[LoadedModel, RunningConversation | None]:
         if self._model is None:
             raise RuntimeError("the node is not configured")
         return self._model, self._running
@@ -304,19 +294,9 @@ class Conversation:
         model, running, source = self._model, self._running, self._source
         return Snapshot(
             self._state,
-            None if model is None else self._model_snapshot(model),
-            None if running is None else _running_snapshot(running, source),
+            None if model is None else model_snapshot(model, self._parameters.checkpoint),
+            None if running is None else running_snapshot(running, source),
             self._motion.snapshot(),
-        )
-
-    def _model_snapshot(self, model: _Model) -> ModelSnapshot:
-        context = model.engine.context_frames
-        return ModelSnapshot(
-            persona=model.persona.name,
-            checkpoint=self._parameters.checkpoint,
-            device=str(model.engine.device),
-            memory_bytes=gpu_memory_bytes(model.engine),
-            context_used=min(model.session.position, context) / context,
         )
 
     def _next_seed(self) -> int:
@@ -348,28 +328,3 @@ class Conversation:
 
 def _turn_settings(parameters: Parameters) -> tuple[TurnParameters, HoldParameters]:
     return turn_parameters(parameters), hold_parameters(parameters)
-
-
-def _limits(parameters: Parameters) -> IntakeLimits:
-    return IntakeLimits(
-        max_gap_fill_s=parameters.max_gap_fill_s,
-        source_timeout_s=parameters.source_timeout_s,
-        max_backlog_frames=parameters.max_backlog_frames,
-    )
-
-
-def _running_snapshot(running: _Running, source: AudioSource | None) -> RunningSnapshot:
-    intake, thread = running.intake, running.thread
-    problem = intake.last_problem or ""
-    unreadable = 0 if source is None else source.unreadable
-    if source is not None and source.last_problem:
-        problem = f"{problem}; {source.last_problem}".removeprefix("; ")
-    return RunningSnapshot(
-        statistics=thread.statistics,
-        microphone=intake.snapshot(),
-        microphone_problem=problem,
-        waiting_s=intake.waiting_samples() / intake.sample_rate,
-        filling=thread.filling,
-        failed=thread.failed,
-        unreadable=unreadable,
-    )

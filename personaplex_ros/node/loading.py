@@ -1,4 +1,4 @@
-"""From the node's parameters to an engine."""
+"""From the node's parameters to an engine and its settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 
 import torch
 
+from personaplex_ros.audio import IntakeLimits
 from personaplex_ros.engine import Engine, Sampling, SharedEngine
 from personaplex_ros.node.parameters import Parameters
 
@@ -32,6 +33,15 @@ def sampling_of(parameters: Parameters) -> Sampling:
         audio_temperature=parameters.audio_temperature,
         audio_top_k=parameters.audio_top_k,
         greedy=parameters.greedy,
+    )
+
+
+def intake_limits(parameters: Parameters) -> IntakeLimits:
+    """Return how much of the microphone's audio may be missing or wait."""
+    return IntakeLimits(
+        max_gap_fill_s=parameters.max_gap_fill_s,
+        source_timeout_s=parameters.source_timeout_s,
+        max_backlog_frames=parameters.max_backlog_frames,
     )
 
 

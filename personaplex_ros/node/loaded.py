@@ -1,0 +1,61 @@
+"""What a configured node holds and an active one runs, and what diagnostics tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from personaplex_ros.audio import MicrophoneIntake
+from personaplex_ros.engine import Engine, PreparedPersona, Session, SharedEngine, SharedSession
+from personaplex_ros.node.audio_endpoints import AudioSource
+from personaplex_ros.node.diagnostics import ModelSnapshot, RunningSnapshot
+from personaplex_ros.node.loading import gpu_memory_bytes
+from personaplex_ros.node.model_thread import ModelThread
+from personaplex_ros.persona import Persona
+
+
+@dataclass
+class LoadedModel:
+    """The model of a configured node, with the conversation that it is to hold."""
+
+    engine: Engine | SharedEngine
+    session: Session | SharedSession
+    persona: Persona
+    prepared: PreparedPersona
+
+
+@dataclass
+class RunningConversation:
+    """The thread of an active node, and where its microphone's audio waits."""
+
+    thread: ModelThread
+    intake: MicrophoneIntake
+
+
+def model_snapshot(model: LoadedModel, checkpoint: str) -> ModelSnapshot:
+    """Return what is known of the model."""
+    context = model.engine.context_frames
+    return ModelSnapshot(
+        persona=model.persona.name,
+        checkpoint=checkpoint,
+        device=str(model.engine.device),
+        memory_bytes=gpu_memory_bytes(model.engine),
+        context_used=min(model.session.position, context) / context,
+    )
+
+
+def running_snapshot(running: RunningConversation, source: AudioSource | None) -> RunningSnapshot:
+    """Return what is known of the conversation and its microphone."""
+    intake, thread = running.intake, running.thread
+    problem = intake.last_problem or ""
+    unreadable = 0 if source is None else source.unreadable
+    if source is not None and source.last_problem:
+        problem = f"{problem}; {source.last_problem}".removeprefix("; ")
+    return RunningSnapshot(
+        statistics=thread.statistics,
+        microphone=intake.snapshot(),
+        microphone_problem=problem,
+        waiting_s=intake.waiting_samples() / intake.sample_rate,
+        filling=thread.filling,
+        failed=thread.failed,
+        unreadable=unreadable,
+    )
