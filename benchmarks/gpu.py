@@ -303,7 +303,7 @@ def measure_parity(setup: Setup) -> Iterator[Row]:
             lm, codec = cpu.lm.to(setup.device), cpu.codec.to(setup.device)
             lm.fused = setup.device.type == "cuda"
             if weights:
-                scale(lm, weights)
+                scale(lm, weights, setup.device)
             engine = Engine(lm, codec, Words(), [], plain=plain)  # type: ignore[arg-type]
             yield parity_row(f"{kind}, {weights or 'float32'}", expected, conversation(engine))
 

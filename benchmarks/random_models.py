@@ -49,6 +49,6 @@ def random_engine(
     lm.eval().requires_grad_(False)
     codec.eval().requires_grad_(False)
     if weights is not None:
-        scale(lm, weights)
+        scale(lm, weights, device)
     lm.fused = device.type == "cuda"
     return Engine(lm, codec, Words(), [], slots)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ import torch
 from dds_support import loopback
 from reference import REFERENCE, needs_reference
 
+from personaplex_ros.checkpoint.inspection import ModelSizes
 from personaplex_ros.cli import main
 from personaplex_ros.doctor import Finding, Section, Setup, Status, measure
 from personaplex_ros.doctor import dds as dds_check
@@ -29,6 +30,7 @@ from personaplex_ros.doctor.chosen import Chosen, chosen_model
 from personaplex_ros.doctor.cost import Cost, cost
 from personaplex_ros.doctor.examination import guarded
 from personaplex_ros.doctor.memory import judge as judge_memory
+from personaplex_ros.doctor.memory import other_types, smallest_gpu
 from personaplex_ros.doctor.pace import FrameTime, bound_by_memory, frame_time
 from personaplex_ros.doctor.pace import judge as judge_pace
 from personaplex_ros.doctor.page import as_data, ready, render, verdict
@@ -442,3 +444,17 @@ def test_a_cost_is_the_sum_of_its_parts() -> None:
     assert needed.cache == 6
     assert needed.held == 10 + 6 + 5 + needed.working
     assert [needed.frame(past) for past in (0, 2, 9)] == [8, 12, 14]
+
+
+def test_8_bits_fit_a_smaller_gpu_than_16() -> None:
+    text = other_types(Chosen(ModelSizes(LMConfig(), MimiConfig()), "it")).found
+    assert "18.4 GB (a GPU of 24 GB)" in text and "11.0 GB (a GPU of 16 GB)" in text
+    assert smallest_gpu(10**12) == "no single GPU"
+
+
+def test_what_8_bits_hold_is_a_byte_a_weight_and_tables_as_they_are() -> None:
+    half, byte = cost(LMConfig(), MimiConfig(), 2, 2), cost(LMConfig(), MimiConfig(), 1, 2)
+    # Published sizes: rows of text and audio in both transformers, 2 bytes each.
+    tables = 2 * ((32_001 + 16 * 2049) * 4096 + (32_001 + 7 * 2049) * 1024)
+    assert half.weights - half.read == byte.weights - byte.read == tables
+    assert half.read == pytest.approx(2 * byte.read, rel=1e-3)

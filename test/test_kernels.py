@@ -152,7 +152,7 @@ def said(lm: LanguageModel, frames: Tensor) -> Tensor:
 def test_a_conversation_in_kernels_is_that_of_the_modules(weights: str | None) -> None:
     lm = random_lm(SMALLER)
     if weights:
-        scale(lm, weights)
+        scale(lm, weights, torch.device("cpu"))
     frames = torch.randint(0, 16, (4, 2, 8), generator=torch.Generator().manual_seed(0))
     expected = said(lm, frames)
     lm.fused = True

@@ -32,9 +32,8 @@ def check(setup: Setup) -> list[Finding]:
     needed = cost_in(sizes.lm, sizes.codec, dtype)
     finding = judge(needed, free, total, described(chosen, dtype))
     byte = cost(sizes.lm, sizes.codec, 1, 2)
-    least = in_8_bits(needed, byte)
-    if device.type == "cuda" and finding.status is Status.FAIL and least <= free:
-        remedy = f"take 8-bit weights (weights int8), which need {readable(least)}"
+    if device.type == "cuda" and finding.status is Status.FAIL and byte.held <= free:
+        remedy = f"take 8-bit weights (weights int8), which hold {readable(byte.held)}"
         finding = replace(finding, remedy=remedy)
     return [finding, other_types(chosen)]
 
@@ -59,24 +58,17 @@ def other_types(chosen: Chosen) -> Finding:
     """Say what bfloat16 and 8-bit weights hold, and for which GPU that is, for information."""
     lm, codec = chosen.sizes.lm, chosen.sizes.codec
     half, byte = cost(lm, codec, 2, 2), cost(lm, codec, 1, 2)
-    least = in_8_bits(half, byte)
     found = (
-        f"on a GPU bfloat16 weights need {readable(half.held)} ({smallest_gpu(half.held)}), "
-        f"8-bit weights hold {readable(byte.held)}, {readable(least)} while they are loaded "
-        f"({smallest_gpu(least)})"
+        f"on a GPU bfloat16 weights hold {readable(half.held)} ({smallest_gpu(half.held)}), "
+        f"8-bit weights {readable(byte.held)} ({smallest_gpu(byte.held)})"
     )
-    values = {"bfloat16_bytes": half.held, "int8_bytes": byte.held, "int8_needed_bytes": least}
+    values = {"bfloat16_bytes": half.held, "int8_bytes": byte.held}
     return Finding("Other types", Status.OK, found, values=values)
 
 
-def in_8_bits(half: Cost, byte: Cost) -> int:
-    """Return the most bytes that 8-bit weights need: they are made of 16-bit ones on the GPU."""
-    return max(byte.held, half.weights + half.codec + half.working)
-
-
 def smallest_gpu(needed: int) -> str:
-    """Name the smallest usual GPU that holds so many bytes."""
-    size = next((size for size in GPU_GB if size * 1e9 >= needed), None)
+    """Name the smallest usual GPU that holds so many bytes and keeps a tenth free."""
+    size = next((size for size in GPU_GB if 0.9e9 * size >= needed), None)
     return f"a GPU of {size} GB" if size else "no single GPU"
 
 

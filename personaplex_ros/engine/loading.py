@@ -56,9 +56,10 @@ def load_models(
     if device.type == "cpu":
         lm = _for_cpu(files, codec, DTYPES[dtype], weights, threads)
     else:
-        lm = load_language_model(files.model, files.config, device, DTYPES[dtype])
+        place = device if weights is None else "cpu"
+        lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
         if weights is not None:
-            scale(lm, weights)
+            scale(lm, weights, device)
         lm.fused = device.type == "cuda" and importlib.util.find_spec("triton") is not None
     if codec.config.codebooks < lm.config.codebooks:
         raise ValueError(

@@ -47,10 +47,14 @@ def pack(model: nn.Module, weights: str) -> None:
     model.float()
 
 
-def scale(model: nn.Module, weights: str) -> None:
-    """Store the weights of linear layers in 8 bits, for a GPU; the rest stays."""
+def scale(model: nn.Module, weights: str, device: torch.device) -> None:
+    """Store the weights of linear layers in 8 bits on a GPU, and take the rest there as it is.
+
+    One weight after the other: a model that is mapped from its file never needs room for more.
+    """
     dtype = GPU_KINDS[weights]
-    _pack_linear(model, lambda weight: ScaledWeight(weight.detach(), dtype))
+    _pack_linear(model, lambda weight: ScaledWeight(weight.detach().to(device), dtype))
+    model.to(device)
 
 
 def _pack_linear(model: nn.Module, packed: Callable[[Any], PackedWeight]) -> None:
