@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from teacher_forcing import kl
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from personaplex_ros.audio.wave import read_wave
@@ -116,12 +116,6 @@ def force(engine: Engine, column: Tensor) -> None:
     state, agent = engine.states.lm, 1 + engine.lm.config.codebooks
     shape = engine.lm.grid_shape()
     put_column(state.grid, shape, state.position + 1, column[:, :agent], None)
-
-
-def kl(expected: Tensor, given: Tensor) -> float:
-    """Return the Kullback-Leibler divergence of two rows of logits, in nats."""
-    p, q = F.log_softmax(expected.double(), -1), F.log_softmax(given.double(), -1)
-    return float(F.kl_div(q, p, reduction="sum", log_target=True))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,12 @@ from torch.nn import functional as F
 from personaplex_ros.lm import LanguageModel
 
 
+def kl(expected: torch.Tensor, given: torch.Tensor) -> float:
+    """Return the Kullback-Leibler divergence of two rows of logits, in nats."""
+    p, q = F.log_softmax(expected.double(), -1), F.log_softmax(given.double(), -1)
+    return float(F.kl_div(q, p, reduction="sum", log_target=True))
+
+
 @torch.inference_mode()
 def teacher_forced(
     sure: LanguageModel, light: LanguageModel, seed: int, frames: int
@@ -25,10 +31,9 @@ def teacher_forced(
 
     def compared(logits: list[torch.Tensor]) -> tuple[torch.Tensor, float, bool]:
         """Return a token drawn from the first model's logits, the KL, whether the best agree."""
-        expected, given = (F.log_softmax(values[0].double(), -1) for values in logits)
-        drawn = torch.multinomial(expected.exp(), 1, generator=generator)
-        divergence = F.kl_div(given, expected, reduction="sum", log_target=True)
-        return drawn, float(divergence), bool(expected.argmax() == given.argmax())
+        expected, given = (values[0] for values in logits)
+        drawn = torch.multinomial(expected.double().softmax(-1), 1, generator=generator)
+        return drawn, kl(expected, given), bool(expected.argmax() == given.argmax())
 
     for _ in range(frames):
         size = (1, sure.config.codebooks)

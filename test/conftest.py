@@ -6,15 +6,18 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["TRITON_INTERPRET"] = "1"  # it counts when triton is imported, which others do, too
 
 import pytest
 import torch
+from dds_support import loopback
 from reference import REFERENCE, write_checkpoint
 
 from personaplex_ros.engine import Engine
+from personaplex_ros.node.dds.bus import DdsBus
 
 torch.set_num_threads(1)
 
@@ -54,3 +57,20 @@ def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_engine(small_checkpoint: Path) -> Engine:
     """Return an engine with one slot."""
     return Engine.load(small_checkpoint, device="cpu")
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[DdsBus]:
+    """Return a bus on a graph of this machine alone."""
+    loopback(monkeypatch)
+    bus = DdsBus("talk", "/robot")
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def own_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo after the test what a command sets to keep its graph to itself."""
+    for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "CYCLONEDDS_URI"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("ROS_DOMAIN_ID")

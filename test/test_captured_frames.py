@@ -14,7 +14,7 @@ import torch
 from reference import GREEDY, ids, talk
 
 from personaplex_ros.engine import Engine, Persona, Sampling, Session, StepTiming, captured
-from personaplex_ros.engine.captured import Buffers, CapturedFrames, Graph
+from personaplex_ros.engine.captured import CapturedFrames, Graph
 
 HOST = Persona("host", "You work for a hotel by the lake and your name is Ann.")
 TALKER = Persona("talker", "You enjoy having a good conversation.")
@@ -51,15 +51,11 @@ class Replayed(CapturedFrames):
 def engine(small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Return an engine whose frames are those of graphs."""
     engine = Engine.load(small_checkpoint, device="cpu", slots=5)
-    zeros = torch.zeros
-    on = Buffers.on
 
-    def unpinned(*arguments: Any) -> Buffers:
-        with monkeypatch.context() as patch:
-            patch.setattr(torch, "zeros", lambda *s, pin_memory, **o: zeros(*s, **o))
-            return on(*arguments)
+    def unpinned(_: object, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.zeros(*shape, dtype=dtype)
 
-    monkeypatch.setattr(Buffers, "on", staticmethod(unpinned))
+    monkeypatch.setattr(captured, "_zeros", unpinned)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
     monkeypatch.setattr(torch.cuda, "Event", Mark)
     monkeypatch.setattr(captured, "part_times", lambda marks: StepTiming(0, 0, 0, 0, 0))

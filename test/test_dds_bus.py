@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,6 @@ from personaplex_ros.node.names import parse_ros_arguments
 
 AUDIO = "personaplex_ros/msg/AudioFrame"
 TRIGGER = "std_srvs/srv/Trigger"
-
-
-@pytest.fixture
-def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[DdsBus]:
-    loopback(monkeypatch)
-    bus = DdsBus("talk", "/robot")
-    yield bus
-    bus.close()
 
 
 def test_audio_goes_to_a_plain_dds_client_and_back(bus: DdsBus) -> None:

@@ -18,11 +18,8 @@ CALLER = share_directory() / "config" / "demo" / "caller.wav"
 
 
 def test_a_conversation_over_dds_leaves_its_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, own_graph: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "CYCLONEDDS_URI"):
-        monkeypatch.setenv(name, "")  # so that what the demo sets is undone after the test
-    monkeypatch.delenv("ROS_DOMAIN_ID")
     samples, rate = soundfile.read(CALLER, dtype="int16")
     caller = tmp_path / "caller.wav"
     soundfile.write(caller, samples[: 10 * rate], rate)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from dds_support import loopback, peer
+from dds_support import peer
 from node_support import FRAME, MemoryBus, robot
 
 from personaplex_ros.node.bus import LATCHED
@@ -174,14 +173,6 @@ def test_the_voices_audio_is_what_the_microphone_heard():
         heard = [np.frombuffer(bytes(message.data), "<i2") for message in audio]
     assert [len(samples) for samples in heard] == [FRAME, FRAME]
     assert set(heard[0]) == {100} and set(heard[1]) == {-700}
-
-
-@pytest.fixture
-def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[DdsBus]:
-    loopback(monkeypatch)
-    bus = DdsBus("talk", "/robot")
-    yield bus
-    bus.close()
 
 
 def test_over_dds_a_controller_that_starts_late_learns_that_it_must_pause(bus: DdsBus) -> None:

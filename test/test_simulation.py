@@ -219,11 +219,8 @@ def test_a_receptionist_stops_when_it_is_interrupted_and_resumes():
 
 
 def test_the_command_runs_all_of_it_over_dds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, own_graph: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "CYCLONEDDS_URI"):
-        monkeypatch.setenv(name, "")  # so that what the command sets is undone after the test
-    monkeypatch.delenv("ROS_DOMAIN_ID")
     samples, rate = soundfile.read(CONFIG / "demo" / "caller.wav", dtype="int16")
     audio = tmp_path / "caller.wav"
     soundfile.write(audio, samples[:rate], rate)

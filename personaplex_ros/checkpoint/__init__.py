@@ -3,7 +3,13 @@
 from personaplex_ros.checkpoint.files import CheckpointFiles
 from personaplex_ros.checkpoint.loading import load_codec, load_language_model, stored_in_half
 from personaplex_ros.checkpoint.tokenizer import TextTokenizer
-from personaplex_ros.checkpoint.voices import EmbeddedVoice, WaveVoice, find_voice, load_voice
+from personaplex_ros.checkpoint.voices import (
+    EmbeddedVoice,
+    WaveVoice,
+    find_voice,
+    load_voice,
+    voice_file,
+)
 
 __all__ = [
     "CheckpointFiles",
@@ -15,4 +21,5 @@ __all__ = [
     "load_language_model",
     "load_voice",
     "stored_in_half",
+    "voice_file",
 ]

@@ -78,17 +78,23 @@ def find_voice(voice: str | Path, folders: list[Path]) -> str:
     )
 
 
+def voice_file(source: str) -> tuple[Path, str]:
+    """Return the file of what ``find_voice`` returned, and the member if it is an archive."""
+    archive, _, member = source.partition(".tgz:")
+    return (Path(archive + ".tgz"), member) if member else (Path(source), "")
+
+
 def load_voice(source: str, sample_rate: int) -> WaveVoice | EmbeddedVoice:
     """Load what ``find_voice`` returned; wave files of any rate and channel count.
 
     Raises ValueError naming the file when it is not a voice.
     """
-    archive, _, member = source.partition(".tgz:")
+    file, member = voice_file(source)
     if member:
-        return _embedded(io.BytesIO(_member(Path(archive + ".tgz"), member)), source)
+        return _embedded(io.BytesIO(_member(file, member)), source)
     if source.endswith(".pt"):
-        with open(source, "rb") as file:
-            return _embedded(file, source)
+        with file.open("rb") as opened:
+            return _embedded(opened, source)
     wave = read_wave(source)
     samples = resample(to_mono(wave.samples), wave.rate, sample_rate)
     try:

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from personaplex_ros.audio import read_wave, to_mono
+from personaplex_ros.cli.node_arguments import add_node_arguments, node_parameters
 from personaplex_ros.demo import (
+    START_S,
     Console,
     Player,
     Recorder,
@@ -21,7 +23,6 @@ from personaplex_ros.demo import (
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
 
-START_S = 180.0  # seconds that the node may take to load the model
 LEAD_S = 0.5  # seconds between the node being ready and the caller's first sample
 TAIL_S = 0.5  # seconds to wait for the last messages
 
@@ -36,17 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="DIR", default="demo", help="folder for the results (default: demo)"
     )
-    parser.add_argument(
-        "--checkpoint",
-        metavar="DIR",
-        default="nano",
-        help="checkpoint folder (default: the bundled nano)",
-    )
-    parser.add_argument(
-        "--persona", metavar="NAME", default="receptionist", help="default: receptionist"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
+    add_node_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,11 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         console = Console(sys.stdout)
         recorder = Recorder(bus, console)
-        parameters = {
-            name: getattr(arguments, name) for name in ("checkpoint", "persona", "device", "seed")
-        }
         console.line("starting the node ...")
-        with node_process(parameters) as node:
+        with node_process(node_parameters(arguments)) as node:
             wait_until_active(node, recorder.active, START_S)
             console.line(f"the caller {path.name} speaks for {len(caller) / wave.rate:.0f} s")
             _converse(bus, recorder, caller, wave.rate)

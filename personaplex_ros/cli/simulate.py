@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from personaplex_ros.audio import read_wave, to_mono
+from personaplex_ros.cli.node_arguments import add_node_arguments, node_parameters
 from personaplex_ros.demo import (
+    START_S,
     Console,
     Player,
     Recorder,
@@ -25,7 +27,6 @@ from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation import BaseNode, MuxNode, PatrolNode, Stop, Track, read_mux_file
 
-START_S = 180.0  # seconds that the node may take to load the model
 LEAD_S = 2.0  # seconds of patrol before the caller's first sample
 TAIL_S = 5.0  # seconds of patrol after its last
 
@@ -57,17 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let a behaviour tree lead the patrol: it also stands while it is spoken to, until "
         "the conversation ends (needs py_trees)",
     )
-    parser.add_argument(
-        "--checkpoint",
-        metavar="DIR",
-        default="nano",
-        help="checkpoint folder (default: the bundled nano)",
-    )
-    parser.add_argument(
-        "--persona", metavar="NAME", default="receptionist", help="default: receptionist"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
+    add_node_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,11 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
             leader(bus, stamped=mux.stamped),
         ):
             open_.callback(robot.close)
-        parameters = {
-            name: getattr(arguments, name) for name in ("checkpoint", "persona", "device", "seed")
-        }
         console.line("starting the node; until it is there, the lock of the mux holds the base ...")
-        with node_process(parameters) as node:
+        with node_process(node_parameters(arguments)) as node:
             wait_until_active(node, recorder.active, START_S)
             seconds = len(caller) / wave.rate
             console.line(f"{path.name} speaks for {seconds:.0f} s while the robot patrols")

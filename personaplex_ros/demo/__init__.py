@@ -2,10 +2,11 @@
 
 from personaplex_ros.demo.console import Console
 from personaplex_ros.demo.player import Player
-from personaplex_ros.demo.process import isolate_graph, node_process, wait_until_active
+from personaplex_ros.demo.process import START_S, isolate_graph, node_process, wait_until_active
 from personaplex_ros.demo.recorder import Recorder
 
 __all__ = [
+    "START_S",
     "Console",
     "Player",
     "Recorder",

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+START_S = 180.0  # seconds that the node may take to load the model
 END_S = 15.0  # seconds that the node may take to end
 
 

@@ -14,8 +14,8 @@ REMEMBERED = 500  # frames of each number of rows, 40 s
 class Admission:
     """Remembers how long frames of so many rows take.
 
-    ``measured`` are seconds a frame by number of rows, with every context full; they count until
-    that many rows have run for real.
+    ``measured`` are seconds a frame by number of rows, with every context full. Of them and of
+    what has run since, the longer time counts.
     """
 
     def __init__(self, frame_s: float, measured: Mapping[int, float]):

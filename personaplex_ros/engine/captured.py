@@ -18,7 +18,6 @@ from torch import Tensor
 from personaplex_ros.engine.clock import part_times
 from personaplex_ros.engine.frame import FrameInput, FrameOutput, SlotStates, run_frame
 from personaplex_ros.lm import LanguageModel, Sampler
-from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.state import first_rows
 
@@ -27,27 +26,18 @@ TIMED = 8  # runs from which a graph's time is taken
 
 
 @dataclass(frozen=True)
-class Buffers:
-    """What goes into and comes out of a frame of all slots, on one side."""
+class Inputs:
+    """What goes into a frame of all slots, on one side."""
 
     wave: Tensor  # float32 [S, 1, frame_size]
     active: Tensor  # bool [S]
     speaking: Tensor  # bool [S]
-    audio: Tensor  # float32 [S, 1, frame_size]
-    tokens: Tensor  # int64 [S, 1 + codebooks]
 
     @staticmethod
-    def on(device: torch.device | None, slots: int, frame_size: int, tokens: int) -> Buffers:
+    def on(device: torch.device | None, slots: int, frame_size: int) -> Inputs:
         """Return zeros on a device, or pinned on the host."""
-        pinned = device is None
-
-        def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.zeros(slots, *shape, dtype=dtype, device=device, pin_memory=pinned)
-
-        return Buffers(
-            zeros(1, frame_size), zeros(dtype=torch.bool), zeros(dtype=torch.bool),
-            zeros(1, frame_size), zeros(tokens, dtype=torch.int64),
-        )  # fmt: skip
+        flags = (_zeros(device, slots, dtype=torch.bool) for _ in range(2))
+        return Inputs(_zeros(device, slots, 1, frame_size), *flags)
 
 
 @dataclass(frozen=True)
@@ -65,9 +55,11 @@ class CapturedFrames:
         self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
         self._shape = lm.grid_shape()
         slots = len(states.lm.columns)
-        sizes = (slots, codec.config.frame_size, 1 + lm.config.codebooks)
-        self._host = Buffers.on(None, *sizes)
-        self._device = Buffers.on(lm.text_emb.weight.device, *sizes)
+        size = codec.config.frame_size
+        self._host = Inputs.on(None, slots, size)
+        self._device = Inputs.on(lm.text_emb.weight.device, slots, size)
+        self._audio = _zeros(None, slots, 1, size)
+        self._tokens = _zeros(None, slots, 1 + lm.config.codebooks, dtype=torch.int64)
         self._sizes = row_counts(slots)
         self._graphs: dict[int, Graph] = {}
         self._pool = torch.cuda.graph_pool_handle()
@@ -105,7 +97,7 @@ class CapturedFrames:
         self._replay(rows)
         timing = part_times(self._graphs[rows].marks)
         # Copies: the next frame writes into the same memory.
-        return FrameOutput(host.audio[:, 0].numpy().copy(), host.tokens.numpy().copy(), timing)
+        return FrameOutput(self._audio[:, 0].numpy().copy(), self._tokens.numpy().copy(), timing)
 
     def rows_of(self, slot: int) -> int:
         """Return how many rows a frame has in which ``slot`` is the last to take part."""
@@ -146,23 +138,24 @@ class CapturedFrames:
             target, source = getattr(device, name), getattr(host, name)
             target[:rows].copy_(source[:rows], non_blocking=True)
         self._sampler.upload(rows)
-        given = FrameInput(
-            device.wave[:rows],
-            device.active[:rows],
-            device.speaking[:rows],
-            _first(self._sampler.text, rows),
-            _first(self._sampler.audio, rows),
-        )
         states = SlotStates(
             self._states.lm.first(rows),
             self._states.hearing.first(rows),
             self._states.speaking.first(rows),
             first_rows(self._states.script, rows),
         )
+        given = FrameInput(
+            device.wave[:rows],
+            device.active[:rows],
+            device.speaking[:rows],
+            first_rows(self._sampler.text, rows),
+            first_rows(self._sampler.audio, rows),
+            states.script,
+        )
         models = (self._lm, self._codec, self._shape)
         audio, tokens = run_frame(*models, states, given, False, mark)
-        host.audio[:rows].copy_(audio, non_blocking=True)
-        host.tokens[:rows].copy_(tokens, non_blocking=True)
+        self._audio[:rows].copy_(audio, non_blocking=True)
+        self._tokens[:rows].copy_(tokens, non_blocking=True)
         mark()
 
     def _positions(self, rows: int) -> list[tuple[Tensor, int]]:
@@ -181,5 +174,6 @@ def row_counts(slots: int) -> list[int]:
     return [*sizes, slots]
 
 
-def _first(draw: Draw, rows: int) -> Draw:
-    return Draw(draw.temperature[:rows], draw.top_k[:rows], draw.noise[:rows])
+def _zeros(device: torch.device | None, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return zeros on a device, or pinned on the host."""
+    return torch.zeros(*shape, dtype=dtype, device=device, pin_memory=device is None)

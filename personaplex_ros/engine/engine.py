@@ -192,15 +192,16 @@ class Engine:
         pieces, begins = script_of(text, self.tokenizer)
         self._write_script(session.slot, pieces, begins)
         if slot.saying is not None:
-            slot.saying.cancelled = not slot.saying.ended
+            slot.saying.cancelled = True
         slot.saying = saying_of(text, begins, self._longest_delay)
         return slot.saying
 
     def hush(self, session: Session) -> None:
         """End what the session is given to say; see ``Session.hush``."""
         slot = self._slot(session)
-        if slot.saying is not None and not slot.saying.ended:
-            slot.saying.cancelled = True
+        if slot.saying is not None:
+            slot.saying.cancelled = not slot.saying.ended
+            slot.saying = None
             self._write_script(session.slot, [], [])
 
     @torch.inference_mode()
@@ -251,6 +252,8 @@ class Engine:
             saying = self._slot(session).saying
             if saying is not None:
                 saying.follow(bool(silent))
+                if saying.ended:
+                    self.hush(session)
             speech = spoken.audio[session.slot]
             results[session] = StepResult(
                 session.steps, speech, token, piece, silent, codes, spoken.timing

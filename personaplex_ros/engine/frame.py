@@ -37,6 +37,7 @@ class FrameInput:
     """What a frame of B rows needs besides their state.
 
     ``active`` marks the rows that take part (None: all), ``speaking`` those of them that are heard.
+    ``script`` is None where nobody is given anything to say.
     """
 
     wave: Tensor  # float32 [B, 1, frame_size]
@@ -44,6 +45,7 @@ class FrameInput:
     speaking: Tensor | None  # bool [B]
     text: Draw
     audio: Draw
+    script: Script | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def run_frame(
     hidden = lm.temporal_step(states.lm, heard[..., 0], shape, even)
     mark()
     draws = (given.text, given.audio)
-    tokens = lm.depth_step(states.lm, hidden, shape, *draws, given.active, states.script)
+    tokens = lm.depth_step(states.lm, hidden, shape, *draws, given.active, given.script)
     mark()
     codes = tokens[:, 1:, None]
     if given.speaking is not None:
@@ -103,7 +105,8 @@ class PlainFrames:
         active, heard = self._mask(list(frames)), self._mask(speaking)
         sampler, columns = self._sampler, self._states.lm.columns
         sampler.upload()
-        given = FrameInput(self._wave, active, heard, sampler.text, sampler.audio)
+        script = self._states.script if self._states.script.given else None
+        given = FrameInput(self._wave, active, heard, sampler.text, sampler.audio, script)
         clock = StepClock(self._device)
         even = len(set(columns)) == 1
         audio, tokens = run_frame(

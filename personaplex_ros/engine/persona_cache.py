@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
-from personaplex_ros.checkpoint import TextTokenizer, find_voice, load_voice
+from personaplex_ros.checkpoint import TextTokenizer, find_voice, load_voice, voice_file
 from personaplex_ros.engine.prepared import PreparedPersona, prepare
 from personaplex_ros.lm import LanguageModel
 from personaplex_ros.mimi import Mimi
@@ -56,6 +56,6 @@ class PersonaCache:
 
 def _identity(voice: str) -> tuple[str, int, int]:
     """Return what changes when a voice's file, or the archive that it is in, does."""
-    file = Path(voice)
-    state = (file if file.is_file() else Path(voice.rpartition(":")[0])).stat()
+    file, _ = voice_file(voice)
+    state = file.stat()
     return voice, state.st_mtime_ns, state.st_size

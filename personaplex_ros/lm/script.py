@@ -9,7 +9,7 @@ known to the host only frames later.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -26,12 +26,14 @@ class Script:
 
     ``pieces`` int64 [B, LONGEST + 1], -1 behind the last; ``begins`` bool, whether a piece begins a
     word; ``next`` int64 [B] counts the pieces that were said, ``waited`` the frames since the last.
+    ``given`` are the rows whose script has not been emptied, known to the host.
     """
 
     pieces: Tensor
     begins: Tensor
     next: Tensor
     waited: Tensor
+    given: set[int] = field(default_factory=set)
 
     @staticmethod
     def empty(batch: int, device: torch.device | str) -> Script:
@@ -54,6 +56,7 @@ class Script:
         self.pieces[row].fill_(-1)
         self.pieces[row, :count] = torch.tensor(pieces, dtype=torch.int64)
         self.begins[row, :count] = torch.tensor(begins, dtype=torch.bool)
+        (self.given.add if pieces else self.given.discard)(row)
         self.next[row] = 0
         self.waited[row] = 0
 

@@ -1,0 +1,26 @@
+"""Arguments of commands that start the node in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``node_parameters`` reads."""
+    parser.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        default="nano",
+        help="checkpoint folder (default: the bundled nano)",
+    )
+    parser.add_argument(
+        "--persona", metavar="NAME", default="receptionist", help="default: receptionist"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
+
+
+def node_parameters(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return the node's parameters that the arguments give."""
+    names = ("checkpoint", "persona", "device", "seed")
+    return {name: getattr(arguments, name) for name in names}
