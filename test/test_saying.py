@@ -119,6 +119,16 @@ def test_what_is_ended_is_not_said(small_checkpoint: Path, how: str) -> None:
     assert converse(session, talk(engine, 1.0)) == expected
 
 
+def test_the_next_session_in_a_slot_does_not_go_on_with_it(small_checkpoint: Path) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu")
+    session = engine.open(TALKER, GREEDY)
+    expected = converse(session, talk(engine, 1.0))
+    saying = session.say("breakfast is from seven to ten")
+    session.close()
+    assert saying.cancelled
+    assert converse(engine.open(TALKER, GREEDY), talk(engine, 1.0)) == expected
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [("", "no word to say"), ("  ", "no word to say"), ("日本", "tokenizer does not know")],

@@ -220,7 +220,7 @@ class Engine:
 
     def close(self, session: Session) -> None:
         """Free the session's slot."""
-        self._slot(session)
+        self.hush(session)
         self._slots[session.slot] = None
         self.states.lm.columns[session.slot] = 0
 
