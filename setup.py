@@ -9,7 +9,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = "personaplex_ros"
 ROOT = Path(__file__).parent
-DATA = ("config", "msg", "srv", "launch", "checkpoints")
+DATA = ("config", "msg", "srv", "action", "launch", "checkpoints")
 
 
 def data_files() -> list[tuple[str, list[str]]]:

@@ -1,4 +1,4 @@
-"""Where the data that belongs to the package lies: config/, msg/, srv/, checkpoints/."""
+"""Where the data that belongs to the package lies: config/, msg/, srv/, action/, checkpoints/."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PACKAGE = "personaplex_ros"
 
 
 def share_directory() -> Path:
-    """Return the folder that holds config/, msg/, srv/ and checkpoints/.
+    """Return the folder that holds config/, msg/, srv/, action/ and checkpoints/.
 
     A source tree answers for itself; an installed package looks into every ROS prefix
     (``AMENT_PREFIX_PATH``, REP-122) and then into Python's own prefix.

@@ -75,6 +75,7 @@ class MemoryBus:
         self.callbacks: dict[str, Callable[[Any, str], None]] = {}
         self.services: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {}
         self.clients: dict[str, MemoryClient] = {}
+        self.actions: dict[str, Callable[[Any], None]] = {}
         self.timers: dict[float, Callable[[], None]] = {}
         self.lines: list[tuple[str, str]] = []
 
@@ -82,10 +83,7 @@ class MemoryBus:
         return time.time_ns()
 
     def message(self, type_name: str) -> type:
-        if "/srv/" in type_name:
-            service = TYPES.service(type_name)
-            return type("Service", (), {"Request": service.Request, "Response": service.Response})
-        return TYPES.message(type_name)
+        return TYPES.named(type_name)
 
     def advertise(self, topic: str, type_name: str, qos: Qos) -> MemoryPublisher:
         self.qos[topic] = qos
@@ -106,6 +104,10 @@ class MemoryBus:
         self.message(type_name)
         self.clients[name] = MemoryClient(self, name)
         return self.clients[name]
+
+    def serve_action(self, name: str, type_name: str, begin: Callable[[Any], None]) -> Handle:
+        self.actions[name] = begin
+        return Handle(lambda: self.actions.pop(name, None) and None)
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Handle:
         self.timers[period_s] = callback
@@ -196,6 +198,9 @@ class FakeSession:
 
     def set_sampling(self, sampling: Sampling) -> None:
         self.sampling = sampling
+
+    def hush(self) -> None:
+        pass
 
     def close(self) -> None:
         self.closed = True

@@ -10,7 +10,7 @@ import torch
 from reference import GREEDY, LM, converse, ids, talk
 
 from personaplex_ros.engine import Engine, Persona, SharedEngine, load_persona
-from personaplex_ros.lm.script import LONGEST, PATIENCE, Script
+from personaplex_ros.lm.script import LONGEST, PATIENCE, QUIET, Script
 from personaplex_ros.training.evaluation.recogniser import Recogniser
 from personaplex_ros.training.world import plain
 
@@ -54,6 +54,38 @@ def test_a_row_that_takes_no_part_does_not_go_on() -> None:
     own = torch.tensor([OWN, OWN])
     assert script.replace(own, torch.tensor([True, False]), LM)[0] == 11
     assert script.replace(own, torch.tensor([True, True]), LM).tolist() == [12, 11]
+
+
+def test_a_script_that_is_broken_off_ends_its_word_and_then_the_model_is_kept_silent(
+    script: Script,
+) -> None:
+    assert said(script, [OWN]) == [11]
+    script.break_off(0)
+    expected = [12, *[PAD] * QUIET, OWN, OWN]
+    assert said(script, [OWN] * len(expected)) == expected
+
+
+def test_a_script_that_is_broken_off_in_a_pause_says_nothing_more(script: Script) -> None:
+    assert said(script, [OWN, OWN, PAD]) == [11, 12, PAD]
+    script.break_off(0)
+    assert said(script, [OWN] * (QUIET + 1)) == [PAD] * QUIET + [OWN]
+
+
+def test_a_row_beside_one_that_is_kept_silent_says_its_own() -> None:
+    script = Script.empty(2, "cpu")
+    script.write(0, [11], [True])
+    script.break_off(0)
+    own = torch.tensor([OWN, OWN])
+    assert script.replace(own, torch.tensor([False, True]), LM).tolist() == [PAD, OWN]
+    quiet = [script.replace(own, torch.tensor([True, True]), LM).tolist() for _ in range(QUIET)]
+    assert quiet == [[PAD, OWN]] * QUIET
+    assert script.replace(own, None, LM).tolist() == [OWN, OWN]
+
+
+def test_a_new_script_ends_the_silence_after_an_old_one(script: Script) -> None:
+    script.break_off(0)
+    script.write(0, [21], [True])
+    assert said(script, [OWN, OWN]) == [21, OWN]
 
 
 def test_a_text_beyond_the_room_for_it_is_refused() -> None:
@@ -107,16 +139,37 @@ def test_a_new_text_takes_the_place_of_the_old(small_checkpoint: Path) -> None:
     assert first.spoken == 0 and second.ended and second.spoken == 2
 
 
-@pytest.mark.parametrize("how", ["hush", "restart"])
-def test_what_is_ended_is_not_said(small_checkpoint: Path, how: str) -> None:
+def test_a_new_conversation_does_not_go_on_with_it(small_checkpoint: Path) -> None:
     engine = Engine.load(small_checkpoint, device="cpu")
     session = engine.open(TALKER, GREEDY)
     expected = converse(session, talk(engine, 1.0))
-    session.restart()
     saying = session.say("breakfast is from seven to ten")
-    getattr(session, how)()
+    session.restart()
     assert saying.cancelled and saying.ended
     assert converse(session, talk(engine, 1.0)) == expected
+    session.say("breakfast is from seven to ten")
+    session.hush()
+    session.restart()
+    assert converse(session, talk(engine, 1.0)) == expected
+
+
+def test_what_is_broken_off_is_not_said_and_the_model_goes_on_after_a_silence(
+    small_checkpoint: Path,
+) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu")
+    session = engine.open(TALKER, GREEDY)
+    text = "breakfast is from seven to ten"
+    saying, frames = session.say(text), iter(talk(engine, 8.0))
+    while saying.spoken < 2:
+        session.push(next(frames))
+    session.hush()
+    assert saying.cancelled and saying.ended
+    tokens = [session.push(next(frames)).token for _ in range(60)]
+    silent = max(i for i in range(len(tokens)) if tokens[i : i + QUIET] == [PAD] * QUIET)
+    rest = engine.tokenizer.encode(text)
+    assert silent < 10 and set(tokens[:silent]) <= {PAD, EPAD, *rest}
+    assert any(token not in (PAD, EPAD) for token in tokens[silent + QUIET :])
+    assert engine.states.script.given == set()
 
 
 def test_the_next_session_in_a_slot_does_not_go_on_with_it(small_checkpoint: Path) -> None:

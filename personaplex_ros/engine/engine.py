@@ -21,8 +21,11 @@ from personaplex_ros.engine.saying import Saying, saying_of, script_of
 from personaplex_ros.engine.session import Session, StepResult
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling, Script
 from personaplex_ros.lm.grid import UNSET
+from personaplex_ros.lm.script import QUIET
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.persona import Persona
+
+HUSHED = QUIET + 20  # frames; the pieces of a word that is being said come first
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Slot:
     sampling: Sampling
     seed: int
     saying: Saying | None = None
+    hushed: int = 0  # frames for which what was broken off still counts
 
 
 @dataclass(frozen=True)
@@ -193,21 +197,42 @@ class Engine:
         self._write_script(session.slot, pieces, begins)
         if slot.saying is not None:
             slot.saying.cancelled = True
-        slot.saying = saying_of(text, begins, self._longest_delay)
+        slot.saying = saying_of(pieces, begins, self.tokenizer, self._longest_delay)
         return slot.saying
 
+    @torch.inference_mode()
     def hush(self, session: Session) -> None:
         """End what the session is given to say; see ``Session.hush``."""
         slot = self._slot(session)
         if slot.saying is not None:
-            slot.saying.cancelled = not slot.saying.ended
-            slot.saying = None
-            self._write_script(session.slot, [], [])
+            slot.saying.cancelled, slot.saying = True, None
+            slot.hushed = HUSHED
+            with self._on_device():
+                self.states.script.break_off(session.slot)
 
     @torch.inference_mode()
     def _write_script(self, row: int, pieces: list[int], begins: list[bool]) -> None:
         with self._on_device():
             self.states.script.write(row, pieces, begins)
+
+    def _follow_script(self, slot: Slot, silent: bool) -> None:
+        """Take note of a frame that was heard."""
+        if slot.saying is not None:
+            slot.saying.follow(silent)
+            if slot.saying.ended:
+                self._forget_script(slot)
+        elif slot.hushed:
+            slot.hushed -= 1
+            if not slot.hushed:
+                self._forget_script(slot)
+
+    def _forget_script(self, slot: Slot) -> None:
+        """Leave all to the model at once."""
+        if slot.saying is not None:
+            slot.saying.cancelled = not slot.saying.ended
+        if slot.session.slot in self.states.script.given:
+            self._write_script(slot.session.slot, [], [])
+        slot.saying, slot.hushed = None, 0
 
     def position(self, session: Session) -> int:
         """Return the columns that the session has used."""
@@ -220,7 +245,7 @@ class Engine:
 
     def close(self, session: Session) -> None:
         """Free the session's slot."""
-        self.hush(session)
+        self._forget_script(self._slot(session))
         self._slots[session.slot] = None
         self.states.lm.columns[session.slot] = 0
 
@@ -249,11 +274,7 @@ class Engine:
         for session in frames:
             token, codes = int(spoken.tokens[session.slot, 0]), spoken.tokens[session.slot, 1:]
             piece, silent = self._text(token)
-            saying = self._slot(session).saying
-            if saying is not None:
-                saying.follow(bool(silent))
-                if saying.ended:
-                    self.hush(session)
+            self._follow_script(self._slot(session), bool(silent))
             speech = spoken.audio[session.slot]
             results[session] = StepResult(
                 session.steps, speech, token, piece, silent, codes, spoken.timing
@@ -269,7 +290,7 @@ class Engine:
             slot.prepared.start(self.states.lm, index)
             self.states.restart_codec(index)
             self._sampler.start(index, slot.sampling, slot.seed)
-        self.hush(slot.session)
+        self._forget_script(slot)
         slot.session.steps = 0
 
     def _slot(self, session: Session) -> Slot:

@@ -54,7 +54,14 @@ def script_of(text: str, tokenizer: TextTokenizer) -> tuple[list[int], list[bool
     return pieces, [tokenizer.piece(piece).startswith(" ") for piece in pieces]
 
 
-def saying_of(text: str, begins: Sequence[bool], lag: int) -> Saying:
+def saying_of(
+    pieces: Sequence[int], begins: Sequence[bool], tokenizer: TextTokenizer, lag: int
+) -> Saying:
     """Return the beginning of a saying."""
-    firsts = tuple(number for number, first in enumerate(begins) if first)
-    return Saying(tuple(text.split()), firsts, len(begins), lag=lag)
+    firsts = [number for number, first in enumerate(begins) if first]
+    ends = [*firsts[1:], len(pieces)]
+    words = (
+        "".join(tokenizer.piece(piece) for piece in pieces[first:end])
+        for first, end in zip(firsts, ends, strict=True)
+    )
+    return Saying(tuple(word.strip() for word in words), tuple(firsts), len(pieces), lag=lag)

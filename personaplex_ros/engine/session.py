@@ -84,7 +84,11 @@ class Session:
         return self._engine.say(self, text)
 
     def hush(self) -> None:
-        """End what the agent was given to say; the model goes on by itself."""
+        """End what the agent was given to say.
+
+        It ends the word that it is in and is silent for a second, unless it is given another text;
+        then the model goes on by itself.
+        """
         self._engine.hush(self)
 
     def close(self) -> None:

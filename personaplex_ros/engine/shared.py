@@ -208,7 +208,7 @@ class SharedSession:
         return self._engine.between_frames(lambda: self._session.say(text))
 
     def hush(self) -> None:
-        """End what the agent was given to say; the model goes on by itself."""
+        """End what the agent was given to say; see ``Session.hush``."""
         self._engine.between_frames(self._session.hush)
 
     def close(self) -> None:

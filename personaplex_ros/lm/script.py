@@ -18,6 +18,7 @@ from personaplex_ros.lm.config import LMConfig
 
 LONGEST = 512  # tokens of a script
 PATIENCE = 8  # frames, 0.64 s
+QUIET = 12  # frames of silence after a script that was broken off, 0.96 s
 
 
 @dataclass
@@ -25,14 +26,16 @@ class Script:
     """What B conversations are to say.
 
     ``pieces`` int64 [B, LONGEST + 1], -1 behind the last; ``begins`` bool, whether a piece begins a
-    word; ``next`` int64 [B] counts the pieces that were said, ``waited`` the frames since the last.
-    ``given`` are the rows whose script has not been emptied, known to the host.
+    word; ``next`` int64 [B] counts the pieces that were said, ``waited`` the frames since the last;
+    ``quiet`` the frames in which no new word begins, after a script that was broken off.
+    ``given`` are the rows in which something of this can happen, known to the host.
     """
 
     pieces: Tensor
     begins: Tensor
     next: Tensor
     waited: Tensor
+    quiet: Tensor
     given: set[int] = field(default_factory=set)
 
     @staticmethod
@@ -43,10 +46,11 @@ class Script:
             torch.ones(batch, LONGEST + 1, dtype=torch.bool, device=device),
             torch.zeros(batch, dtype=torch.int64, device=device),
             torch.zeros(batch, dtype=torch.int64, device=device),
+            torch.zeros(batch, dtype=torch.int64, device=device),
         )
 
     def write(self, row: int, pieces: Sequence[int], begins: Sequence[bool]) -> None:
-        """Give row ``row`` another script, empty to end the present one.
+        """Give row ``row`` another script, empty to forget the present one.
 
         Raises ValueError if it is longer than ``LONGEST``.
         """
@@ -59,6 +63,17 @@ class Script:
         (self.given.add if pieces else self.given.discard)(row)
         self.next[row] = 0
         self.waited[row] = 0
+        self.quiet[row] = 0
+
+    def break_off(self, row: int) -> None:
+        """Let row ``row`` end the word that it is in, and then be silent for ``QUIET`` frames.
+
+        Left to itself, the model would end the sentence that it has begun.
+        """
+        places = torch.arange(LONGEST + 1, device=self.pieces.device)
+        later = self.begins[row] & (places >= self.next[row])
+        self.pieces[row].masked_fill_(later.cumsum(0) > 0, -1)
+        self.quiet[row] = QUIET
 
     def replace(self, token: Tensor, active: Tensor | None, config: LMConfig) -> Tensor:
         """Return what is said instead of the model's choice, int64 [B], and go on by a frame."""
@@ -73,5 +88,8 @@ class Script:
         self.next += moves
         waits = torch.where(said, 0, self.waited + 1)
         self.waited.copy_(waits if active is None else torch.where(active, waits, self.waited))
+        hushed = ~given & (self.quiet > 0)
+        self.quiet.sub_((hushed if active is None else hushed & active).long())
+        token = torch.where(hushed, config.text_padding, token)
         token = torch.where(announced, config.text_end_padding, token)
         return torch.where(said, piece, token)

@@ -1,8 +1,9 @@
-"""What the node's behaviour asks of the middleware: topics, services, timers, clock, log.
+"""What the node's behaviour asks of the middleware: topics, services, actions, timers, clock, log.
 
 The behaviour knows only this protocol; a host supplies it over rclpy or over Cyclone DDS.
 Names are ROS names as a user writes them ("audio_in", "~/reset", "/diagnostics"): the host
-expands and remaps them. Type names are "package/msg/Name" and "package/srv/Name".
+expands and remaps them. Type names are "package/msg/Name", "package/srv/Name" and
+"package/action/Name".
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 LogLevel = Literal["debug", "info", "warn", "error", "fatal"]
+Outcome = Literal["succeeded", "canceled", "aborted"]
+"""How a goal of an action ends, in ROS 2's words."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,53 @@ class Client(Closable, Protocol):
         """
 
 
+class Goal(Protocol):
+    """One goal of an action's server, which has accepted it and not ended it yet."""
+
+    @property
+    def request(self) -> Any:
+        """What was asked for: a message of the type's Goal."""
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether the client wants it to be ended as "canceled"."""
+
+    def feedback(self, message: Any) -> None:
+        """Send a message of the type's Feedback; any thread may call it."""
+
+    def end(self, outcome: Outcome, result: Any) -> None:
+        """End it with a message of the type's Result; any thread, once, later calls do nothing.
+
+        "canceled" only after ``cancel_requested``.
+        """
+
+
+class SentGoal(Protocol):
+    """One goal at the client's end."""
+
+    def cancel(self) -> None:
+        """Ask the server to cancel it; how it ends comes as always."""
+
+
+class ActionClient(Closable, Protocol):
+    """The calling end of an action."""
+
+    def ready(self) -> bool:
+        """Tell whether a server is there now."""
+
+    def send(
+        self,
+        goal: Any,
+        feedback: Callable[[Any], None],
+        done: Callable[[Outcome | Literal["rejected"], Any], None],
+    ) -> SentGoal:
+        """Send a goal and return at once; the functions are called by the middleware's threads.
+
+        ``done(outcome, result)`` comes once, or never when the server has gone; result is None for
+        a goal that was rejected.
+        """
+
+
 Subscription = Closable
 Service = Closable
 Timer = Closable
@@ -80,10 +130,11 @@ class Bus(Protocol):
         """Return the node's time in nanoseconds since the epoch (simulated if so configured)."""
 
     def message(self, type_name: str) -> type:
-        """Return the class of a message, or of a service with members Request and Response.
+        """Return the class of a message.
 
-        ``cls()`` gives ROS defaults, nested messages are attributes. Raises LookupError, naming
-        the type and the remedy, when its definition is not installed.
+        Of a service one with members Request and Response, of an action with Goal, Result and
+        Feedback. ``cls()`` gives ROS defaults, nested messages are attributes. Raises LookupError,
+        naming the type and the remedy, when its definition is not installed.
         """
 
     def advertise(self, topic: str, type_name: str, qos: Qos) -> Publisher:
@@ -102,6 +153,15 @@ class Bus(Protocol):
 
     def client(self, name: str, type_name: str) -> Client:
         """Open the calling end of a service."""
+
+    def serve_action(self, name: str, type_name: str, begin: Callable[[Goal], None]) -> Service:
+        """Accept goals and call ``begin(goal)`` for each, on the thread of the services.
+
+        Whoever took it ends the goal; one that is not ended when the server is closed is aborted.
+        """
+
+    def action_client(self, name: str, type_name: str) -> ActionClient:
+        """Open the calling end of an action."""
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback()`` periodically."""

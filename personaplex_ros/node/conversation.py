@@ -11,7 +11,7 @@ from typing import Any
 from personaplex_ros.audio import AudioChunk, MicrophoneIntake
 from personaplex_ros.engine import Engine, PreparedPersona, SharedEngine
 from personaplex_ros.node.audio_endpoints import AudioSource, open_sink, open_source
-from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.bus import Bus, Goal
 from personaplex_ros.node.diagnostics import Diagnostics, Snapshot
 from personaplex_ros.node.human_voices import HumanVoices
 from personaplex_ros.node.loaded import (
@@ -32,6 +32,7 @@ from personaplex_ros.node.outputs import Outputs
 from personaplex_ros.node.parameter import State
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.node.personas import chosen_persona
+from personaplex_ros.node.say_goals import SAY, refuse
 from personaplex_ros.node.services import Services
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.turn_parameters import hold_parameters, turn_monitor, turn_parameters
@@ -49,9 +50,9 @@ REQUEST_TIMEOUT_S = 10.0
 class Conversation:
     """Life cycle as of a ROS 2 managed node; every method may raise, with the remedy in the text.
 
-    From construction on motion_hold and diagnostics are published. configure() loads the model
-    and opens topics and services, activate() starts or resumes the conversation, deactivate()
-    pauses it, cleanup() frees the memory, shutdown() ends all from any state.
+    From construction on motion_hold and diagnostics are published and ~/say is served. configure()
+    loads the model and opens topics and services, activate() starts or resumes the conversation,
+    deactivate() pauses it, cleanup() frees the memory, shutdown() ends all from any state.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Conversation:
         self._state_topics = StateTopics(bus, parameters.hold_rate_hz, parameters.hold_timeout_s)
         self._state_topics.follow(self._follow_hold)
         self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
+        self._say = bus.serve_action("~/say", SAY, self.say)
 
     @property
     def state(self) -> State:
@@ -236,6 +238,7 @@ class Conversation:
                 self._pause()
             self._resources.close()
             self._state = State.UNCONFIGURED
+            self._say.close()
             self._diagnostics.close()
             self._state_topics.close()
             self._motion.close()
@@ -266,6 +269,17 @@ class Conversation:
         self._restart(model, running, prepared)
         model.persona, model.prepared = chosen, prepared
         return f"began a new conversation as {chosen.name}"
+
+    def say(self, goal: Goal) -> None:
+        """Speak the sentence of a goal; one that cannot be spoken is aborted, with the reason."""
+        with self._lock:
+            running = self._running
+        try:
+            if running is None:
+                raise RuntimeError("the node is not active")
+            running.thread.say(goal, REQUEST_TIMEOUT_S)
+        except (RuntimeError, TimeoutError) as error:
+            refuse(self._bus.message(SAY), goal, str(error))
 
     def _restart(
         self,

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 from personaplex_ros.audio import MicrophoneFrame, MicrophoneIntake
 from personaplex_ros.engine import PreparedPersona, Session, SharedSession, StepResult
-from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.bus import Bus, Goal
 from personaplex_ros.node.loading import sampling_of
 from personaplex_ros.node.messages import NS_PER_S
 from personaplex_ros.node.outputs import Outputs
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.node.request_queue import RequestQueue
+from personaplex_ros.node.say_goals import SayGoals
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.timing import FrameStatistics
 from personaplex_ros.turns import TurnMonitor, TurnUpdate
@@ -57,6 +58,7 @@ class ModelThread:
         self._seed = seed
         self._adopted = parameters()
         self._requests = RequestQueue()
+        self._say = SayGoals(bus, session)
         self._stop = threading.Event()
         self._silence_due: float | None = None
         self._arrived = 0
@@ -97,12 +99,25 @@ class ModelThread:
         """Follow turns with another monitor from the next frame on."""
         self._requests.ask(lambda: self._change_monitor(monitor), timeout_s)
 
+    def say(self, goal: Goal, timeout_s: float) -> None:
+        """Say what a goal of ~/say asks for, in place of what is being said; the goal is ended.
+
+        Raises RuntimeError after the last fault of the model, TimeoutError when it is stuck.
+        """
+        self._requests.ask(lambda: self._begin_saying(goal), timeout_s)
+
+    def _begin_saying(self, goal: Goal) -> None:
+        if self.failed:
+            raise RuntimeError("the model has failed; mend the cause and call ~/reset")
+        self._say.begin(goal)
+
     def _change_monitor(self, monitor: TurnMonitor) -> None:
         self._end_turns()
         self._monitor = monitor
 
     def _begin(self, persona: PreparedPersona | None) -> None:
         self._session.restart(persona, seed=self._seed())
+        self._say.end("the conversation began anew")
         self._end_turns()
         self.failed = False
         self.statistics.restarts = 0
@@ -122,6 +137,8 @@ class ModelThread:
             except Exception as error:
                 self._recover(error)
         try:
+            self._say.end("the conversation was paused")
+            self._session.hush()
             self._end_turns()
         except Exception as error:
             self._bus.log("error", f"the end of the conversation was not published: {error}")
@@ -190,9 +207,9 @@ class ModelThread:
         statistics.frames += 1
 
     def _follow_turns(self, frame: MicrophoneFrame, result: StepResult) -> None:
-        self._publish_turns(
-            self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
-        )
+        update = self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
+        self._publish_turns(update)
+        self._say.follow(frame.stamp_ns + self._frame_ns, update.robot_speaking)
 
     def _publish_turns(self, update: TurnUpdate) -> None:
         self._state_topics.set(TurnState(update.user_speaking, update.robot_speaking, update.hold))
@@ -208,6 +225,7 @@ class ModelThread:
         limit = self._parameters().max_model_restarts
         self._bus.log("error", f"the model failed: {statistics.last_fault}")
         try:
+            self._say.end("the model failed")
             self._end_turns()
             if statistics.restarts < limit:
                 statistics.restarts += 1

@@ -7,18 +7,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from cyclonedds.core import DDSException
 from cyclonedds.pub import DataWriter
 
-from personaplex_ros.node.bus import LogLevel, Qos, Timer
+from personaplex_ros.node.bus import Goal, LogLevel, Qos, Timer
+from personaplex_ros.node.dds.action import DdsActionClient, DdsActionServer
 from personaplex_ros.node.dds.domain import domain_settings
 from personaplex_ros.node.dds.executor import Executor, Source
 from personaplex_ros.node.dds.participant import Participant
-from personaplex_ros.node.dds.service import DdsClient, DdsService
-from personaplex_ros.node.dds.types import MessageTypes, standard_types
+from personaplex_ros.node.dds.service import DdsClient, DdsService, Respond
+from personaplex_ros.node.dds.types import MessageTypes, ServiceTypes, standard_types
 from personaplex_ros.node.names import Kind, NodeName, RosArguments, remap_node, resolve
 
 _LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
@@ -112,18 +112,16 @@ class DdsBus:
         return time.time_ns()
 
     def message(self, type_name: str) -> type[Any]:
-        """Return the class of a message, or a class with Request and Response for a service."""
-        if "/srv/" not in type_name:
-            return self.types.message(type_name)
-        service = self.types.service(type_name)
-        members = {"Request": service.Request, "Response": service.Response}
-        return type(type_name.rpartition("/")[2], (SimpleNamespace,), members)
+        """Return a class, with Request and Response for a service, Goal ... for an action."""
+        return self.types.named(type_name)
 
     def advertise(self, topic: str, type_name: str, qos: Qos) -> DdsPublisher:
         """Open a topic for sending."""
-        name = self.resolve(topic, "topic")
-        writer = self.participant.writer(f"rt{name}", self.types.message(type_name), qos)
-        return DdsPublisher(self, name, writer)
+        return self.send(self.resolve(topic, "topic"), self.types.message(type_name), qos)
+
+    def send(self, name: str, message: type[Any], qos: Qos) -> DdsPublisher:
+        """Open a topic with an absolute name for sending."""
+        return DdsPublisher(self, name, self.participant.writer(f"rt{name}", message, qos))
 
     def subscribe(
         self, topic: str, type_name: str, qos: Qos, callback: Callable[[Any, str], None]
@@ -133,8 +131,13 @@ class DdsBus:
         Number sequences of ``msg`` are read-only NumPy arrays. The id stays the same as long as
         the publisher lives, and differs when it comes back.
         """
-        name = self.resolve(topic, "topic")
-        reader = self.participant.reader(f"rt{name}", self.types.message(type_name), qos)
+        return self.take(self.resolve(topic, "topic"), self.types.message(type_name), qos, callback)
+
+    def take(
+        self, name: str, message: type[Any], qos: Qos, callback: Callable[[Any, str], None]
+    ) -> DdsSubscription:
+        """Receive from a topic with an absolute name."""
+        reader = self.participant.reader(f"rt{name}", message, qos)
 
         def deliver(sample: Any) -> None:
             callback(sample, f"{sample.sample_info.publication_handle:016x}")
@@ -146,22 +149,36 @@ class DdsBus:
 
         Handlers run one at a time on a thread of their own, beside topics and timers.
         """
-        return DdsService(
-            self.participant,
-            self._service_executor,
-            self.resolve(name, "service"),
-            self.types.service(type_name),
-            handler,
-        )
+        types = self.types.service(type_name)
+
+        def answer(request: Any, respond: Respond) -> None:
+            respond(handler(request, types.Response()))
+
+        return self.serve_later(self.resolve(name, "service"), types, answer)
+
+    def serve_later(
+        self, name: str, types: ServiceTypes, handler: Callable[[Any, Respond], None]
+    ) -> DdsService:
+        """Answer the requests of an absolute name with ``handler(request, respond)``."""
+        return DdsService(self.participant, self._service_executor, name, types, handler)
+
+    def serve_action(
+        self, name: str, type_name: str, begin: Callable[[Goal], None]
+    ) -> DdsActionServer:
+        """Accept goals and call ``begin(goal)`` for each on the services' thread."""
+        return DdsActionServer(self, self.resolve(name, "service"), type_name, begin)
+
+    def action_client(self, name: str, type_name: str) -> DdsActionClient:
+        """Open the calling end of an action; answers come on the thread of topics and timers."""
+        return DdsActionClient(self, self.resolve(name, "service"), type_name)
 
     def client(self, name: str, type_name: str) -> DdsClient:
         """Open the calling end of a service; replies come on the thread of topics and timers."""
-        return DdsClient(
-            self.participant,
-            self.executor,
-            self.resolve(name, "service"),
-            self.types.service(type_name),
-        )
+        return self.call(self.resolve(name, "service"), self.types.service(type_name))
+
+    def call(self, name: str, types: ServiceTypes) -> DdsClient:
+        """Open the calling end of a service with an absolute name."""
+        return DdsClient(self.participant, self.executor, name, types)
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback()`` at a fixed rate on the executor's thread."""

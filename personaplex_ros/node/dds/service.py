@@ -42,8 +42,15 @@ def off_wire(body_class: type[Any], sample: Any) -> Any:
     return body_class(**{f.name: getattr(sample, f.name) for f in fields(body_class)})
 
 
+Respond = Callable[[Any], None]
+
+
 class DdsService:
-    """A service's server: its handler runs on the executor's thread."""
+    """A service's server: ``handler(request, respond)`` runs on the executor's thread.
+
+    ``respond(response)`` may be called later and from any thread, once; after close() it does
+    nothing.
+    """
 
     def __init__(
         self,
@@ -51,8 +58,10 @@ class DdsService:
         executor: Executor,
         name: str,
         types: ServiceTypes,
-        handler: Callable[[Any, Any], Any],
+        handler: Callable[[Any, Respond], None],
     ) -> None:
+        self._lock = threading.Lock()
+        self._closed = False
         self._participant = participant
         self._executor = executor
         self._types = types
@@ -65,20 +74,23 @@ class DdsService:
     def close(self) -> None:
         """Take the service out of the graph; a request that is being answered still is."""
         self._executor.remove(self._source)
+        with self._lock:
+            self._closed = True
         self._participant.remove(self._reader)
         self._participant.remove(self._writer)
 
     def _answer(self, sample: Any) -> None:
-        response = self._handler(off_wire(self._types.Request, sample), self._types.Response())
-        self._wait_for_client(sample.sample_info.publication_handle)
-        self._writer.write(
-            on_wire(
-                self._types.response_wire,
-                sample.rmw_client_id,
-                sample.rmw_sequence_number,
-                response,
-            )
-        )
+        client, sequence_number = sample.rmw_client_id, sample.rmw_sequence_number
+        request_writer = sample.sample_info.publication_handle
+
+        def respond(response: Any) -> None:
+            answer = on_wire(self._types.response_wire, client, sequence_number, response)
+            with self._lock:
+                if not self._closed:
+                    self._wait_for_client(request_writer)
+                    self._writer.write(answer)
+
+        self._handler(off_wire(self._types.Request, sample), respond)
 
     def _wait_for_client(self, request_writer: int) -> None:
         client = self._reader.get_matched_publication_data(request_writer)

@@ -11,7 +11,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from personaplex_ros.node.bus import LogLevel, Qos
+from personaplex_ros.node.bus import Goal, LogLevel, Qos
+from personaplex_ros.node.ros.action import RosActionClient, RosActionServer
 
 _Guard = Callable[[Callable[..., None], str], Callable[..., None]]
 
@@ -112,6 +113,16 @@ class RosBus:
             self.message(type_name), name, callback_group=self._topics
         )
         return _Client(client, self._node.destroy_client, self._guarded)
+
+    def serve_action(
+        self, name: str, type_name: str, begin: Callable[[Goal], None]
+    ) -> RosActionServer:
+        """Accept goals and call `begin` for each, beside topics and timers."""
+        return RosActionServer(self._node, self.message(type_name), name, begin, self._services)
+
+    def action_client(self, name: str, type_name: str) -> RosActionClient:
+        """Open the calling end of an action; answers come between the topics."""
+        return RosActionClient(self._node, self.message(type_name), name, self._topics)
 
     def every(self, period_s: float, callback: Callable[[], None]) -> _Handle:
         """Call `callback` every `period_s` of wall time."""

@@ -1,0 +1,295 @@
+"""ROS 2 actions over DDS: three services and two topics below <name>/_action/."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from personaplex_ros.node.bus import LATCHED, RELIABLE, Goal, Outcome
+from personaplex_ros.node.dds.service import Respond
+from personaplex_ros.node.messages import set_time, time_ns
+
+if TYPE_CHECKING:
+    from personaplex_ros.node.dds.bus import DdsBus
+
+KEPT_RESULTS = 16
+"""Goals that have ended whose results can still be asked for."""
+
+# action_msgs/msg/GoalStatus, and the return codes of action_msgs/srv/CancelGoal.
+UNKNOWN, EXECUTING, CANCELING = 0, 2, 3
+ENDED: dict[Outcome, int] = {"succeeded": 4, "canceled": 5, "aborted": 6}
+OUTCOMES: dict[int, Outcome] = {status: outcome for outcome, status in ENDED.items()}
+CANCEL_ACCEPTED, NO_SUCH_GOAL, GOAL_HAS_ENDED = 0, 2, 3
+
+CANCEL = "action_msgs/srv/CancelGoal"
+
+
+class DdsGoal:
+    """A goal at the server's end; see :class:`personaplex_ros.node.bus.Goal`."""
+
+    def __init__(self, server: DdsActionServer, goal_id: bytes, request: Any, stamp_ns: int):
+        self._server = server
+        self.goal_id = goal_id
+        self.request = request
+        self.stamp_ns = stamp_ns
+        self.status = EXECUTING
+        self.result: Any = None
+        self.waiting: list[Respond] = []
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether a client wants it cancelled."""
+        return self.status == CANCELING
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has a result."""
+        return self.status in OUTCOMES
+
+    def feedback(self, message: Any) -> None:
+        """Send feedback."""
+        self._server.send_feedback(self, message)
+
+    def end(self, outcome: Outcome, result: Any) -> None:
+        """End it."""
+        self._server.end(self, outcome, result)
+
+
+class DdsActionServer:
+    """Keeps the goals of one action; ``name`` is absolute."""
+
+    def __init__(
+        self, bus: DdsBus, name: str, type_name: str, begin: Callable[[Goal], None]
+    ) -> None:
+        self._bus = bus
+        self._name = name
+        self._begin = begin
+        self._types = bus.types.action(type_name)
+        self._cancel = bus.types.service(CANCEL)
+        self._info = bus.types.message("action_msgs/msg/GoalInfo")
+        self._status = bus.types.message("action_msgs/msg/GoalStatus")
+        self._statuses = bus.types.message("action_msgs/msg/GoalStatusArray")
+        self._lock = threading.RLock()
+        self._goals: dict[bytes, DdsGoal] = {}
+        below = f"{name}/_action"
+        self._feedback = bus.send(f"{below}/feedback", self._types.feedback_message, RELIABLE)
+        self._status_topic = bus.send(f"{below}/status", self._statuses, LATCHED)
+        self._publish_status()
+        self._services = [
+            bus.serve_later(f"{below}/send_goal", self._types.send_goal, self._on_send_goal),
+            bus.serve_later(f"{below}/cancel_goal", self._cancel, self._on_cancel),
+            bus.serve_later(f"{below}/get_result", self._types.get_result, self._on_get_result),
+        ]
+
+    def send_feedback(self, goal: DdsGoal, message: Any) -> None:
+        """Send feedback of a goal that has not ended."""
+        with self._lock:
+            if not goal.ended:
+                carrier = self._types.feedback_message()
+                carrier.goal_id.uuid = np.frombuffer(goal.goal_id, np.uint8)
+                carrier.feedback = message
+                self._feedback.publish(carrier)
+
+    def end(self, goal: DdsGoal, outcome: Outcome, result: Any) -> None:
+        """End a goal and answer those who wait for its result."""
+        with self._lock:
+            if goal.ended:
+                return
+            goal.status, goal.result = ENDED[outcome], result
+            waiting, goal.waiting = goal.waiting, []
+            ended = [key for key, other in self._goals.items() if other.ended]
+            for key in ended[:-KEPT_RESULTS]:
+                del self._goals[key]
+            self._publish_status()
+        for respond in waiting:
+            respond(self._answer(goal))
+
+    def close(self) -> None:
+        """Abort what goes on and take the action out of the graph."""
+        for goal in list(self._goals.values()):
+            self.end(goal, "aborted", self._types.Result())
+        for service in self._services:
+            service.close()
+        self._feedback.close()
+        self._status_topic.close()
+
+    def _on_send_goal(self, request: Any, respond: Respond) -> None:
+        goal_id = bytes(request.goal_id.uuid)
+        goal = DdsGoal(self, goal_id, request.goal, self._bus.now_ns())
+        response = self._types.send_goal.Response()
+        with self._lock:
+            response.accepted = goal_id not in self._goals
+            if response.accepted:
+                self._goals[goal_id] = goal
+                set_time(response.stamp, goal.stamp_ns)
+                self._publish_status()
+        respond(response)
+        if response.accepted:
+            try:
+                self._begin(goal)
+            except Exception:
+                self.end(goal, "aborted", self._types.Result())
+                raise
+
+    def _on_get_result(self, request: Any, respond: Respond) -> None:
+        with self._lock:
+            goal = self._goals.get(bytes(request.goal_id.uuid))
+            if goal is not None and not goal.ended:
+                goal.waiting.append(respond)
+                return
+        respond(self._types.get_result.Response(status=UNKNOWN) if goal is None
+                else self._answer(goal))  # fmt: skip
+
+    def _on_cancel(self, request: Any, respond: Respond) -> None:
+        response = self._cancel.Response()
+        with self._lock:
+            asked = self._selected(request.goal_info)
+            canceled = [goal for goal in asked if not goal.ended]
+            for goal in canceled:
+                goal.status = CANCELING
+            response.goals_canceling = [self._info_of(goal) for goal in canceled]
+            one = bytes(request.goal_info.goal_id.uuid)
+            if any(one) and not canceled:
+                response.return_code = GOAL_HAS_ENDED if one in self._goals else NO_SUCH_GOAL
+            self._publish_status()
+        respond(response)
+
+    def _selected(self, info: Any) -> list[DdsGoal]:
+        """Return the goals that a cancel request means, as action_msgs/srv/CancelGoal has it.
+
+        One by its id; with a time also those accepted until then; with neither, all.
+        """
+        one, until_ns = bytes(info.goal_id.uuid), time_ns(info.stamp)
+        everything = not any(one) and until_ns == 0
+        return [
+            goal
+            for goal in self._goals.values()
+            if everything or goal.goal_id == one or goal.stamp_ns <= until_ns
+        ]
+
+    def _answer(self, goal: DdsGoal) -> Any:
+        return self._types.get_result.Response(status=goal.status, result=goal.result)
+
+    def _info_of(self, goal: DdsGoal) -> Any:
+        info = self._info()
+        info.goal_id.uuid = np.frombuffer(goal.goal_id, np.uint8)
+        set_time(info.stamp, goal.stamp_ns)
+        return info
+
+    def _publish_status(self) -> None:
+        message = self._statuses()
+        message.status_list = [
+            self._status(goal_info=self._info_of(goal), status=goal.status)
+            for goal in self._goals.values()
+        ]
+        self._status_topic.publish(message)
+
+
+class DdsSentGoal:
+    """A goal at the client's end."""
+
+    def __init__(
+        self,
+        client: DdsActionClient,
+        feedback: Callable[[Any], None],
+        done: Callable[[Outcome | Literal["rejected"], Any], None],
+    ) -> None:
+        self._client = client
+        self.goal_id = secrets.token_bytes(16)
+        self.feedback = feedback
+        self.done = done
+        self.accepted = False
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Ask for its end."""
+        self._client.cancel(self)
+
+
+class DdsActionClient:
+    """The calling end of one action; ``name`` is absolute."""
+
+    def __init__(self, bus: DdsBus, name: str, type_name: str) -> None:
+        self._types = bus.types.action(type_name)
+        self._cancel_types = bus.types.service(CANCEL)
+        self._lock = threading.Lock()
+        self._goals: dict[bytes, DdsSentGoal] = {}
+        below = f"{name}/_action"
+        self._send = bus.call(f"{below}/send_goal", self._types.send_goal)
+        self._cancel = bus.call(f"{below}/cancel_goal", self._cancel_types)
+        self._result = bus.call(f"{below}/get_result", self._types.get_result)
+        self._feedback = bus.take(
+            f"{below}/feedback", self._types.feedback_message, RELIABLE, self._on_feedback
+        )
+
+    def ready(self) -> bool:
+        """Tell whether a server is there now."""
+        return (
+            all(client.ready() for client in (self._send, self._cancel, self._result))
+            and self._feedback.publishers() > 0
+        )
+
+    def send(
+        self,
+        goal: Any,
+        feedback: Callable[[Any], None],
+        done: Callable[[Outcome | Literal["rejected"], Any], None],
+    ) -> DdsSentGoal:
+        """Send a goal."""
+        sent = DdsSentGoal(self, feedback, done)
+        with self._lock:
+            self._goals[sent.goal_id] = sent
+        request = self._types.send_goal.Request(goal=goal)
+        request.goal_id.uuid = np.frombuffer(sent.goal_id, np.uint8)
+        self._send.call(request, lambda response: self._on_sent(sent, response))
+        return sent
+
+    def cancel(self, sent: DdsSentGoal) -> None:
+        """Ask for the end of a goal; once it is known to be accepted, for it may be overtaken."""
+        with self._lock:
+            sent.cancelled = True
+            if not sent.accepted:
+                return
+        self._ask_to_cancel(sent)
+
+    def close(self) -> None:
+        """Take the client out of the graph; goals go on without it."""
+        for end in (self._send, self._cancel, self._result, self._feedback):
+            end.close()
+
+    def _ask_to_cancel(self, sent: DdsSentGoal) -> None:
+        request = self._cancel_types.Request()
+        request.goal_info.goal_id.uuid = np.frombuffer(sent.goal_id, np.uint8)
+        self._cancel.call(request, lambda response: None)
+
+    def _on_sent(self, sent: DdsSentGoal, response: Any) -> None:
+        if not response.accepted:
+            self._forget(sent)
+            sent.done("rejected", None)
+            return
+        with self._lock:
+            sent.accepted = True
+        if sent.cancelled:
+            self._ask_to_cancel(sent)
+        request = self._types.get_result.Request()
+        request.goal_id.uuid = np.frombuffer(sent.goal_id, np.uint8)
+        self._result.call(request, lambda response: self._on_result(sent, response))
+
+    def _on_result(self, sent: DdsSentGoal, response: Any) -> None:
+        self._forget(sent)
+        # A status that is none of the three: a server that has forgotten the goal.
+        sent.done(OUTCOMES.get(response.status, "aborted"), response.result)
+
+    def _on_feedback(self, message: Any, _: str) -> None:
+        with self._lock:
+            sent = self._goals.get(bytes(message.goal_id.uuid))
+        if sent is not None:
+            sent.feedback(message.feedback)
+
+    def _forget(self, sent: DdsSentGoal) -> None:
+        with self._lock:
+            self._goals.pop(sent.goal_id, None)

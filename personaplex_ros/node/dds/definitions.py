@@ -1,0 +1,201 @@
+"""Reads the definitions of messages, services and actions and makes classes of them.
+
+Each class is a cyclonedds ``IdlStruct`` (final, XCDR1, named as ROS 2 names DDS types), whose
+fields carry their ROS names and whose constants are class attributes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cyclonedds.idl import IdlStruct
+from cyclonedds.idl import types as idl
+from cyclonedds.idl.annotations import cdrv0
+from rosbags.interfaces import Nodetype
+from rosbags.typesys import get_types_from_msg
+from rosbags.typesys.base import normalize_fieldname
+from rosbags.typesys.store import Typestore
+
+from personaplex_ros.node.dds.codec import Codec, deserialize, serialize
+
+_IDL_TYPES: dict[str, Any] = {
+    "bool": bool,
+    "byte": idl.byte,
+    "float32": idl.float32,
+    "float64": idl.float64,
+    "string": str,
+    **{f"{sign}int{bits}": getattr(idl, f"{sign}int{bits}")
+       for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}  # fmt: skip
+# Typed as Any: cyclonedds makes them subscriptable in a way that type checkers do not see.
+_ARRAY: Any = idl.array
+_SEQUENCE: Any = idl.sequence
+_BOUNDED_STRING: Any = idl.bounded_str
+_DEFAULTS: dict[str, Any] = {"bool": False, "float32": 0.0, "float64": 0.0, "string": ""}
+_SERVICE_HEADER: list[Any] = [
+    ("rmw_client_id", (Nodetype.BASE, ("uint64", 0))),
+    ("rmw_sequence_number", (Nodetype.BASE, ("int64", 0))),
+]
+_EMPTY: list[Any] = [("structure_needs_at_least_one_member", (Nodetype.BASE, ("uint8", 0)))]
+_GOAL_ID: tuple[str, Any] = ("goal_id", (Nodetype.NAME, "unique_identifier_msgs/msg/UUID"))
+
+
+class Definitions:
+    """One store of definitions, in which a type name has one meaning, and its classes."""
+
+    def __init__(self, store: Typestore) -> None:
+        self.store = store
+        self._classes: dict[str, type[Any]] = {}
+
+    def read_message(self, package: str, path: Path) -> None:
+        """Read a .msg file."""
+        self._register(f"{package}/msg/{path.stem}", path.read_text(encoding="utf-8"), package)
+
+    def read_service(self, package: str, path: Path) -> None:
+        """Read a .srv file; ValueError if it has not two parts."""
+        name = f"{package}/srv/{path.stem}"
+        request, response = _parts(path, 2)
+        self._register(f"{name}_Request", request, package)
+        self._register(f"{name}_Response", response, package)
+        self._add_wire(name)
+
+    def read_action(self, package: str, path: Path) -> None:
+        """Read an .action file, with the two services and the feedback that it implies.
+
+        They are those of ROS 2's design of actions. ValueError if it has not three parts.
+        """
+        name = f"{package}/action/{path.stem}"
+        for part, body in zip(("Goal", "Result", "Feedback"), _parts(path, 3), strict=True):
+            self._register(f"{name}_{part}", body, package)
+        goal, result, feedback = (
+            (part.lower(), (Nodetype.NAME, f"{name}_{part}"))
+            for part in ("Goal", "Result", "Feedback")
+        )
+        stamp = ("stamp", (Nodetype.NAME, "builtin_interfaces/msg/Time"))
+        accepted = ("accepted", (Nodetype.BASE, ("bool", 0)))
+        status = ("status", (Nodetype.BASE, ("int8", 0)))
+        for part, fields in {
+            "SendGoal_Request": [_GOAL_ID, goal],
+            "SendGoal_Response": [accepted, stamp],
+            "GetResult_Request": [_GOAL_ID],
+            "GetResult_Response": [status, result],
+            "FeedbackMessage": [_GOAL_ID, feedback],
+        }.items():
+            self.store.fielddefs[f"{name}_{part}"] = ([], fields)
+        for service in ("SendGoal", "GetResult"):
+            self._add_wire(f"{name}_{service}")
+
+    def _add_wire(self, service: str) -> None:
+        for part in ("Request", "Response"):
+            fields = self.store.fielddefs[f"{service}_{part}"][1]
+            self.store.fielddefs[f"{service}_{part}_wire"] = ([], _SERVICE_HEADER + fields)
+
+    def _register(self, name: str, text: str, package: str) -> None:
+        # Comments end at any #, also after a string constant, as in rosidl's parser.
+        text = re.sub(r"[ \t]*(#.*)?$", "", text, flags=re.MULTILINE) + "\n"
+        # Parsed under a message's name, so that types without a package are found beside it.
+        parsed = get_types_from_msg(text, f"{package}/msg/{name.rpartition('/')[2]}")
+        ((constants, fields),) = parsed.values()
+        self.store.fielddefs[name] = (constants, fields or _EMPTY)
+
+    def message_class(self, name: str) -> type[Any]:
+        """Return the class of a type that was read."""
+        if name not in self._classes:
+            self._classes[name] = self._make_class(name)
+            self.store.types[name] = self._classes[name]
+        return self._classes[name]
+
+    def _make_class(self, name: str) -> type[Any]:
+        constants, fields = self.store.fielddefs[name]
+        fields = [(field, _char_as_uint8(desc)) for field, desc in fields]
+        self.store.fielddefs[name] = (constants, fields)
+        fields = [(normalize_fieldname(field), desc) for field, desc in fields]
+        package, kind, short = name.removesuffix("_wire").split("/")
+
+        def body(namespace: dict[str, Any]) -> None:
+            # Not inherited: peers compare type descriptions, where a base class would show.
+            namespace["serialize"] = serialize
+            namespace["deserialize"] = classmethod(deserialize)
+            for field, desc in fields:
+                namespace["__annotations__"][field] = self._idl_type(desc)
+                namespace[field] = dataclasses.field(default_factory=self._default(desc))
+
+        made = types.new_class(
+            short, (IdlStruct,), {"typename": f"{package}::{kind}::dds_::{short}_"}, body
+        )
+        message: Any = cdrv0(dataclass(eq=False)(made))
+        for constant, _, value in constants:
+            setattr(message, constant, value)
+        message.codec = self._codec(name, fields)
+        message.type_hash = self.store.hash_rihs01(name.removesuffix("_wire"))
+        return message
+
+    def _codec(self, name: str, fields: list[Any]) -> Codec:
+        arrays, nested, nested_lists = [], [], []
+        for field, desc in fields:
+            if desc[0] == Nodetype.NAME:
+                nested.append(field)
+            elif desc[0] in (Nodetype.ARRAY, Nodetype.SEQUENCE):
+                element = desc[1][0]
+                if element[0] == Nodetype.NAME:
+                    nested_lists.append(field)
+                elif element[1][0] != "string":
+                    arrays.append((field, _dtype(element[1][0])))
+        return Codec(self.store, name, tuple(arrays), tuple(nested), tuple(nested_lists))
+
+    def _idl_type(self, desc: Any) -> Any:
+        node, detail = desc
+        if node == Nodetype.NAME:
+            return self.message_class(detail)
+        if node == Nodetype.BASE:
+            name, bound = detail
+            return _BOUNDED_STRING[bound] if name == "string" and bound else _IDL_TYPES[name]
+        element, size = self._idl_type(detail[0]), detail[1]
+        if node == Nodetype.ARRAY:
+            return _ARRAY[element, size]
+        return _SEQUENCE[element, size] if size else _SEQUENCE[element]
+
+    def _default(self, desc: Any) -> Callable[[], Any]:
+        node, detail = desc
+        if node == Nodetype.NAME:
+            return self.message_class(detail)
+        if node == Nodetype.BASE:
+            value = _DEFAULTS.get(detail[0], 0)
+            return lambda: value
+        element, size = detail
+        count = size if node == Nodetype.ARRAY else 0
+        if element[0] == Nodetype.BASE and element[1][0] != "string":
+            dtype = _dtype(element[1][0])
+            return lambda: np.zeros(count, dtype)
+        make = self._default(element)
+        return lambda: [make() for _ in range(count)]
+
+
+def _parts(path: Path, count: int) -> list[str]:
+    parts = re.split(r"^---$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if len(parts) != count:
+        raise ValueError(
+            f"{path}: {len(parts)} parts between lines ---; such a definition has {count}"
+        )
+    return parts
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    return np.dtype("int8" if name == "byte" else name)
+
+
+def _char_as_uint8(desc: Any) -> Any:
+    """Return a field's description in ROS 2's terms, where char has been uint8 since Dashing."""
+    node, detail = desc
+    if node == Nodetype.BASE:
+        return (node, ("uint8", detail[1])) if detail[0] == "char" else desc
+    if node == Nodetype.NAME:
+        return desc
+    return (node, (_char_as_uint8(detail[0]), detail[1]))
