@@ -1,26 +1,32 @@
 """Behaviours of a tree: what they return at every tick, and a receptionist made of them."""
 
+# ruff: noqa: D102
+
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import py_trees
 import pytest
 from dds_support import loopback, wait_until
 from py_trees.common import Status
 
-from personaplex_ros.behaviours import ConversationState, ConversationTopics, Engagement
+from personaplex_ros.behaviours import ConversationState, ConversationTopics, Speech
 from personaplex_ros.behaviours.tree import (
     ConversationToBlackboard,
     Converse,
     HoldWhileInterrupted,
+    Say,
     SwitchOn,
     WaitForUser,
     receptionist,
 )
+from personaplex_ros.node.bus import Goal
 from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.say_goals import SAY
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 
 
@@ -33,7 +39,9 @@ def blackboard() -> Iterator[None]:
 
 def at(now_s: float, *said: str) -> ConversationState:
     """Return a state just heard, in which what is named in `said` is true."""
-    return ConversationState(now_s, now_s, *(name in said for name in ("user", "robot", "hold")))
+    return ConversationState(
+        now_s, now_s, *(name in said for name in ("user", "robot", "engaged", "hold"))
+    )
 
 
 def statuses(
@@ -77,40 +85,35 @@ def test_holding_fails_safe_before_the_first_message_and_after_the_last():
     assert statuses(HoldWhileInterrupted(), [unknown, late, in_time]) == [R, R, S]
 
 
-def test_a_conversation_ends_when_neither_has_spoken_for_a_while():
+def test_a_conversation_lasts_as_long_as_the_engagement():
     states = [
-        at(0.0, "user"),
-        at(2.0),
-        at(2.9, "robot"),  # an answer goes on with it
-        at(5.8),
-        at(5.9),
-        at(6.0, "robot"),  # too late: it has ended
+        at(0.0, "user"),  # the node has not decided yet
+        at(0.5, "user", "engaged"),
+        at(1.0, "engaged"),
+        at(2.0, "robot", "engaged"),
+        at(9.0),
     ]
-    assert statuses(Converse(silence_s=3.0), states) == [R, R, R, R, S, S]
+    assert statuses(Converse(), states) == [R, R, R, R, S]
 
 
-def test_a_robot_that_speaks_by_itself_is_not_engaged():
-    engagement = Engagement(3.0)
-    assert not engagement.update(at(0.0, "robot"))
-    assert engagement.update(at(0.1, "robot", "user"))
+def test_a_short_sound_is_a_conversation_as_long_as_it_lasts():
+    assert statuses(Converse(), [at(0.0, "user"), at(0.3)]) == [R, S]
+
+
+def test_a_robot_that_speaks_by_itself_does_not_converse():
+    assert statuses(Converse(), [at(0.0, "robot")]) == [S]
 
 
 def test_a_conversation_ends_with_the_node():
-    engagement = Engagement(3.0)
-    assert engagement.update(at(0.0, "user"))
-    assert not engagement.update(ConversationState(now_s=0.6, heard_s=0.0, user_speaking=True))
-
-
-def test_a_silence_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="silence_s is 0"):
-        Engagement(0.0)
+    gone = ConversationState(now_s=0.6, heard_s=0.0, user_speaking=True, engaged=True)
+    assert statuses(Converse(), [at(0.0, "user", "engaged"), gone]) == [R, S]
 
 
 def patrol(states: list[ConversationState]) -> tuple[list[bool], list[bool]]:
     """Tick the receptionist's tree; return whether it moves after each tick, and all switching."""
     script, switched = iter(states), [False]
     work = SwitchOn("work", switched.append)
-    tree = py_trees.trees.BehaviourTree(receptionist(work, read=script.__next__, silence_s=3.0))
+    tree = py_trees.trees.BehaviourTree(receptionist(work, read=script.__next__))
     tree.setup()
     moved = []
     for _ in states:
@@ -124,11 +127,11 @@ def test_a_receptionist_works_talks_when_spoken_to_and_goes_on():
         at(0.0),
         at(0.1),
         at(0.2, "user"),
-        at(0.3),  # a pause of the person is not the end
-        at(1.0, "robot"),
-        at(3.9),
-        at(4.1),
-        at(4.2),
+        at(0.6, "user", "engaged"),
+        at(1.0, "engaged"),  # a pause is not the end
+        at(2.0, "robot", "engaged"),
+        at(9.0),
+        at(9.1),
     ]
     moved, switched = patrol(states)
     assert moved == [True, True, False, False, False, False, False, True]
@@ -158,17 +161,91 @@ def test_the_state_comes_from_the_topics_of_the_node(monkeypatch: pytest.MonkeyP
         tree.close()
 
 
+class Mouth:
+    """Serves `say` in place of the node; goals are ended by the test."""
+
+    def __init__(self, bus: DdsBus) -> None:
+        self.type: Any = bus.message(SAY)
+        self.goals: list[Goal] = []
+        bus.serve_action("~/say", SAY, self.goals.append)
+
+    def goal(self) -> Goal:
+        wait_until(lambda: self.goals)
+        return self.goals[-1]
+
+
+@pytest.fixture
+def mouth(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Mouth, Say]]:
+    """Return the node's end of `say` and a behaviour that knows it."""
+    loopback(monkeypatch)
+    node, tree = DdsBus("personaplex"), DdsBus("tree")
+    mouth, speech = Mouth(node), Speech(tree)
+    wait_until(speech._client.ready)
+    yield mouth, Say("good morning", speech=speech)
+    tree.close()
+    node.close()
+
+
+def test_a_sentence_is_said_and_then_the_tree_goes_on(mouth: tuple[Mouth, Say]) -> None:
+    node, say = mouth
+    say.tick_once()
+    goal = node.goal()
+    assert (say.status, goal.request.text) == (R, "good morning")
+    goal.feedback(node.type.Feedback(word="good"))
+
+    def told() -> str:
+        say.tick_once()
+        return say.feedback_message
+
+    wait_until(lambda: told() == "good")
+    assert say.status == R
+    goal.end("succeeded", node.type.Result(success=True))
+    wait_until(lambda: told() == "good" and say.status == S)
+
+
+def test_a_sentence_that_was_not_said_is_a_failure_with_its_reason(
+    mouth: tuple[Mouth, Say],
+) -> None:
+    node, say = mouth
+    say.tick_once()
+    node.goal().end("aborted", node.type.Result(message="the node is not active"))
+    wait_until(lambda: say.tick_once() or say.status == Status.FAILURE)
+    assert say.feedback_message == "the node is not active"
+
+
+def test_a_behaviour_that_is_stopped_silences_the_robot(mouth: tuple[Mouth, Say]) -> None:
+    node, say = mouth
+    say.tick_once()
+    goal = node.goal()
+    say.stop(Status.INVALID)
+    wait_until(lambda: goal.cancel_requested)
+    goal.end("canceled", node.type.Result())
+    say.tick_once()
+    wait_until(lambda: len(node.goals) == 2)
+
+
+def test_without_a_node_nothing_is_said(bus: DdsBus) -> None:
+    say = Say("good morning", speech=Speech(bus))
+    say.tick_once()
+    assert say.status == Status.FAILURE
+    assert "nobody serves the action personaplex/say" in say.feedback_message
+
+
 def test_a_tree_without_a_source_says_what_it_needs():
     with pytest.raises(KeyError, match=r"setup\(node=\.\.\.\)"):
         ConversationToBlackboard().setup()
     with pytest.raises(RuntimeError, match="before the tree's setup"):
         ConversationToBlackboard().update()
+    with pytest.raises(KeyError, match=r"setup\(node=\.\.\.\).*speech="):
+        Say("yes").setup()
+    with pytest.raises(RuntimeError, match="before the tree's setup"):
+        Say("yes").initialise()
 
 
 def test_without_py_trees_the_remedy_is_named_and_the_rest_works():
     code = (
         "import sys; sys.modules['py_trees'] = None\n"
-        "from personaplex_ros.behaviours import Engagement\n"
+        "from personaplex_ros.behaviours import Speech\n"
         "from personaplex_ros.simulation import PatrolNode\n"
         "for module in ('behaviours.tree', 'simulation.receptionist'):\n"
         "    try:\n        __import__(f'personaplex_ros.{module}')\n"

@@ -83,7 +83,7 @@ def test_topics_have_the_stated_quality_of_service():
         assert r.bus.qos["audio_in"].reliable is False
         for topic in ("audio_out", "text", "transcript", "turn_event", "/diagnostics"):
             assert r.bus.qos[topic] == RELIABLE
-        for topic in ("motion_hold", "user_speaking", "robot_speaking"):
+        for topic in ("motion_hold", "user_speaking", "robot_speaking", "engaged"):
             assert r.bus.qos[topic] == LATCHED
 
 
@@ -116,6 +116,7 @@ def test_pause_keeps_the_conversation_and_cleanup_ends_it():
             "motion_hold",
             "user_speaking",
             "robot_speaking",
+            "engaged",
             "/diagnostics",
         }
 

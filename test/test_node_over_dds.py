@@ -9,10 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from dds_support import loopback, process
+from dds_support import loopback, process, wait_until
+
+from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.messages import time_ns
+from personaplex_ros.node.say_goals import SAY
 
 HERE = Path(__file__).resolve().parent
 ROBOT = str(HERE / "talk_peer.py")
@@ -59,6 +64,39 @@ def node() -> Iterator[None]:
             assert (status, seconds < 5.0) == (0, True), log
         finally:
             running.kill()
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_given_sentence_over_dds(node: None, cancelled: bool) -> None:
+    words = ["We", "are", "open", "from", "eight", "to", "five."]
+    bus = DdsBus("tree")
+    try:
+        client = bus.action_client("personaplex/say", SAY)
+        wait_until(client.ready)
+        told: list[tuple[str, int, int]] = []
+        ends: list[tuple[str, Any]] = []
+        say: Any = bus.message(SAY)
+        sent = client.send(
+            say.Goal(text=" ".join(words)),
+            lambda feedback: told.append((feedback.word, feedback.index, time_ns(feedback.stamp))),
+            lambda outcome, result: ends.append((outcome, result)),
+        )
+        if cancelled:
+            wait_until(lambda: len(told) == 3)
+            sent.cancel()
+        wait_until(lambda: ends, 20.0)
+    finally:
+        bus.close()
+    ((outcome, result),) = ends
+    said = [word for word, *_ in told]
+    assert said == words[: len(said)] and result.spoken == " ".join(said)
+    assert [number for _, number, _ in told] == list(range(len(told)))
+    stamps = [stamp for *_, stamp in told]
+    assert stamps == sorted(stamps) and abs(time.time_ns() - stamps[-1]) < 5_000_000_000
+    if cancelled:
+        assert (outcome, result.success) == ("canceled", False) and 3 <= len(said) <= 5
+    else:
+        assert (outcome, result.success) == ("succeeded", True) and said == words
 
 
 def test_a_conversation_over_dds(node: None) -> None:

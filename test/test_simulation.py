@@ -106,11 +106,11 @@ def test_a_receptionist_stands_while_it_is_spoken_to_and_goes_on_after_the_conve
     bus = Graph()
     configuration = read_mux_file(MUX_FILE)
     MuxNode(bus, configuration)
-    ReceptionistNode(bus, stamped=configuration.stamped, silence_s=3.0)
+    ReceptionistNode(bus, stamped=configuration.stamped)
     BaseNode(bus, stamped=configuration.stamped)
 
     def run(seconds: float, **said: bool) -> list[tuple[float, bool]]:
-        for topic in ("user_speaking", "robot_speaking"):
+        for topic in ("user_speaking", "robot_speaking", "engaged"):
             message = bus.message("std_msgs/msg/Bool")()
             message.data = said.get(topic, False)
             bus.published(topic, message)
@@ -118,7 +118,9 @@ def test_a_receptionist_stands_while_it_is_spoken_to_and_goes_on_after_the_conve
 
     assert all(moves for _, moves in run(3.0)[20:])
     begun = bus.time_s
-    motion = run(1.0, user_speaking=True) + run(2.0) + run(1.5, robot_speaking=True) + run(2.5)
+    motion = run(0.4, user_speaking=True) + run(0.6, user_speaking=True, engaged=True)
+    motion += run(2.0, engaged=True) + run(1.5, robot_speaking=True, engaged=True)
+    motion += run(2.5, engaged=True)
     stood = next(time_s for time_s, moves in motion if not moves)
     assert stood - begun <= 0.1 + HOLD_TO_STAND_S, "a tick of the tree, then as after a lock"
     assert not any(moves for time_s, moves in motion if time_s >= stood)

@@ -20,6 +20,7 @@ class ConversationState:
     heard_s: float | None = None
     user_speaking: bool = False
     robot_speaking: bool = False
+    engaged: bool = False
     hold: bool = False
 
     @property

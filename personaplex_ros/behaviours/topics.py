@@ -15,7 +15,7 @@ from personaplex_ros.node.state_topics import TOPICS
 
 
 class ConversationTopics:
-    """Subscribes to motion_hold, user_speaking and robot_speaking, relative to the bus's node."""
+    """Subscribes to the state topics of the node (``TOPICS``), relative to the bus's node."""
 
     def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from personaplex_ros.behaviours.engagement import Engagement
+from personaplex_ros.behaviours.speech import Speech, Spoken
 from personaplex_ros.behaviours.state import ConversationState
 from personaplex_ros.behaviours.topics import ConversationTopics
+from personaplex_ros.node.bus import Bus
 
 try:
     import py_trees
@@ -47,14 +48,7 @@ class ConversationToBlackboard(py_trees.behaviour.Behaviour):
         """Subscribe unless a reader was given; KeyError when there is neither it nor a node."""
         if self._read is not None:
             return
-        if "node" not in kwargs:
-            raise KeyError(
-                f"{self.name}: set the tree up with setup(node=...) (py_trees_ros does), or make "
-                "this behaviour with read="
-            )
-        from personaplex_ros.node.ros.bus import RosBus
-
-        self._topics = ConversationTopics(RosBus(kwargs["node"]))
+        self._topics = ConversationTopics(_bus(self.name, kwargs, "read="))
         self._read = self._topics.read
 
     def update(self) -> Status:
@@ -113,22 +107,62 @@ class HoldWhileInterrupted(_Reader):
 class Converse(_Reader):
     """RUNNING while person and robot are engaged, SUCCESS when they no longer are.
 
-    It begins when it is first ticked, so put it behind WaitForUser, or it is over at once.
-    silence_s: silence of both, in seconds, that ends it.
+    What counts as engaged the node decides (`engagement_min_speech_s`, `engagement_end_s`); before
+    it has, the person's speech counts. Put it behind WaitForUser, or it is over at once.
     """
 
-    def __init__(self, name: str = "converse", silence_s: float = 6.0) -> None:
+    def __init__(self, name: str = "converse") -> None:
         super().__init__(name)
-        self._silence_s = silence_s
-        self._engagement = Engagement(silence_s)
-
-    def initialise(self) -> None:
-        """Begin anew."""
-        self._engagement = Engagement(self._silence_s)
 
     def update(self) -> Status:
-        """Follow who speaks."""
-        return Status.RUNNING if self._engagement.update(self._state) else Status.SUCCESS
+        """Look whether they converse; with a node that is gone nobody does."""
+        state = self._state
+        busy = state.known and (state.engaged or state.user_speaking)
+        return Status.RUNNING if busy else Status.SUCCESS
+
+
+class Say(py_trees.behaviour.Behaviour):
+    """Speaks a sentence: RUNNING while it is said, SUCCESS after it, FAILURE when it was not.
+
+    When it is stopped (terminated as INVALID), the robot falls silent. FAILURE also when the node
+    is not there; feedback_message says why. speech: how to speak; without it, setup(node=...) uses
+    that rclpy node, as py_trees_ros passes it.
+    """
+
+    def __init__(self, text: str, name: str = "say", speech: Speech | None = None) -> None:
+        super().__init__(name)
+        self.text = text
+        self._speech = speech
+        self._own: Speech | None = None
+        self._spoken: Spoken | None = None
+
+    def setup(self, **kwargs: Any) -> None:
+        """Find the node's action; KeyError when there is neither `speech` nor a node."""
+        if self._speech is None:
+            self._own = self._speech = Speech(_bus(self.name, kwargs, "speech="))
+
+    def initialise(self) -> None:
+        """Begin to speak."""
+        if self._speech is None:
+            raise RuntimeError(f"{self.name} was ticked before the tree's setup()")
+        self._spoken = self._speech.say(self.text)
+
+    def update(self) -> Status:
+        """Look how far it is."""
+        spoken = self._spoken
+        assert spoken is not None
+        self.feedback_message = spoken.message or " ".join(spoken.words)
+        return {None: Status.RUNNING, True: Status.SUCCESS, False: Status.FAILURE}[spoken.success]
+
+    def terminate(self, new_status: Status) -> None:
+        """Fall silent if the sentence goes on."""
+        if new_status == Status.INVALID and self._spoken is not None:
+            self._spoken.cancel()
+
+    def shutdown(self) -> None:
+        """Close the action's client."""
+        if self._own is not None:
+            self._own.close()
 
 
 class SwitchOn(py_trees.behaviour.Behaviour):
@@ -158,7 +192,6 @@ def receptionist(
     work: py_trees.behaviour.Behaviour,
     *,
     read: Callable[[], ConversationState] | None = None,
-    silence_s: float = 6.0,
 ) -> py_trees.behaviour.Behaviour:
     """Return the root of a tree that does `work`, stops when spoken to, talks, and goes on.
 
@@ -169,7 +202,7 @@ def receptionist(
     talk = sequence(
         "talk",
         memory=True,
-        children=[_Speaks("is the person speaking"), Converse(silence_s=silence_s)],
+        children=[_Speaks("is the person speaking"), Converse()],
     )
     move = sequence("move", memory=False, children=[HoldWhileInterrupted(), work])
     return py_trees.composites.Parallel(
@@ -188,3 +221,15 @@ class _Speaks(_Reader):
     def update(self) -> Status:
         state = self._state
         return Status.SUCCESS if state.known and state.user_speaking else Status.FAILURE
+
+
+def _bus(behaviour: str, kwargs: dict[str, Any], instead: str) -> Bus:
+    """Return a bus on the rclpy node with which a tree is set up."""
+    if "node" not in kwargs:
+        raise KeyError(
+            f"{behaviour}: set the tree up with setup(node=...) (py_trees_ros does), or make "
+            f"this behaviour with {instead}"
+        )
+    from personaplex_ros.node.ros.bus import RosBus
+
+    return RosBus(kwargs["node"])

@@ -29,6 +29,7 @@ from personaplex_ros.simulation import BaseNode, MuxNode, PatrolNode, Stop, Trac
 
 LEAD_S = 2.0  # seconds of patrol before the caller's first sample
 TAIL_S = 5.0  # seconds of patrol after its last
+ENGAGEMENT_END_S = 4.0  # seconds of silence after which the robot goes on, sooner than in a lobby
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         ):
             open_.callback(robot.close)
         console.line("starting the node; until it is there, the lock of the mux holds the base ...")
-        with node_process(node_parameters(arguments)) as node:
+        parameters = node_parameters(arguments) | {"engagement_end_s": ENGAGEMENT_END_S}
+        with node_process(parameters) as node:
             wait_until_active(node, recorder.active, START_S)
             seconds = len(caller) / wave.rate
             console.line(f"{path.name} speaks for {seconds:.0f} s while the robot patrols")

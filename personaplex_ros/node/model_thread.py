@@ -212,7 +212,9 @@ class ModelThread:
         self._say.follow(frame.stamp_ns + self._frame_ns, update.robot_speaking)
 
     def _publish_turns(self, update: TurnUpdate) -> None:
-        self._state_topics.set(TurnState(update.user_speaking, update.robot_speaking, update.hold))
+        self._state_topics.set(
+            TurnState(update.user_speaking, update.robot_speaking, update.engaged, update.hold)
+        )
         for event in update.events:
             self._outputs.event(event)
         if update.utterance is not None:

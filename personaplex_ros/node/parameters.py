@@ -374,7 +374,7 @@ class Parameters:
     )
     hold_rate_hz: float = _parameter(
         10.0,
-        "Rate at which motion_hold, user_speaking and robot_speaking are repeated.",
+        "Rate at which motion_hold, user_speaking, robot_speaking and engaged are repeated.",
         When.STARTUP,
         unit="Hz",
         minimum=1.0,

@@ -1,4 +1,4 @@
-"""motion_hold, user_speaking and robot_speaking: latched, and repeated at a fixed rate."""
+"""motion_hold, user_speaking, robot_speaking and engaged: latched, and repeated at a fixed rate."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from personaplex_ros.node.bus import LATCHED, Bus
 
 @dataclass(frozen=True)
 class TurnState:
-    """Who speaks now, and whether the robot's motion should wait."""
+    """Who speaks now, whether they converse, and whether the robot's motion should wait."""
 
     user_speaking: bool = False
     robot_speaking: bool = False
+    engaged: bool = False
     hold: bool = False
 
 
@@ -23,6 +24,7 @@ TOPICS = {
     "motion_hold": "hold",
     "user_speaking": "user_speaking",
     "robot_speaking": "robot_speaking",
+    "engaged": "engaged",
 }
 
 

@@ -11,14 +11,12 @@ from personaplex_ros.node.messages import NS_PER_S
 from personaplex_ros.simulation.nodes import PatrolNode
 
 TICK_HZ = 10.0
-SILENCE_S = 3.0
-"""Silence of both that ends a conversation."""
 
 
 class ReceptionistNode:
     """A patrol with its tree, ticked at TICK_HZ."""
 
-    def __init__(self, bus: Bus, *, stamped: bool, silence_s: float = SILENCE_S) -> None:
+    def __init__(self, bus: Bus, *, stamped: bool) -> None:
         self._open = ExitStack()
         patrol = PatrolNode(bus, stamped=stamped)
         self._open.callback(patrol.close)
@@ -29,7 +27,7 @@ class ReceptionistNode:
         drive(False)
         topics = ConversationTopics(bus, clock=lambda: bus.now_ns() / NS_PER_S)
         self._open.callback(topics.close)
-        tree = receptionist(SwitchOn("patrol", drive), read=topics.read, silence_s=silence_s)
+        tree = receptionist(SwitchOn("patrol", drive), read=topics.read)
         tree.setup_with_descendants()
         self._open.callback(bus.every(1.0 / TICK_HZ, tree.tick_once).close)
 

@@ -19,6 +19,11 @@ class EngagementJudge:
         self._away_ns = 0
         self._silence_told = False
 
+    @property
+    def engaged(self) -> bool:
+        """Whether an engagement goes on."""
+        return self._episode is not None
+
     def judge(self, moment: Moment, window: Window) -> list[Verdict]:
         """Return what can be decided after a window of the person."""
         user, episode = moment.user, self._episode

@@ -27,6 +27,7 @@ class TurnUpdate:
     events: list[TurnEvent]
     user_speaking: bool
     robot_speaking: bool
+    engaged: bool
     hold: bool
     utterance: Utterance | None
 
@@ -91,6 +92,7 @@ class TurnMonitor:
             events,
             self._tracker.user_speaking,
             self._tracker.robot_speaking,
+            self._tracker.engaged,
             self._hold.update(stamp_ns + self._frame_ns, events),
             utterance,
         )
@@ -106,7 +108,7 @@ class TurnMonitor:
         self._robot.reset()
         self._echo.reset()
         self._hold.reset()
-        return TurnUpdate(events, False, False, False, utterance)
+        return TurnUpdate(events, False, False, False, False, utterance)
 
 
 def words_begun(piece: str) -> int:

@@ -107,6 +107,11 @@ class TurnTracker:
         """Whether the robot speaks, short pauses included."""
         return self._moment.robot.speaking
 
+    @property
+    def engaged(self) -> bool:
+        """Whether an engagement goes on."""
+        return self._engagement.engaged
+
     def update(
         self,
         stamp_ns: int,

@@ -75,7 +75,7 @@ class TestTalking(unittest.TestCase):
         publishers = self.client.node.get_publishers_info_by_topic
         for topic in ("audio_out", "text", "transcript", "turn_event"):
             self.assertEqual(qos(topic, publishers), (reliable, volatile))
-        for topic in ("motion_hold", "user_speaking", "robot_speaking"):
+        for topic in ("motion_hold", "user_speaking", "robot_speaking", "engaged"):
             self.assertEqual(qos(topic, publishers), latched)
         subscriptions = self.client.node.get_subscriptions_info_by_topic
         self.assertEqual(qos("audio_in", subscriptions), (ReliabilityPolicy.BEST_EFFORT, volatile))
