@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 from dds_support import loopback, own_domain, wait_until
 
-from personaplex_ros.node.bus import LATCHED, SENSOR
+from personaplex_ros.node.bus import LATCHED, SENSOR, Goal
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.client import call_service
+from personaplex_ros.node.say_goals import SAY
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ros2") is None, reason="no ros2 command found: source a ROS 2 installation"
@@ -140,6 +142,136 @@ def test_call_service_reaches_a_node_of_rclpy(bus: DdsBus) -> None:
         server.kill()
         server.communicate()
 
+
+def begin_and_say_two_words(bus: DdsBus) -> None:
+    """Serve an action that ends after two words of feedback, or when it is cancelled."""
+    say: Any = bus.message(SAY)
+
+    def begin(goal: Goal) -> None:
+        def work() -> None:
+            for word in goal.request.text.split():
+                goal.feedback(say.Feedback(word=word))
+                time.sleep(0.3)
+            if goal.request.text == "wait":
+                wait_until(lambda: goal.cancel_requested, 20.0)
+                goal.end("canceled", say.Result(spoken="wait"))
+            goal.end("succeeded", say.Result(success=True, spoken=goal.request.text))
+
+        threading.Thread(target=work, daemon=True).start()
+
+    bus.serve_action("~/say", SAY, begin)
+
+
+def test_an_action_is_listed_and_takes_a_goal(bus: DdsBus) -> None:
+    begin_and_say_two_words(bus)
+    assert "/robot/talk/say [personaplex_ros/action/Say]" in ros2("action", "list", "-t")
+    said = ros2(
+        *("action", "send_goal", "--feedback", "/robot/talk/say", SAY),
+        "{text: 'good morning'}",
+    )
+    assert "word: good" in said and "word: morning" in said
+    assert "spoken: good morning" in said and "SUCCEEDED" in said
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_client_of_rclpy_gets_feedback_result_and_its_cancelling(
+    bus: DdsBus, cancelled: bool
+) -> None:
+    begin_and_say_two_words(bus)
+    text = "wait" if cancelled else "good morning"
+    done = subprocess.run(
+        ["python3", "-c", RCLPY_ACTION_CLIENT, text],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    expected = "['wait'] 5 wait" if cancelled else "['good', 'morning'] 4 good morning"
+    assert expected in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_server_of_rclpy_takes_our_goal(bus: DdsBus, cancelled: bool) -> None:
+    server = subprocess.Popen(
+        ["python3", "-c", RCLPY_ACTION_SERVER], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        client = bus.action_client("/robot/say", SAY)
+        wait_until(client.ready, 20.0)
+        words: list[str] = []
+        ends: list[tuple[str, Any]] = []
+        sent = client.send(
+            bus.message(SAY).Goal(text="wait" if cancelled else "good"),  # type: ignore
+            lambda feedback: words.append(feedback.word),
+            lambda outcome, result: ends.append((outcome, result.spoken)),
+        )
+        if cancelled:
+            wait_until(lambda: words)
+            sent.cancel()
+        wait_until(lambda: ends, 20.0)
+        text = "wait" if cancelled else "good"
+        assert words == [text]
+        assert ends == [("canceled" if cancelled else "succeeded", text)]
+    finally:
+        server.kill()
+        server.communicate()
+
+
+RCLPY_ACTION_CLIENT = """
+import sys
+
+import rclpy
+from personaplex_ros.action import Say
+from rclpy.action import ActionClient
+
+rclpy.init()
+node = rclpy.create_node("asker")
+client = ActionClient(node, Say, "/robot/talk/say")
+assert client.wait_for_server(20.0)
+words = []
+sending = client.send_goal_async(
+    Say.Goal(text=sys.argv[1]), feedback_callback=lambda m: words.append(m.feedback.word)
+)
+rclpy.spin_until_future_complete(node, sending)
+goal = sending.result()
+assert goal.accepted
+result = goal.get_result_async()
+while sys.argv[1] == "wait" and not words:
+    rclpy.spin_once(node)
+if sys.argv[1] == "wait":
+    goal.cancel_goal_async()
+rclpy.spin_until_future_complete(node, result)
+print(words, result.result().status, result.result().result.spoken)
+"""
+
+RCLPY_ACTION_SERVER = """
+import time
+
+import rclpy
+from personaplex_ros.action import Say
+from rclpy.executors import MultiThreadedExecutor
+
+from personaplex_ros.node.ros.bus import RosBus
+
+rclpy.init()
+node = rclpy.create_node("robot", namespace="/robot")
+goals = []
+bus = RosBus(node)
+server = bus.serve_action("say", "personaplex_ros/action/Say", goals.append)
+
+def work():
+    for goal in list(goals):
+        text = goal.request.text
+        if goal.cancel_requested or text != "wait":
+            goal.feedback(Say.Feedback(word=text)) if text != "wait" else None
+            goal.end("canceled" if text == "wait" else "succeeded", Say.Result(spoken=text))
+            goals.remove(goal)
+        elif not told:
+            told.append(goal.feedback(Say.Feedback(word=text)))
+
+told = []
+timer = node.create_timer(0.1, work)
+executor = MultiThreadedExecutor(4)
+executor.add_node(node)
+executor.spin()
+"""
 
 RCLPY_SERVER = """
 import rclpy

@@ -10,6 +10,7 @@ from typing import Any
 
 import launch_testing.actions
 import launch_testing.asserts
+from action_msgs.msg import GoalStatus
 from ament_index_python.packages import get_package_share_directory
 from client import Client
 from diagnostic_msgs.msg import DiagnosticArray
@@ -88,6 +89,23 @@ class TestTalking(unittest.TestCase):
         answer = self.client.call(SetPersona, "set_persona", persona="pirate")
         self.assertFalse(answer.success)
         self.assertIn("pirate", answer.message)
+
+    def test_a_given_sentence_is_said_word_by_word(self) -> None:
+        outcome, words = self.client.say("We are open from eight to five.")
+        self.assertEqual(outcome.status, GoalStatus.STATUS_SUCCEEDED, outcome.result.message)
+        self.assertEqual(" ".join(words), "We are open from eight to five.")
+        self.assertEqual(outcome.result.spoken, "We are open from eight to five.")
+
+    def test_a_sentence_that_is_cancelled_ends_soon(self) -> None:
+        outcome, words = self.client.say("We are open from eight to five.", cancel_after=2)
+        self.assertEqual(outcome.status, GoalStatus.STATUS_CANCELED, outcome.result.message)
+        self.assertLess(len(words), 5)
+        self.assertEqual(outcome.result.spoken, " ".join(words))
+
+    def test_a_sentence_of_nothing_is_aborted_with_the_reason(self) -> None:
+        outcome, _ = self.client.say(" ")
+        self.assertEqual(outcome.status, GoalStatus.STATUS_ABORTED)
+        self.assertEqual(outcome.result.message, "there is no word to say")
 
     def test_diagnostics_come_once_a_second(self) -> None:
         heard = self.client.listen("/diagnostics", DiagnosticArray)

@@ -12,8 +12,10 @@ from typing import Any
 
 import rclpy
 from lifecycle_msgs.srv import ChangeState, GetState
+from personaplex_ros.action import Say
 from personaplex_ros.msg import AudioFrame
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
+from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
@@ -74,6 +76,23 @@ class Client:
         self.until(future.done, 60.0)
         self.node.destroy_client(client)
         return future.result()
+
+    def say(self, text: str, cancel_after: int = 0) -> tuple[Any, list[str]]:
+        """Let the robot say a text; return how it ended and the words; 0: do not cancel."""
+        client = ActionClient(self.node, Say, "personaplex/say")
+        assert client.wait_for_server(20.0), "no action say"
+        words: list[str] = []
+        sending = client.send_goal_async(
+            Say.Goal(text=text), feedback_callback=lambda m: words.append(m.feedback.word)
+        )
+        self.until(sending.done)
+        result = sending.result().get_result_async()
+        if cancel_after:
+            self.until(lambda: len(words) >= cancel_after)
+            sending.result().cancel_goal_async()
+        self.until(result.done, 60.0)
+        client.destroy()
+        return result.result(), words
 
     def state(self) -> str:
         return str(self.call(GetState, "get_state").current_state.label)
