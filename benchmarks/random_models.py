@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from personaplex_ros.engine import Engine
 from personaplex_ros.engine.packing import scale
@@ -38,12 +39,7 @@ def random_engine(
     lm = LanguageModel(lm_config, "meta", dtype).to_empty(device=device)
     codec = Mimi(codec_config, "meta").to_empty(device=device)
     for module in (lm, codec):
-        for name, tensor in module.state_dict().items():
-            if name.endswith(ONES):
-                tensor.fill_(1.0)
-            else:
-                spread = 0.02 if tensor.dim() < 2 else tensor.shape[-1] ** -0.5
-                tensor.normal_(0.0, spread, generator=generator)
+        fill(module, generator)
     codec.quantizer.derive()
     lay_kernels_by_sample(codec)
     lm.eval().requires_grad_(False)
@@ -52,3 +48,13 @@ def random_engine(
         scale(lm, weights, device)
     lm.fused = device.type == "cuda"
     return Engine(lm, codec, Words(), [], slots)  # type: ignore[arg-type]
+
+
+def fill(module: nn.Module, generator: torch.Generator) -> None:
+    """Give all tensors of a module random values of a size that keeps signals alive."""
+    for name, tensor in module.state_dict().items():
+        if name.endswith(ONES):
+            tensor.fill_(1.0)
+        else:
+            spread = 0.02 if tensor.dim() < 2 else tensor.shape[-1] ** -0.5
+            tensor.normal_(0.0, spread, generator=generator)
