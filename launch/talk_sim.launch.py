@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 from ament_index_python.packages import (
     PackageNotFoundError,
@@ -27,7 +27,7 @@ PACKAGE = "personaplex_ros"
 GAZEBO = ("ros_gz_sim", "ros_gz_bridge")
 RECORDED = (
     "audio_in", "audio_out", "text", "transcript", "turn_event", "motion_hold", "user_speaking",
-    "robot_speaking", "odom", "nav_vel", "cmd_vel", "/diagnostics",
+    "robot_speaking", "engaged", "odom", "nav_vel", "cmd_vel", "/diagnostics",
 )  # fmt: skip
 PASSED_ON = ("checkpoint", "persona", "device", "params_file", "use_sim_time")
 
@@ -121,11 +121,17 @@ def _installed(package: str) -> bool:
 
 
 def _stamped(mux_file: Path, real_mux: bool) -> bool:
-    """Return the type of commands; the twist_mux of Humble knows no other than Twist."""
+    """Return the type of commands: twist_mux before 4.4 knows no other than Twist."""
     from personaplex_ros.simulation.mux import read_mux_file
 
-    humble = os.environ.get("ROS_DISTRO") == "humble"
-    return read_mux_file(mux_file).stamped and not (real_mux and humble)
+    return read_mux_file(mux_file).stamped and not (real_mux and _version("twist_mux") < (4, 4))
+
+
+def _version(package: str) -> tuple[int, ...]:
+    """Return an installed package's version."""
+    manifest = Path(get_package_share_directory(package)) / "package.xml"
+    text = ElementTree.parse(manifest).findtext("version", "0").strip()
+    return tuple(int(part) for part in text.split("."))
 
 
 def _simulation(given: dict[str, str], parts: list[str], stamped: bool) -> Node:

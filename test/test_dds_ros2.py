@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,23 +176,22 @@ def test_an_action_is_listed_and_takes_a_goal(bus: DdsBus) -> None:
 
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_client_of_rclpy_gets_feedback_result_and_its_cancelling(
-    bus: DdsBus, cancelled: bool
+    bus: DdsBus, tmp_path: Path, cancelled: bool
 ) -> None:
     begin_and_say_two_words(bus)
     text = "wait" if cancelled else "good morning"
     done = subprocess.run(
         ["python3", "-c", RCLPY_ACTION_CLIENT, text],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path,
     )  # fmt: skip
     expected = "['wait'] 5 wait" if cancelled else "['good', 'morning'] 4 good morning"
     assert expected in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_a_server_of_rclpy_takes_our_goal(bus: DdsBus, cancelled: bool) -> None:
-    server = subprocess.Popen(
-        ["python3", "-c", RCLPY_ACTION_SERVER], stderr=subprocess.PIPE, text=True
-    )
+def test_a_server_of_rclpy_takes_our_goal(bus: DdsBus, tmp_path: Path, cancelled: bool) -> None:
+    # Elsewhere, since the source tree would hide the installed package, which has the messages.
+    server = subprocess.Popen(["python3", "-c", RCLPY_ACTION_SERVER], cwd=tmp_path)
     try:
         client = bus.action_client("/robot/say", SAY)
         wait_until(client.ready, 20.0)
@@ -211,7 +211,7 @@ def test_a_server_of_rclpy_takes_our_goal(bus: DdsBus, cancelled: bool) -> None:
         assert ends == [("canceled" if cancelled else "succeeded", text)]
     finally:
         server.kill()
-        server.communicate()
+        server.wait()
 
 
 RCLPY_ACTION_CLIENT = """

@@ -138,7 +138,7 @@ def test_the_lock_waits_for_several_messages_of_the_node():
 
 def test_the_shipped_file_has_the_parameters_of_twist_mux_and_no_others():
     # As twist_mux 4 reads them: use_stamped, and topic, timeout and priority by name.
-    parameters = yaml.safe_load(MUX_FILE.read_text())["twist_mux"]["ros__parameters"]
+    parameters = yaml.safe_load(MUX_FILE.read_text())["/**/twist_mux"]["ros__parameters"]
     assert set(parameters) == {"use_stamped", "topics", "locks"}
     for group in (parameters["topics"], parameters["locks"]):
         for values in group.values():
@@ -152,8 +152,8 @@ def test_the_shipped_file_has_the_parameters_of_twist_mux_and_no_others():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1", "no parameters of the node twist_mux"),
-        ("", "no parameters of the node twist_mux"),
+        ("a: 1", "no parameters .* of exactly one of /\\*\\*/twist_mux, "),
+        ("", "no parameters .* of exactly one of /\\*\\*/twist_mux, "),
         ("{topic: hold, priority: 1}", "locks.stop is .* it must have topic, timeout and priority"),
         ("{topic: hold, timeout: 1, priority: 1}", "locks.stop.timeout is 1; write seconds as 0.5"),
         ("{topic: hold, timeout: 0.5, priority: 300}", "locks.stop.priority is 300"),

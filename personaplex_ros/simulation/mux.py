@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-NODE = "twist_mux"
+NODES = ("/**/twist_mux", "/**", "/twist_mux", "twist_mux")  # names that a file may give the mux
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,12 @@ def read_mux_file(path: str | Path) -> MuxConfiguration:
     path = Path(path)
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
-        parameters = content[NODE]["ros__parameters"]
-    except (TypeError, KeyError):
-        raise ValueError(f"{path}: no parameters of the node {NODE} (ros__parameters)") from None
+        (node,) = [name for name in content if name in NODES]
+        parameters = content[node]["ros__parameters"]
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(
+            f"{path}: no parameters (ros__parameters) of exactly one of {', '.join(NODES)}"
+        ) from None
     topics = {
         kind: tuple(
             _topic(path, f"{kind}.{name}", name, values)

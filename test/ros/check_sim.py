@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 import unittest
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from launch.actions import IncludeLaunchDescription
 from launch.launch_description import LaunchDescription
 from nav_msgs.msg import Odometry
 from personaplex_ros.msg import AudioFrame
+from std_msgs.msg import Bool
 
 NAMESPACE = "/robot1"
 
@@ -43,6 +45,21 @@ class TestPatrol(unittest.TestCase):
         heard = self.client.listen("audio_in", AudioFrame)
         self.client.until(lambda: any(m.twist.twist.linear.x > 0.1 for m in odometry))
         self.client.until(lambda: heard)
+        self._stands_when_held_and_goes_on(odometry)
+
+    def _stands_when_held_and_goes_on(self, odometry: list[Odometry]) -> None:
+        holds = self.client.listen("motion_hold", Bool, latched=True)
+
+        def speed() -> float:
+            twist = odometry[-1].twist.twist
+            return abs(twist.linear.x) + abs(twist.angular.z)
+
+        self.client.until(lambda: holds and holds[-1].data, 60.0)
+        held = time.monotonic()
+        self.client.until(lambda: speed() < 1e-3)
+        self.assertLess(time.monotonic() - held, 0.35)
+        self.client.until(lambda: not holds[-1].data)
+        self.client.until(lambda: speed() > 0.1)
 
 
 @launch_testing.post_shutdown_test()
