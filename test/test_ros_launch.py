@@ -28,7 +28,9 @@ def missing() -> str:
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
-@pytest.mark.parametrize("name", ["check_talk.py", "check_lifecycle.py", "check_sim.py"])
+@pytest.mark.parametrize(
+    "name", ["check_talk.py", "check_lifecycle.py", "check_fleet.py", "check_sim.py"]
+)
 def test_launched_node(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback(monkeypatch)
     # The source tree would hide the installed package, which alone has the generated messages.
