@@ -122,7 +122,7 @@ def _installed(package: str) -> bool:
 
 def _stamped(mux_file: Path, real_mux: bool) -> bool:
     """Return the type of commands: twist_mux before 4.4 knows no other than Twist."""
-    from personaplex_ros.simulation.mux import read_mux_file
+    from personaplex_ros.mux_file import read_mux_file
 
     return read_mux_file(mux_file).stamped and not (real_mux and _version("twist_mux") < (4, 4))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -117,3 +119,21 @@ def test_wheels_bridge_and_driver_speak_of_the_same_topics():
     assert abs(wheels[0][1] - wheels[1][1]) == pytest.approx(separation)
     radius = float(drive.findtext("wheel_radius"))
     assert all(wheel[2] == pytest.approx(radius) for wheel in wheels), "they stand on the floor"
+
+
+def test_the_simulation_s_launch_file_needs_no_package_of_the_virtual_environment() -> None:
+    # `ros2 launch` runs in ROS's own Python, which does not see what pip installed for the node.
+    code = (
+        "import sys\n"
+        "for name in ('numpy', 'torch', 'soxr', 'soundfile', 'matplotlib', 'cyclonedds'):\n"
+        "    sys.modules[name] = None\n"
+        "from personaplex_ros.mux_file import read_mux_file\n"
+        "print(read_mux_file('config/twist_mux.yaml').stamped)"
+    )
+    launch = (ROOT / "launch" / "talk_sim.launch.py").read_text()
+    imported = set(re.findall(r"from (personaplex_ros[\w.]*) import", launch))
+    assert imported == {"personaplex_ros.mux_file"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "True\n"

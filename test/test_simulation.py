@@ -13,6 +13,7 @@ from node_support import FRAME, RATE, FakeEngine, MemoryBus, Robot
 from simulation_support import Graph
 
 from personaplex_ros.cli import main
+from personaplex_ros.mux_file import read_mux_file
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.loading import load_engine
 from personaplex_ros.node.messages import DiagnosticsFactory, Status, time_ns
@@ -27,7 +28,6 @@ from personaplex_ros.simulation import (
     Stop,
     Track,
     find_stops,
-    read_mux_file,
 )
 from personaplex_ros.simulation.receptionist import ReceptionistNode
 

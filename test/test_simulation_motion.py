@@ -9,6 +9,7 @@ import pytest
 import yaml
 from scipy.integrate import solve_ivp
 
+from personaplex_ros.mux_file import read_mux_file
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation import (
@@ -20,7 +21,6 @@ from personaplex_ros.simulation import (
     VelocityMux,
     advance,
     approach,
-    read_mux_file,
     steer,
 )
 

@@ -22,10 +22,11 @@ from personaplex_ros.demo import (
     node_process,
     wait_until_active,
 )
+from personaplex_ros.mux_file import read_mux_file
 from personaplex_ros.node.bus import Closable
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
-from personaplex_ros.simulation import BaseNode, MuxNode, PatrolNode, Stop, Track, read_mux_file
+from personaplex_ros.simulation import BaseNode, MuxNode, PatrolNode, Stop, Track
 
 LEAD_S = 2.0  # seconds of patrol before the caller's first sample
 TAIL_S = 5.0  # seconds of patrol after its last

@@ -6,7 +6,7 @@ speed and acceleration. What it measures is timing, from a person's voice to a r
 
 from personaplex_ros.simulation.kinematics import STILL, Limits, Pose, Velocity, advance, approach
 from personaplex_ros.simulation.microphone import MicrophoneNode
-from personaplex_ros.simulation.mux import MuxConfiguration, VelocityMux, read_mux_file
+from personaplex_ros.simulation.mux import VelocityMux
 from personaplex_ros.simulation.nodes import BaseNode, DriverNode, MuxNode, PatrolNode
 from personaplex_ros.simulation.patrol import ROUND, Patrol, steer
 from personaplex_ros.simulation.picture import draw_motion
@@ -20,7 +20,6 @@ __all__ = [
     "DriverNode",
     "Limits",
     "MicrophoneNode",
-    "MuxConfiguration",
     "MuxNode",
     "Patrol",
     "PatrolNode",
@@ -33,6 +32,5 @@ __all__ = [
     "approach",
     "draw_motion",
     "find_stops",
-    "read_mux_file",
     "steer",
 ]

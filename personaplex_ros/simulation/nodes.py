@@ -6,6 +6,7 @@ import math
 from contextlib import ExitStack
 from typing import Any
 
+from personaplex_ros.mux_file import MuxConfiguration, MuxTopic
 from personaplex_ros.node.bus import RELIABLE, SENSOR, Bus
 from personaplex_ros.node.messages import NS_PER_S, set_header
 from personaplex_ros.simulation.kinematics import (
@@ -16,7 +17,7 @@ from personaplex_ros.simulation.kinematics import (
     advance,
     approach,
 )
-from personaplex_ros.simulation.mux import MuxConfiguration, MuxTopic, VelocityMux
+from personaplex_ros.simulation.mux import VelocityMux
 from personaplex_ros.simulation.patrol import Patrol
 
 TWIST = "geometry_msgs/msg/Twist"

@@ -12,12 +12,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from personaplex_ros.mux_file import read_mux_file
 from personaplex_ros.node.bus import Closable
 from personaplex_ros.node.ending import ending_signal
 from personaplex_ros.node.ros.bus import RosBus
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation.microphone import MicrophoneNode
-from personaplex_ros.simulation.mux import read_mux_file
 from personaplex_ros.simulation.nodes import BaseNode, DriverNode, MuxNode, PatrolNode
 
 NODE_NAME = "simulation"
