@@ -163,7 +163,7 @@ def uuid_request(types: MessageTypes, number: int) -> Any:
 def ask(bus: DdsBus, part: str, types: Any, request: Any) -> Any:
     """Call one of the action's services directly."""
     replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    client = bus.call(f"/robot/talk/say/_action/{part}", types)
+    client = bus.open_client(f"/robot/talk/say/_action/{part}", types)
     wait_until(client.ready)
     client.call(request, replies.put)
     try:

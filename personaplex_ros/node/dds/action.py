@@ -23,7 +23,7 @@ KEPT_RESULTS = 16
 UNKNOWN, EXECUTING, CANCELING = 0, 2, 3
 ENDED: dict[Outcome, int] = {"succeeded": 4, "canceled": 5, "aborted": 6}
 OUTCOMES: dict[int, Outcome] = {status: outcome for outcome, status in ENDED.items()}
-CANCEL_ACCEPTED, NO_SUCH_GOAL, GOAL_HAS_ENDED = 0, 2, 3
+NO_SUCH_GOAL, GOAL_HAS_ENDED = 2, 3
 
 CANCEL = "action_msgs/srv/CancelGoal"
 
@@ -66,7 +66,6 @@ class DdsActionServer:
         self, bus: DdsBus, name: str, type_name: str, begin: Callable[[Goal], None]
     ) -> None:
         self._bus = bus
-        self._name = name
         self._begin = begin
         self._types = bus.types.action(type_name)
         self._cancel = bus.types.service(CANCEL)
@@ -76,13 +75,15 @@ class DdsActionServer:
         self._lock = threading.RLock()
         self._goals: dict[bytes, DdsGoal] = {}
         below = f"{name}/_action"
-        self._feedback = bus.send(f"{below}/feedback", self._types.feedback_message, RELIABLE)
-        self._status_topic = bus.send(f"{below}/status", self._statuses, LATCHED)
+        self._feedback = bus.open_publisher(
+            f"{below}/feedback", self._types.feedback_message, RELIABLE
+        )
+        self._status_topic = bus.open_publisher(f"{below}/status", self._statuses, LATCHED)
         self._publish_status()
         self._services = [
-            bus.serve_later(f"{below}/send_goal", self._types.send_goal, self._on_send_goal),
-            bus.serve_later(f"{below}/cancel_goal", self._cancel, self._on_cancel),
-            bus.serve_later(f"{below}/get_result", self._types.get_result, self._on_get_result),
+            bus.open_service(f"{below}/send_goal", self._types.send_goal, self._on_send_goal),
+            bus.open_service(f"{below}/cancel_goal", self._cancel, self._on_cancel),
+            bus.open_service(f"{below}/get_result", self._types.get_result, self._on_get_result),
         ]
 
     def send_feedback(self, goal: DdsGoal, message: Any) -> None:
@@ -141,8 +142,8 @@ class DdsActionServer:
             if goal is not None and not goal.ended:
                 goal.waiting.append(respond)
                 return
-        respond(self._types.get_result.Response(status=UNKNOWN) if goal is None
-                else self._answer(goal))  # fmt: skip
+        unknown = self._types.get_result.Response(status=UNKNOWN)
+        respond(unknown if goal is None else self._answer(goal))
 
     def _on_cancel(self, request: Any, respond: Respond) -> None:
         response = self._cancel.Response()
@@ -219,10 +220,10 @@ class DdsActionClient:
         self._lock = threading.Lock()
         self._goals: dict[bytes, DdsSentGoal] = {}
         below = f"{name}/_action"
-        self._send = bus.call(f"{below}/send_goal", self._types.send_goal)
-        self._cancel = bus.call(f"{below}/cancel_goal", self._cancel_types)
-        self._result = bus.call(f"{below}/get_result", self._types.get_result)
-        self._feedback = bus.take(
+        self._send = bus.open_client(f"{below}/send_goal", self._types.send_goal)
+        self._cancel = bus.open_client(f"{below}/cancel_goal", self._cancel_types)
+        self._result = bus.open_client(f"{below}/get_result", self._types.get_result)
+        self._feedback = bus.open_subscription(
             f"{below}/feedback", self._types.feedback_message, RELIABLE, self._on_feedback
         )
 

@@ -117,9 +117,9 @@ class DdsBus:
 
     def advertise(self, topic: str, type_name: str, qos: Qos) -> DdsPublisher:
         """Open a topic for sending."""
-        return self.send(self.resolve(topic, "topic"), self.types.message(type_name), qos)
+        return self.open_publisher(self.resolve(topic, "topic"), self.types.message(type_name), qos)
 
-    def send(self, name: str, message: type[Any], qos: Qos) -> DdsPublisher:
+    def open_publisher(self, name: str, message: type[Any], qos: Qos) -> DdsPublisher:
         """Open a topic with an absolute name for sending."""
         return DdsPublisher(self, name, self.participant.writer(f"rt{name}", message, qos))
 
@@ -131,9 +131,11 @@ class DdsBus:
         Number sequences of ``msg`` are read-only NumPy arrays. The id stays the same as long as
         the publisher lives, and differs when it comes back.
         """
-        return self.take(self.resolve(topic, "topic"), self.types.message(type_name), qos, callback)
+        return self.open_subscription(
+            self.resolve(topic, "topic"), self.types.message(type_name), qos, callback
+        )
 
-    def take(
+    def open_subscription(
         self, name: str, message: type[Any], qos: Qos, callback: Callable[[Any, str], None]
     ) -> DdsSubscription:
         """Receive from a topic with an absolute name."""
@@ -154,9 +156,9 @@ class DdsBus:
         def answer(request: Any, respond: Respond) -> None:
             respond(handler(request, types.Response()))
 
-        return self.serve_later(self.resolve(name, "service"), types, answer)
+        return self.open_service(self.resolve(name, "service"), types, answer)
 
-    def serve_later(
+    def open_service(
         self, name: str, types: ServiceTypes, handler: Callable[[Any, Respond], None]
     ) -> DdsService:
         """Answer the requests of an absolute name with ``handler(request, respond)``."""
@@ -174,9 +176,9 @@ class DdsBus:
 
     def client(self, name: str, type_name: str) -> DdsClient:
         """Open the calling end of a service; replies come on the thread of topics and timers."""
-        return self.call(self.resolve(name, "service"), self.types.service(type_name))
+        return self.open_client(self.resolve(name, "service"), self.types.service(type_name))
 
-    def call(self, name: str, types: ServiceTypes) -> DdsClient:
+    def open_client(self, name: str, types: ServiceTypes) -> DdsClient:
         """Open the calling end of a service with an absolute name."""
         return DdsClient(self.participant, self.executor, name, types)
 
