@@ -190,7 +190,9 @@ def _recording(given: dict[str, str]) -> ExecuteProcess:
     namespace = given["namespace"].strip("/")
     prefix = f"/{namespace}/" if namespace else "/"
     topics = [name if name.startswith("/") else prefix + name for name in RECORDED]
-    return ExecuteProcess(cmd=["ros2", "bag", "record", "-o", given["record"], *topics])
+    # A list of topics is given otherwise in Humble than in later releases, this is not.
+    chosen = f"^({'|'.join(topics)})$"
+    return ExecuteProcess(cmd=["ros2", "bag", "record", "-o", given["record"], "--regex", chosen])
 
 
 def _talk(given: dict[str, str], audio_source: str) -> IncludeLaunchDescription:
