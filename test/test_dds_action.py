@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -118,6 +119,26 @@ def test_a_goal_that_is_cancelled_at_once_is_cancelled(robot: Robot, caller: Cal
     caller.send("a long story").cancel()
     goal = robot.goal()
     wait_until(lambda: goal.cancel_requested)
+
+
+def test_a_service_that_takes_its_time_holds_up_no_goal(
+    bus: DdsBus, robot: Robot, caller: Caller, other_bus: DdsBus
+) -> None:
+    answered = threading.Event()
+
+    def slow(request: Any, response: Any) -> Any:
+        answered.wait(WAIT_S)
+        return response
+
+    bus.serve("~/slow", "std_srvs/srv/Trigger", slow)
+    client = other_bus.client("/robot/talk/slow", "std_srvs/srv/Trigger")
+    wait_until(client.ready)
+    client.call(other_bus.message("std_srvs/srv/Trigger").Request(), lambda _: None)  # type: ignore
+    sent = caller.send("a long story")
+    goal = robot.goal()
+    sent.cancel()
+    wait_until(lambda: goal.cancel_requested)
+    answered.set()
 
 
 def test_two_clients_get_what_is_theirs(robot: Robot, caller: Caller, other_bus: DdsBus) -> None:

@@ -155,7 +155,7 @@ class Bus(Protocol):
         """Open the calling end of a service."""
 
     def serve_action(self, name: str, type_name: str, begin: Callable[[Goal], None]) -> Service:
-        """Accept goals and call ``begin(goal)`` for each, on the thread of the services.
+        """Accept goals and call ``begin(goal)`` for each, one at a time.
 
         Whoever took it ends the goal; one that is not ended when the server is closed is aborted.
         """

@@ -81,9 +81,13 @@ class DdsActionServer:
         self._status_topic = bus.open_publisher(f"{below}/status", self._statuses, LATCHED)
         self._publish_status()
         self._services = [
-            bus.open_service(f"{below}/send_goal", self._types.send_goal, self._on_send_goal),
-            bus.open_service(f"{below}/cancel_goal", self._cancel, self._on_cancel),
-            bus.open_service(f"{below}/get_result", self._types.get_result, self._on_get_result),
+            bus.open_action_service(
+                f"{below}/send_goal", self._types.send_goal, self._on_send_goal
+            ),
+            bus.open_action_service(f"{below}/cancel_goal", self._cancel, self._on_cancel),
+            bus.open_action_service(
+                f"{below}/get_result", self._types.get_result, self._on_get_result
+            ),
         ]
 
     def send_feedback(self, goal: DdsGoal, message: Any) -> None:

@@ -101,6 +101,7 @@ class DdsBus:
         self.participant = Participant(self.node, arguments.enclave, settings, self.types)
         self.executor = Executor(self.participant.entity, self.log)
         self._service_executor = Executor(self.participant.entity, self.log)
+        self._action_executor = Executor(self.participant.entity, self.log)
         self._closed = False
 
     def resolve(self, name: str, kind: Kind) -> str:
@@ -156,18 +157,19 @@ class DdsBus:
         def answer(request: Any, respond: Respond) -> None:
             respond(handler(request, types.Response()))
 
-        return self.open_service(self.resolve(name, "service"), types, answer)
+        executor, name = self._service_executor, self.resolve(name, "service")
+        return DdsService(self.participant, executor, name, types, answer)
 
-    def open_service(
+    def open_action_service(
         self, name: str, types: ServiceTypes, handler: Callable[[Any, Respond], None]
     ) -> DdsService:
-        """Answer the requests of an absolute name with ``handler(request, respond)``."""
-        return DdsService(self.participant, self._service_executor, name, types, handler)
+        """Answer requests for an absolute name, beside other services: a slow one delays none."""
+        return DdsService(self.participant, self._action_executor, name, types, handler)
 
     def serve_action(
         self, name: str, type_name: str, begin: Callable[[Goal], None]
     ) -> DdsActionServer:
-        """Accept goals and call ``begin(goal)`` for each on the services' thread."""
+        """Accept goals and call ``begin(goal)`` for each, on a thread of actions alone."""
         return DdsActionServer(self, self.resolve(name, "service"), type_name, begin)
 
     def action_client(self, name: str, type_name: str) -> DdsActionClient:
@@ -199,4 +201,5 @@ class DdsBus:
             self._closed = True
             self.executor.close()
             self._service_executor.close()
+            self._action_executor.close()
             self.participant.close()
