@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from dds_support import own_domain, process
+from dds_support import loopback, own_domain, process
 
 from personaplex_ros.node.bus import LATCHED
 from personaplex_ros.node.dds.bus import DdsBus
@@ -25,6 +26,13 @@ while not heard and time.monotonic() < deadline:
 bus.close()
 print(json.dumps({"heard": heard}))
 """
+
+
+CHOICE = (
+    "<CycloneDDS><Domain><General><Interfaces>"
+    '<NetworkInterface name="lo"/>'
+    "</Interfaces></General></Domain></CycloneDDS>"
+)
 
 
 def configuration(**environment: str) -> ElementTree.Element:
@@ -52,6 +60,30 @@ def test_localhost_asks_only_this_machine(environment: dict[str, str]) -> None:
     assert tree.findtext(".//AllowMulticast") == "false"
     assert [p.get("address") for p in tree.iter("Peer")] == ["localhost"]
     assert [i.get("address") for i in tree.iter("NetworkInterface")] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("written", "added"),
+    [(CHOICE, False), (f"<!-- {CHOICE} --><CycloneDDS/>", True), ("<CycloneDDS/>", True)],
+)
+@pytest.mark.parametrize("where", ["text", "path", "url"])
+def test_localhost_leaves_the_interfaces_to_the_user_who_chooses_them(
+    tmp_path: Path, written: str, added: bool, where: str
+) -> None:
+    file = tmp_path / "dds.xml"
+    file.write_text(written)
+    uri = {"text": written, "path": f"{tmp_path}/none.xml, {file}", "url": f"file://{file}"}[where]
+    environment = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "CYCLONEDDS_URI": uri}
+    base = domain_settings(environment, 1).configuration.removesuffix(uri)
+    assert ("127.0.0.1" in base) is added and "localhost" in base
+
+
+def test_localhost_goes_together_with_a_choice_of_the_loopback_interface(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loopback(monkeypatch)
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    DdsBus("alone").close()
 
 
 def test_off_sets_the_process_apart() -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from xml.etree import ElementTree
 
 _RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
@@ -78,9 +80,10 @@ def _base_configuration(environment: Mapping[str, str], process_id: int) -> str:
     if reach != "SUBNET":
         general = _add(domain, "General")
         _add(general, "AllowMulticast", "false")
-        if reach == "LOCALHOST":
+        if reach == "LOCALHOST" and not _chooses_interfaces(environment.get("CYCLONEDDS_URI", "")):
             # Not in rmw_cyclonedds, whose older Cyclone DDS asks 127.0.0.1 from any interface;
             # since version 11 that finds nobody who does not use the loopback interface itself.
+            # An interface that is named twice is an error, so the user's own choice goes first.
             _add(_add(general, "Interfaces"), "NetworkInterface").set("address", "127.0.0.1")
     discovery = _add(domain, "Discovery")
     if reach == "OFF":
@@ -95,6 +98,17 @@ def _base_configuration(environment: Mapping[str, str], process_id: int) -> str:
         for peer in peers:
             _add(known, "Peer").set("address", peer)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _chooses_interfaces(uri: str) -> bool:
+    """Tell whether CYCLONEDDS_URI, a list of XML texts and files, names network interfaces."""
+    texts = [uri]
+    for part in uri.split(","):
+        if part.strip() and not part.lstrip().startswith("<"):
+            with contextlib.suppress(OSError):
+                path = Path(part.strip().removeprefix("file://"))
+                texts.append(path.read_text(encoding="utf-8", errors="replace"))
+    return any("<NetworkInterface" in re.sub("<!--.*?-->", "", t, flags=re.DOTALL) for t in texts)
 
 
 def _add(parent: ElementTree.Element, tag: str, text: str | None = None) -> ElementTree.Element:
