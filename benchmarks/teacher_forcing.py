@@ -12,7 +12,7 @@ from personaplex_ros.lm import LanguageModel
 
 
 def kl(expected: torch.Tensor, given: torch.Tensor) -> float:
-    """Return the Kullback-Leibler divergence of two rows of logits, in nats."""
+    """Return the Kullback-Leibler divergence of rows of logits, in nats, summed over the rows."""
     p, q = F.log_softmax(expected.double(), -1), F.log_softmax(given.double(), -1)
     return float(F.kl_div(q, p, reduction="sum", log_target=True))
 

@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol
 LogLevel = Literal["debug", "info", "warn", "error", "fatal"]
 Outcome = Literal["succeeded", "canceled", "aborted"]
 """How a goal of an action ends, in ROS 2's words."""
+Done = Callable[[Outcome | Literal["rejected"], Any], None]
+"""Told at the client's end how a goal ended, and its result; None if it was rejected."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +102,10 @@ class ActionClient(Closable, Protocol):
     def ready(self) -> bool:
         """Tell whether a server is there now."""
 
-    def send(
-        self,
-        goal: Any,
-        feedback: Callable[[Any], None],
-        done: Callable[[Outcome | Literal["rejected"], Any], None],
-    ) -> SentGoal:
+    def send(self, goal: Any, feedback: Callable[[Any], None], done: Done) -> SentGoal:
         """Send a goal and return at once; the functions are called by the middleware's threads.
 
-        ``done(outcome, result)`` comes once, or never when the server has gone; result is None for
-        a goal that was rejected.
+        ``done`` comes once, or never when the server has gone.
         """
 
 

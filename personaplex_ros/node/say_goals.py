@@ -23,16 +23,23 @@ class _Ending:
     frames: int = 0
 
 
+@dataclass
+class _Spoken:
+    """The goal that is being spoken, and of how many words the client was told."""
+
+    goal: Goal
+    saying: Saying
+    told: int = 0
+    ending: _Ending | None = None
+
+
 class SayGoals:
-    """The goal that the robot is speaking now; used between frames, by the model's thread."""
+    """Speaks one goal at a time; used between frames, by the model's thread."""
 
     def __init__(self, bus: Bus, session: Session | SharedSession) -> None:
         self._session = session
         self._type: Any = bus.message(SAY)
-        self._goal: Goal | None = None
-        self._saying: Saying | None = None
-        self._told = 0
-        self._ending: _Ending | None = None
+        self._now: _Spoken | None = None
 
     def begin(self, goal: Goal) -> None:
         """Say what a goal asks for; the one before it is aborted."""
@@ -42,57 +49,56 @@ class SayGoals:
             refuse(self._type, goal, str(error))
             return
         self.end("another sentence took its place")
-        self._goal, self._saying, self._told, self._ending = goal, saying, 0, None
+        self._now = _Spoken(goal, saying)
 
     def follow(self, heard_ns: int, robot_speaking: bool) -> None:
         """Tell what a frame brought, which is heard from `heard_ns` on."""
-        goal, saying = self._goal, self._saying
-        if goal is None or saying is None:
+        now = self._now
+        if now is None:
             return
-        while self._told < saying.spoken:
-            self._tell(goal, saying.words, heard_ns)
-        if self._ending is None:
-            self._ending = self._judge(goal, saying)
-        if self._ending is None:
+        while now.told < now.saying.spoken:
+            self._tell(now, heard_ns)
+        now.ending = now.ending or self._judge(now)
+        if now.ending is None:
             return
-        self._ending.frames += 1
-        if not robot_speaking or self._ending.frames > TAIL_FRAMES:
-            self._end(self._ending)
+        now.ending.frames += 1
+        if not robot_speaking or now.ending.frames > TAIL_FRAMES:
+            self._end(now.ending)
 
     def end(self, why: str) -> None:
         """Abort what is being said, if anything."""
         self._end(_Ending("aborted", why))
 
-    def _judge(self, goal: Goal, saying: Saying) -> _Ending | None:
-        if goal.cancel_requested and not saying.ended:
+    def _judge(self, now: _Spoken) -> _Ending | None:
+        if now.goal.cancel_requested and not now.saying.ended:
             self._session.hush()
             return _Ending("canceled", "it was cancelled")
-        if saying.cancelled:
+        if now.saying.cancelled:
             return _Ending("aborted", "the conversation began anew")
-        return _Ending("succeeded", "") if saying.ended else None
+        return _Ending("succeeded", "") if now.saying.ended else None
 
-    def _tell(self, goal: Goal, words: tuple[str, ...], heard_ns: int) -> None:
+    def _tell(self, now: _Spoken, heard_ns: int) -> None:
         feedback = self._type.Feedback()
-        feedback.word = words[self._told]
-        feedback.index, feedback.count = self._told, len(words)
+        feedback.word = now.saying.words[now.told]
+        feedback.index, feedback.count = now.told, len(now.saying.words)
         set_time(feedback.stamp, heard_ns)
-        goal.feedback(feedback)
-        self._told += 1
+        now.goal.feedback(feedback)
+        now.told += 1
 
     def _end(self, ending: _Ending) -> None:
-        goal, saying = self._goal, self._saying
-        self._goal = self._saying = None
-        if goal is None or saying is None:
-            return
-        result = self._type.Result()
-        result.success = ending.outcome == "succeeded"
-        result.message = ending.message
-        result.spoken = " ".join(saying.words[: self._told])
-        goal.end(ending.outcome, result)
+        now, self._now = self._now, None
+        if now is not None:
+            spoken = " ".join(now.saying.words[: now.told])
+            _answer(self._type, now.goal, ending.outcome, ending.message, spoken)
 
 
 def refuse(say_type: Any, goal: Goal, why: str) -> None:
     """Abort a goal of which nothing was said."""
+    _answer(say_type, goal, "aborted", why, "")
+
+
+def _answer(say_type: Any, goal: Goal, outcome: Outcome, message: str, spoken: str) -> None:
     result = say_type.Result()
-    result.message = why
-    goal.end("aborted", result)
+    result.success = outcome == "succeeded"
+    result.message, result.spoken = message, spoken
+    goal.end(outcome, result)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from personaplex_ros.node.bus import LATCHED, RELIABLE, Goal, Outcome
+from personaplex_ros.node.bus import LATCHED, RELIABLE, Done, Goal, Outcome
 from personaplex_ros.node.dds.service import Respond
 from personaplex_ros.node.messages import set_time, time_ns
 
@@ -201,7 +201,7 @@ class DdsSentGoal:
         self,
         client: DdsActionClient,
         feedback: Callable[[Any], None],
-        done: Callable[[Outcome | Literal["rejected"], Any], None],
+        done: Done,
     ) -> None:
         self._client = client
         self.goal_id = secrets.token_bytes(16)
@@ -238,12 +238,7 @@ class DdsActionClient:
             and self._feedback.publishers() > 0
         )
 
-    def send(
-        self,
-        goal: Any,
-        feedback: Callable[[Any], None],
-        done: Callable[[Outcome | Literal["rejected"], Any], None],
-    ) -> DdsSentGoal:
+    def send(self, goal: Any, feedback: Callable[[Any], None], done: Done) -> DdsSentGoal:
         """Send a goal."""
         sent = DdsSentGoal(self, feedback, done)
         with self._lock:

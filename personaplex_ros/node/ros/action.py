@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient, ActionServer, CancelResponse
@@ -12,7 +12,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 
-from personaplex_ros.node.bus import Goal, Outcome
+from personaplex_ros.node.bus import Done, Goal, Outcome
 
 _OUTCOMES: dict[int, Outcome] = {
     GoalStatus.STATUS_SUCCEEDED: "succeeded",
@@ -95,11 +95,7 @@ class RosActionServer:
 class RosSentGoal:
     """A goal at the client's end."""
 
-    def __init__(
-        self,
-        sending: Future,
-        done: Callable[[Outcome | Literal["rejected"], Any], None],
-    ) -> None:
+    def __init__(self, sending: Future, done: Done) -> None:
         self._done = done
         self._handle: Any = None
         self._cancelled = False
@@ -138,12 +134,7 @@ class RosActionClient:
         """Tell whether a server is there now."""
         return self._client is not None and bool(self._client.server_is_ready())
 
-    def send(
-        self,
-        goal: Any,
-        feedback: Callable[[Any], None],
-        done: Callable[[Outcome | Literal["rejected"], Any], None],
-    ) -> RosSentGoal:
+    def send(self, goal: Any, feedback: Callable[[Any], None], done: Done) -> RosSentGoal:
         """Send a goal."""
         if self._client is None:
             raise RuntimeError("this action client is closed")

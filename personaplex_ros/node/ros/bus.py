@@ -55,7 +55,7 @@ class _Client(_Handle):
 
 
 class RosBus:
-    """Subscriptions, services and each timer have callback groups of their own.
+    """Subscriptions, services, each action and each timer have callback groups of their own.
 
     So with a multi-threaded executor a slow service or transition holds up neither audio nor
     timers. Timers run on the steady clock: a paused simulation must not silence motion_hold.
@@ -117,8 +117,9 @@ class RosBus:
     def serve_action(
         self, name: str, type_name: str, begin: Callable[[Goal], None]
     ) -> RosActionServer:
-        """Accept goals and call `begin` for each, beside topics and timers."""
-        return RosActionServer(self._node, self.message(type_name), name, begin, self._services)
+        """Accept goals and call `begin` for each, beside services: a slow one delays no goal."""
+        group = MutuallyExclusiveCallbackGroup()
+        return RosActionServer(self._node, self.message(type_name), name, begin, group)
 
     def action_client(self, name: str, type_name: str) -> RosActionClient:
         """Open the calling end of an action; answers come between the topics."""

@@ -27,8 +27,8 @@ from personaplex_ros.node.ros.declaration import declare
 from personaplex_ros.node.shared_model import SharedModel
 
 NODE_NAME = "personaplex"
-EXECUTOR_THREADS = 4
-"""Audio, timers, a service and a transition of a robot at once."""
+EXECUTOR_THREADS = 5
+"""Audio, timers, a service, a goal and a transition of a robot at once."""
 SHUTDOWN_TIMEOUT_S = 2.0
 
 _OURS = {parameter.name for parameter in PARAMETERS}
