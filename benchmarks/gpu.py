@@ -293,13 +293,13 @@ def measure_parity(setup: Setup) -> Iterator[Row]:
     small = replace(setup, device=torch.device("cpu"), lm=SMALL_LM, codec=SMALL_CODEC,
                     dtype=torch.float32)  # fmt: skip
     for weights in (None, "int8"):
-        cpu = random_engine(*small.model)
-        expected = conversation(cpu)
-        if weights is None:
-            yield parity_row("CPU, again", expected, conversation(random_engine(*small.model)))
+        expected = conversation(random_engine(*small.model, weights))
+        yield parity_row(f"CPU again, {weights or 'float32'}", expected,
+                         conversation(random_engine(*small.model, weights)))  # fmt: skip
         for kind, plain in (("operation by operation", True), ("graphs", False)):
             if weights and plain:
                 continue  # 8 bits are for the kernels
+            cpu = random_engine(*small.model)
             lm, codec = cpu.lm.to(setup.device), cpu.codec.to(setup.device)
             lm.fused = setup.device.type == "cuda"
             if weights:
@@ -309,9 +309,11 @@ def measure_parity(setup: Setup) -> Iterator[Row]:
 
 
 def parity_row(what: str, expected: Any, given: Any) -> Row:
-    same = expected[0] == given[0]
-    return {"what": what, "same_tokens": float(same.all(1).mean()),
-            "largest_sample_error": float(np.abs(expected[1] - given[1]).max())}  # fmt: skip
+    """Tell how many frames have the same tokens, and the largest error of those frames' speech."""
+    same = (expected[0] == given[0]).all(1)
+    error = np.abs(expected[1] - given[1])[same].max(initial=0.0)
+    return {"what": what, "same_tokens": float(same.mean()),
+            "largest_error": float(error / np.abs(expected[1]).max())}  # fmt: skip
 
 
 def conversation(engine: Engine) -> tuple[np.ndarray, np.ndarray]:

@@ -36,7 +36,8 @@ def compile_linear(stored: str, rows: int, gated: bool, plus: str, normed: bool)
     scaled = stored != "*bf16"
     constants: dict[str, Any] = {"SCALED": scaled, "NORMED": normed, "GATED": gated, "PLUS": plus,
                                  "BLOCK_M": rows, "BLOCK_N": 16 if rows == 1 else 32,
-                                 "BLOCK_K": 512 if rows == 1 else 128}  # fmt: skip
+                                 "BLOCK_K": 512 if rows == 1 else 128,
+                                 "NORM_K": 4096 if rows == 1 else 128}  # fmt: skip
     unused = {"scale": not scaled, "alpha": not normed, "plus": not plus, "ids": plus != "gather"}
     compiled(linear._linear, constants | {k: None for k, v in unused.items() if v}, types)
 

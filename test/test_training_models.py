@@ -120,10 +120,29 @@ def test_running_sums_follow_the_vectors_and_dead_codes_are_revived() -> None:
     x = torch.ones(2, CODEC.code_dimension)
     codebook.cluster_usage[7] = 0.0
     follow(codebook, x, torch.tensor([3, 3]), decay=0.9)
+    codebook.derive()
     assert codebook.cluster_usage[3].item() == pytest.approx(0.9 + 0.1 * 2)
     assert torch.allclose(codebook.embedding_sum[3], 0.9 * before + 0.1 * 2 * x[0])
     assert torch.allclose(codebook.centroids[7], x[0]), "the dead code is one of the vectors now"
     assert codebook.cluster_usage[7].item() == pytest.approx(2 / size)
+
+
+@pytest.mark.parametrize("kind", ["codec", "decoder"])
+def test_a_step_that_repeats_itself_asks_the_device_nothing(crops: Crops, kind: str) -> None:
+    """A GPU can replay it: on the meta device, whose tensors hold no values, it runs as well."""
+    trainer: CodecTrainer | DecoderTrainer
+    if kind == "codec":
+        trainer = CodecTrainer(CODEC, 4, SETTINGS)
+        assert not trainer.repeats_itself
+        trainer.quantised = True
+    else:
+        trainer = DecoderTrainer(random_codec(), SETTINGS)
+    assert trainer.repeats_itself
+    trainer.to("meta")
+    losses = trainer.losses({name: tensor.to("meta") for name, tensor in crops.draw(0).items()})
+    torch.stack(list(losses.values())).sum().backward()
+    with pytest.raises(RuntimeError, match="meta"):
+        losses["mel"].item()
 
 
 def test_latents_of_training_are_those_of_inference() -> None:

@@ -74,14 +74,22 @@ def _block(rows: int, outputs: int, weight: Tensor) -> dict[str, Any]:
         "BLOCK_M": 1 if single else min(max(16, triton.next_power_of_2(rows)), TALLEST),
         "BLOCK_N": (8 if narrow else 16) if single else (16 if narrow else 32),
         "BLOCK_K": max(16, min(block_k, width)),
+        "NORM_K": max(16, width if single else min(block_k, width)),
         "num_warps": 4,
         "num_stages": 3,
     }
 
 
 @triton.jit
-def _tile(weight, offsets, mask, dtype: tl.constexpr):
-    return tl.load(weight + offsets, mask=mask, other=0.0, eviction_policy="evict_first").to(dtype)
+def _tile(weight, offsets, mask):
+    """Load weights; int8 becomes float32, others stay as they are."""
+    tile = tl.load(weight + offsets, mask=mask, other=0.0, eviction_policy="evict_first")
+    if tile.dtype == tl.int8:
+        # The byte, its sign turned over, as the last of 2^23 in float32: exact, and unlike the
+        # conversion instruction done at the full rate of the arithmetic.
+        bits = tile.to(tl.uint8, bitcast=True).to(tl.uint32) ^ 0x4B000080
+        tile = bits.to(tl.float32, bitcast=True) - 8388736.0
+    return tile
 
 
 @triton.jit
@@ -89,7 +97,7 @@ def _linear(
     x, weight, scale, alpha, plus, ids, out,
     rows, outputs, width, eps,
     SCALED: tl.constexpr, NORMED: tl.constexpr, GATED: tl.constexpr, PLUS: tl.constexpr,
-    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, NORM_K: tl.constexpr,
 ):  # fmt: skip
     m = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
     n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
@@ -102,10 +110,12 @@ def _linear(
 
     inverse = tl.full([BLOCK_M], 1.0, tl.float32)
     if NORMED:
-        squares = tl.zeros([BLOCK_M, BLOCK_K], tl.float32)
-        for begin in range(0, width, BLOCK_K):
-            inside = m_in[:, None] & (begin + k < width)[None, :]
-            part = tl.load(x + start_x + begin, mask=inside, other=0.0).to(tl.float32)
+        wide = tl.arange(0, NORM_K)
+        squares = tl.zeros([BLOCK_M, NORM_K], tl.float32)
+        for begin in range(0, width, NORM_K):
+            inside = m_in[:, None] & (begin + wide < width)[None, :]
+            place = m[:, None] * width + begin + wide[None, :]
+            part = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
             squares += part * part
         inverse = tl.rsqrt(tl.sum(squares, 1) / width + eps)
 
@@ -122,17 +132,17 @@ def _linear(
             factor = tl.load(alpha + begin + k, mask=k_in, other=0.0)
             part = (part.to(tl.float32) * inverse[:, None] * factor[None, :]).to(dtype)
         mask = n_in[:, None] & k_in[None, :]
-        tile = _tile(weight, start_w + begin, mask, dtype)
+        tile = _tile(weight, start_w + begin, mask)
         if BLOCK_M == 1:
             sums += part.to(tl.float32) * tile.to(tl.float32)
         else:
-            sums = tl.dot(part, tl.trans(tile), sums, input_precision="ieee")
+            sums = tl.dot(part, tl.trans(tile.to(dtype)), sums, input_precision="ieee")
         if GATED:
-            tile = _tile(weight, start_w + begin + second, mask, dtype)
+            tile = _tile(weight, start_w + begin + second, mask)
             if BLOCK_M == 1:
                 others += part.to(tl.float32) * tile.to(tl.float32)
             else:
-                others = tl.dot(part, tl.trans(tile), others, input_precision="ieee")
+                others = tl.dot(part, tl.trans(tile.to(dtype)), others, input_precision="ieee")
 
     if BLOCK_M == 1:
         y = tl.sum(sums, 1)[None, :]

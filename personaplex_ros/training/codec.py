@@ -57,24 +57,34 @@ class CodecTrainer(Trainer):
         initialise(self.codec)
         self.phone_head = nn.Linear(config.dimension, 2 * phones)
         self.likeness = Likeness(config.sample_rate, settings)
-        self.quantised: Tensor
-        self.register_buffer("quantised", torch.zeros((), dtype=torch.bool))
+        self.quantised = False
         self._latents: list[Tensor] = []  # of the last steps before the codebooks are placed
 
     def begin_step(self, step: int) -> None:
         """Quantise from a certain step on, with codebooks placed where the latents then are."""
-        quantizer = self.codec.quantizer
-        if self.quantised:
-            quantizer.derive()
-        elif step >= self.settings.unquantised_steps:
-            if sum(map(len, self._latents)) < self.codec.config.cardinality:
-                return  # resumed a moment ago
-            gathered = torch.cat(self._latents)
-            expected = len(gathered) / len(self._latents) / self.codec.config.cardinality
-            start_codebooks(quantizer.rvq_first, gathered, expected)
-            start_codebooks(quantizer.rvq_rest, gathered, expected)
-            self._latents = []
-            self.quantised.fill_(True)
+        if self.quantised or step < self.settings.unquantised_steps:
+            return
+        if sum(map(len, self._latents)) < self.codec.config.cardinality:
+            return  # resumed a moment ago
+        gathered = torch.cat(self._latents)
+        expected = len(gathered) / len(self._latents) / self.codec.config.cardinality
+        start_codebooks(self.codec.quantizer.rvq_first, gathered, expected)
+        start_codebooks(self.codec.quantizer.rvq_rest, gathered, expected)
+        self._latents = []
+        self.quantised = True
+
+    @property
+    def repeats_itself(self) -> bool:
+        """Whether the codebooks have been placed."""
+        return self.quantised
+
+    def get_extra_state(self) -> dict[str, bool]:
+        """Return what belongs to the state beside tensors."""
+        return {"quantised": self.quantised}
+
+    def set_extra_state(self, state: dict[str, bool]) -> None:
+        """Take over what ``get_extra_state`` returned."""
+        self.quantised = state["quantised"]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted losses of crops.
@@ -83,14 +93,14 @@ class CodecTrainer(Trainer):
         """
         settings, codec = self.settings, self.codec
         heard, clean, phones = batch["heard"], batch["clean"], batch["phones"]
-        count = heard.shape[0]
         latent = frame_latents(codec, heard)
         if not self.quantised:
             recent = self._latents[-START_BATCHES + 1 :]
             self._latents = [*recent, latent.detach().flatten(0, 1)]
-        keep = torch.rand(count, 1, 1, device=heard.device) < settings.unquantised_share
-        keep |= ~self.quantised
+        share = settings.unquantised_share if self.quantised else 1.0
+        keep = torch.rand(len(heard), 1, 1, device=heard.device) < share
         quantizer = codec.quantizer
+        quantizer.derive()  # the sums have moved
         semantic, commit_a = straight_through(quantizer.rvq_first, latent, keep, settings.decay)
         acoustic, commit_b = straight_through(quantizer.rvq_rest, latent, keep, settings.decay)
         made = sound(codec, semantic + acoustic)
@@ -111,6 +121,11 @@ class DecoderTrainer(Trainer):
         for part in (codec.upsample, codec.decoder_transformer, codec.decoder):
             part.requires_grad_(True)
         self.likeness = Likeness(codec.config.sample_rate, settings)
+
+    @property
+    def repeats_itself(self) -> bool:
+        """Always."""
+        return True
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted losses of crops, ``heard`` and ``clean`` float32 [B, n]."""
@@ -190,21 +205,24 @@ def straight_through(
 def follow(codebook: Codebook, x: Tensor, ids: Tensor, decay: float) -> None:
     """Move a codebook's running sums towards the vectors x [N, D] that chose it; revive dead codes.
 
+    The centroids are to be derived from the sums afterwards.
+
     Source: van den Oord et al. 2017 (VQ-VAE), appendix A; dead codes as in SoundStream (2021).
     """
-    size = codebook.cluster_usage.shape[0]
-    counts = torch.bincount(ids, minlength=size).float()
-    sums = torch.zeros_like(codebook.embedding_sum).index_add_(0, ids, x)
-    codebook.cluster_usage.mul_(decay).add_(counts, alpha=1 - decay)
-    codebook.embedding_sum.mul_(decay).add_(sums, alpha=1 - decay)
-    expected = x.shape[0] / size
-    dead = (codebook.cluster_usage < 0.03 * expected).nonzero()[:, 0]
-    if len(dead):
-        dead = dead[torch.randperm(len(dead))[: max(1, len(x) // 16)]]  # few at a time
-        pick = torch.randint(len(x), (len(dead),))
-        codebook.cluster_usage[dead] = expected
-        codebook.embedding_sum[dead] = x[pick] * expected
-    codebook.derive()
+    usage, total = codebook.cluster_usage, codebook.embedding_sum
+    counts = torch.zeros_like(usage).index_add_(0, ids, torch.ones_like(x[:, 0]))
+    sums = torch.zeros_like(total).index_add_(0, ids, x)
+    usage.mul_(decay).add_(counts, alpha=1 - decay)
+    total.mul_(decay).add_(sums, alpha=1 - decay)
+    expected = len(x) / len(usage)
+    dead = usage < 0.03 * expected
+    # Few at a time. No number depends on how many are dead: a GPU is not to be asked.
+    few = min(max(1, len(x) // 16), len(usage))
+    drawn = torch.rand_like(usage).masked_fill(~dead, -1.0).topk(few).indices
+    revived = dead[drawn]
+    fresh = x[torch.randint(len(x), (few,), device=x.device)] * expected
+    usage[drawn] = torch.where(revived, expected, usage[drawn])
+    total[drawn] = torch.where(revived[:, None], fresh, total[drawn])
 
 
 @torch.no_grad()

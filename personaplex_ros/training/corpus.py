@@ -32,6 +32,7 @@ from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.text_row import text_row
 from personaplex_ros.training.world import World, load_world, plain
 
+CPU = torch.device("cpu")
 LEAD_FRAMES = 13  # of silence before a sentence, so that its codes do not know the stream began
 TAIL_FRAMES = 4  # after a sentence, until its codes are those of silence
 NOTHING_HEARD = -1
@@ -68,10 +69,10 @@ class Materials:
 
     @staticmethod
     @functools.cache
-    def load(folder: Path) -> Materials:
+    def load(folder: Path, device: torch.device = CPU) -> Materials:
         """Load from a checkpoint folder in the making."""
         config = MimiConfig.from_json(json.loads((folder / "mimi_config.json").read_text()))
-        codec = load_codec(folder / MIMI, config, "cpu")
+        codec = load_codec(folder / MIMI, config, device)
         words = TextTokenizer(folder / TOKENIZER)
         silence = encode(codec, np.zeros(3 * RATE, np.float32))[:, -1:]
         return Materials(codec, words, silence)
@@ -168,12 +169,19 @@ Make = Callable[[World, Mimi], Iterator[Piece]]
 
 
 def build_corpus(
-    folder: Path, checkpoint: Path, prompts: int, shards: range, size: int, processes: int
+    folder: Path,
+    checkpoint: Path,
+    prompts: int,
+    shards: range,
+    size: int,
+    processes: int,
+    device: torch.device,
 ) -> Iterator[Path]:
     """Write whatever is not there of the corpus.
 
     For each voice of the robot its sentences and so many ``prompts``, and shards of ``size``
-    recordings. Yields each file when it is written.
+    recordings. The processes share the device, where the codec is. Yields each file when it is
+    written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     makes: dict[str, Make] = {}
@@ -183,7 +191,7 @@ def build_corpus(
     for number in shards:
         makes[f"{number:05d}.npz"] = functools.partial(_recordings, number, size)
     jobs = [
-        (folder / name, checkpoint, make)
+        (folder / name, checkpoint, device, make)
         for name, make in makes.items()
         if not (folder / name).is_file()
     ]
@@ -209,7 +217,7 @@ def voice_sample(voice: str, texts: Sequence[str]) -> NDArray[np.float32]:
 def encode(codec: Mimi, wave: NDArray[np.float32]) -> NDArray[np.int16]:
     """Encode whole frames [n * frame_size] as one stream: int16 [codebooks, n]."""
     codes = encode_voice(WaveVoice(wave), codec, codec.config.codebooks)
-    return codes.numpy().astype(np.int16)
+    return codes.cpu().numpy().astype(np.int16)
 
 
 def caller_words(world: World) -> dict[str, int]:
@@ -221,11 +229,11 @@ def caller_words(world: World) -> dict[str, int]:
     return {word: number for number, word in enumerate(words)}
 
 
-def _build(job: tuple[Path, Path, Make]) -> Path:
-    path, checkpoint, make = job
+def _build(job: tuple[Path, Path, torch.device, Make]) -> Path:
+    path, checkpoint, device, make = job
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    codes, about = zip(*make(load_world(), Materials.load(checkpoint).codec), strict=True)
+    codes, about = zip(*make(load_world(), Materials.load(checkpoint, device).codec), strict=True)
 
     def save(place: Path) -> None:
         with place.open("wb") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,11 @@ class Trainer(nn.Module, ABC):
     def begin_step(self, step: int) -> None:
         """Take note of the step that begins."""
 
+    @property
+    def repeats_itself(self) -> bool:
+        """Whether all steps from now on do the same operations, whatever is in the batch."""
+        return False
+
 
 @dataclass(frozen=True)
 class _Draws(Dataset[Batch]):
@@ -70,36 +74,58 @@ def drawn(
 
 
 class Run:
-    """One training: trainer, optimiser and how far it is."""
+    """One training: trainer, optimiser and how far it is.
+
+    On a GPU a step that repeats itself is recorded once and then replayed, since launching its
+    thousands of small kernels takes longer than running them.
+    """
 
     def __init__(self, trainer: Trainer, schedule: Schedule):
         self.trainer, self.schedule, self.step = trainer, schedule, 0
+        device = next(trainer.parameters()).device
+        self._rate = torch.zeros((), device=device)
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._recorded: RecordedStep | None = None
+        self._names: tuple[str, ...] = ()  # of what ``_take`` returns
         self.optimiser = torch.optim.AdamW(
             [parameter for parameter in trainer.parameters() if parameter.requires_grad],
+            lr=self._rate,
             betas=(0.9, 0.98),
             weight_decay=schedule.weight_decay,
             fused=True,
+            capturable=device.type == "cuda",
         )
 
     def advance(self, batches: Iterator[Batch], steps: int) -> dict[str, float]:
         """Train ``steps`` steps on the next batches, see ``drawn``; return mean losses."""
-        trainer, schedule = self.trainer.train(), self.schedule
-        device = next(trainer.parameters()).device
-        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=device))
-        for _ in range(steps):
-            for group in self.optimiser.param_groups:
-                group["lr"] = schedule.learning_rate(self.step)
-            torch.manual_seed(self.step)  # a resumed training draws what one in a piece does
-            trainer.begin_step(self.step)
-            losses = trainer.losses(next(batches))
-            self.optimiser.zero_grad(set_to_none=True)
-            torch.stack(list(losses.values())).sum().backward()
-            norm = nn.utils.clip_grad_norm_(trainer.parameters(), schedule.clip)
-            self.optimiser.step()
-            self.step += 1
-            for name, loss in {**losses, "gradient": norm}.items():
-                sums[name] = sums[name] + loss.detach()
-        return {name: (total / steps).item() for name, total in sums.items()}
+        self.trainer.train()
+        total = torch.zeros_like(self._rate)
+        # A step can be recorded only where it has run before, which is not the default stream.
+        with torch.cuda.stream(self._stream):
+            for _ in range(steps):
+                total = total + self._advance_one(next(batches))
+            means = (total / steps).tolist()
+        return dict(zip(self._names, means, strict=True))
+
+    def _advance_one(self, batch: Batch) -> Tensor:
+        torch.manual_seed(self.step)  # a resumed training draws what one in a piece does
+        self._rate.fill_(self.schedule.learning_rate(self.step))
+        self.trainer.begin_step(self.step)
+        self.step += 1
+        if self._stream and self._names and self.trainer.repeats_itself and not self._recorded:
+            self._recorded = RecordedStep(self._take, batch, self._stream)
+        return self._recorded(batch) if self._recorded else self._take(batch)
+
+    def _take(self, batch: Batch) -> Tensor:
+        """Learn from a batch; return its losses and the norm of their gradient as one vector."""
+        losses = self.trainer.losses(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        values = torch.stack(list(losses.values()))
+        values.sum().backward()
+        norm = nn.utils.clip_grad_norm_(self.trainer.parameters(), self.schedule.clip)
+        self.optimiser.step()
+        self._names = (*losses, "gradient")
+        return torch.cat([values.detach(), norm.view(1)])
 
     def save(self, path: Path) -> None:
         """Write everything that resuming needs."""
@@ -115,4 +141,28 @@ class Run:
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.trainer.load_state_dict(state["trainer"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate
         self.step = state["step"]
+
+
+class RecordedStep:
+    """A training step as one CUDA graph, which takes any batch of the shapes it was recorded with.
+
+    Source: PyTorch's notes on CUDA graphs, whole-network capture.
+    """
+
+    def __init__(self, take: Callable[[Batch], Tensor], batch: Batch, stream: torch.cuda.Stream):
+        """Record what ``take`` does to a batch, which is not done yet."""
+        self._batch = {name: tensor.clone() for name, tensor in batch.items()}
+        self._graph = torch.cuda.CUDAGraph()
+        # Other threads, such as the one that pins batches, may use the GPU meanwhile.
+        with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+            self._result = take(self._batch)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Take the step; what is returned is overwritten by the next."""
+        for name, tensor in batch.items():
+            self._batch[name].copy_(tensor, non_blocking=True)
+        self._graph.replay()
+        return self._result

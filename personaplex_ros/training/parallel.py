@@ -29,13 +29,15 @@ def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> list[T
     """
     turn = rotation(positions, ring_spec(model.config))
     x = model.embed(columns)
+    # Where there is a GPU: its kernel for float32 takes several times as long.
+    attended = torch.bfloat16 if x.is_cuda else x.dtype
     handed_on = []
     for layer in model.transformer.layers:
         attention = layer.self_attn
         qkv = F.linear(layer.norm1(x), attention.in_proj_weight)
         qkv = qkv.unflatten(-1, (3, attention.heads, -1)).permute(2, 0, 3, 1, 4)
-        (q, k), v = rotate(qkv[:2], turn), qkv[2]
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        q, k, v = (part.to(attended) for part in (*rotate(qkv[:2], turn), qkv[2]))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True).to(x.dtype)
         x = x + attention.out_proj(y.transpose(1, 2).flatten(2))
         x = x + layer.gating(layer.norm2(x))
         handed_on.append(x)

@@ -111,6 +111,7 @@ def make_corpus(shop: Workshop) -> None:
         range(amounts.shards),
         amounts.recordings,
         os.cpu_count() or 1,
+        shop.device,
     )
     for _ in tqdm(files, total=amounts.shards + 2 * len(AGENTS), unit="file"):
         pass
