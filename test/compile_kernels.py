@@ -1,6 +1,6 @@
 """Compile the kernels for a GPU that need not be there: python compile_kernels.py 90.
 
-Prints a line for each, with the word "spilled" where registers did not suffice.
+Prints a line for each, with the word "spilled" where registers or shared memory did not suffice.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
@@ -16,6 +17,8 @@ from personaplex_ros.kernels import attention, linear, sampling
 
 TARGET = GPUTarget("cuda", int(sys.argv[1]), 32)
 FLOAT8_FROM = 89
+STORED = {"bf16": torch.bfloat16, "i8": torch.int8, "fp8e4nv": torch.float8_e4m3fn}
+WIDTH = 4096
 
 
 def compiled(kernel: Any, constants: dict[str, Any], types: dict[str, str], **options: int) -> None:
@@ -25,30 +28,44 @@ def compiled(kernel: Any, constants: dict[str, Any], types: dict[str, str], **op
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
     result = triton.compile(source, target=TARGET, options=options)
     spilled = "spilled" if ".local" in result.asm["ptx"] else "fits"
+    if result.metadata.shared > linear.SMALLEST_SHARED_MEMORY:
+        spilled = f"spilled: {result.metadata.shared} bytes of shared memory"
     print(f"{kernel.fn.__name__} {constants} {types} {spilled}")
 
 
-def compile_linear(stored: str, rows: int, gated: bool, plus: str, normed: bool) -> None:
+def compile_linear(
+    stored: str,
+    rows: int,
+    outputs: int,
+    *,
+    gated: bool = False,
+    plus: str = "",
+    normed: bool = False,
+) -> None:
     """Compile the product for weights of one type and one use."""
     types = dict.fromkeys(("x", "plus", "out"), "*bf16") | {
-        "weight": stored, "scale": "*fp32", "alpha": "*fp32", "ids": "*i64", "eps": "fp32",
+        "weight": f"*{stored}", "scale": "*fp32", "alpha": "*fp32", "ids": "*i64", "eps": "fp32",
     }  # fmt: skip
-    scaled = stored != "*bf16"
-    constants: dict[str, Any] = {"SCALED": scaled, "NORMED": normed, "GATED": gated, "PLUS": plus,
-                                 "BLOCK_M": rows, "BLOCK_N": 16 if rows == 1 else 32,
-                                 "BLOCK_K": 512 if rows == 1 else 128,
-                                 "NORM_K": 4096 if rows == 1 else 128}  # fmt: skip
+    scaled = stored != "bf16"
+    x = torch.empty(rows, WIDTH, dtype=torch.bfloat16, device="meta")
+    weight = torch.empty(outputs, WIDTH, dtype=STORED[stored], device="meta")
+    shape = linear.block(x, weight, gated)
+    options = {name: shape.pop(name) for name in ("num_warps", "num_stages")}
+    constants = {"SCALED": scaled, "NORMED": normed, "GATED": gated, "PLUS": plus, **shape}
     unused = {"scale": not scaled, "alpha": not normed, "plus": not plus, "ids": plus != "gather"}
-    compiled(linear._linear, constants | {k: None for k, v in unused.items() if v}, types)
+    absent = {name: None for name, is_unused in unused.items() if is_unused}
+    compiled(linear._linear, constants | absent, types, **options)
 
 
 def main() -> None:
-    kinds = ["*bf16", "*i8"] + ["*fp8e4nv"] * (int(sys.argv[1]) >= FLOAT8_FROM)
-    for stored in kinds:
+    for stored in STORED:
+        if stored == "fp8e4nv" and int(sys.argv[1]) < FLOAT8_FROM:
+            continue
         for rows in (1, 16, 64):
-            compile_linear(stored, rows, gated=True, plus="", normed=True)
-            compile_linear(stored, rows, gated=False, plus="row", normed=False)
-    compile_linear("*bf16", 1, gated=False, plus="gather", normed=False)
+            compile_linear(stored, rows, 22528, gated=True, normed=True)
+            compile_linear(stored, rows, 4096, plus="row")
+        compile_linear(stored, 1, 5632, gated=True, normed=True)
+    compile_linear("bf16", 1, 1024, plus="gather")
     tensors = dict.fromkeys(("partial", "largest", "total", "turn"), "*fp32")
     for number, length, head_dim in (("*bf16", 1, 128), ("*fp32", 2, 64)):
         types = tensors | dict.fromkeys(("qkv", "keys", "values", "out"), number) | {

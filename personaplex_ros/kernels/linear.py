@@ -7,6 +7,7 @@ or float16, or int8 or float8 with a scale for each output (W8A16); sums are flo
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+SMALLEST_SHARED_MEMORY = 99 << 10  # of the GPUs that take part, bytes a program
 TALLEST = 64  # rows of x that one program takes; for more, weights are read again
 
 
@@ -50,7 +52,7 @@ def linear(
             raise ValueError(f"{name} must be contiguous")
     out = torch.empty(rows, outputs, dtype=out_dtype or x.dtype, device=x.device)
     table, ids = (plus.table, plus.ids) if isinstance(plus, Gather) else (plus, None)
-    shape = _block(rows, outputs, weight)
+    shape = block(x, weight, gated)
     _linear[(triton.cdiv(outputs, shape["BLOCK_N"]), triton.cdiv(rows, shape["BLOCK_M"]))](
         x, weight, scale, alpha, table, ids, out,
         rows, outputs, width, eps,
@@ -63,21 +65,47 @@ def linear(
     return out
 
 
-def _block(rows: int, outputs: int, weight: Tensor) -> dict[str, Any]:
-    """Return the shape of one program's work: enough of them for every processor of a large GPU."""
-    single = rows == 1
-    narrow = outputs < 8192
-    wide = 512 if single else 128
-    block_k = min(wide * (2 if weight.element_size() == 1 else 1), 1024)
+def block(x: Tensor, weight: Tensor, gated: bool) -> dict[str, Any]:
+    """Return the shape of one program's work, as was fastest on an H100 (docs/performance.md)."""
+    rows, size = len(x), weight.element_size()
+    narrow = len(weight) < (16384 if gated else 8192)
+    block_m = 1 if rows == 1 else min(max(16, triton.next_power_of_2(rows)), TALLEST)
+    warps, stages = 4, 3
+    if rows == 1:
+        block_n, block_k = 8 if narrow else 16, 512
+        if size == 1 and narrow and not gated:
+            block_k = 1024
+        if size == 1 and not narrow:
+            warps = 8
+    elif size > 2:
+        block_n, block_k = 16 if narrow else 32, 128
+    elif block_m == TALLEST and not narrow:
+        block_n, block_k = 64 if size > 1 else 32, 128
+    elif not narrow:
+        block_n, block_k = 32, 128 if size > 1 and gated else 256
+    else:
+        block_n, block_k, stages = 32, 256, 4
     width = triton.next_power_of_2(weight.shape[1])
+    block_k = max(16, min(block_k, width))
+    if rows > 1:  # then a stage is a copy in shared memory
+        held = block_m * x.element_size() + block_n * size * (2 if gated else 1)
+        stages = max(1, min(stages, _shared_memory(x.device) // (block_k * held)))
     return {
-        "BLOCK_M": 1 if single else min(max(16, triton.next_power_of_2(rows)), TALLEST),
-        "BLOCK_N": (8 if narrow else 16) if single else (16 if narrow else 32),
-        "BLOCK_K": max(16, min(block_k, width)),
-        "NORM_K": max(16, width if single else min(block_k, width)),
-        "num_warps": 4,
-        "num_stages": 3,
+        "BLOCK_M": block_m,
+        "BLOCK_N": block_n,
+        "BLOCK_K": block_k,
+        "NORM_K": max(16, width) if rows == 1 else block_k,
+        "num_warps": warps,
+        "num_stages": stages,
     }
+
+
+@functools.cache
+def _shared_memory(device: torch.device) -> int:
+    """Return the bytes that one program may hold."""
+    if device.type != "cuda":  # it is interpreted
+        return SMALLEST_SHARED_MEMORY
+    return int(torch.cuda.get_device_properties(device).shared_memory_per_block_optin)
 
 
 @triton.jit
