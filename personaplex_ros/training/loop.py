@@ -112,7 +112,8 @@ class Run:
         self._rate.fill_(self.schedule.learning_rate(self.step))
         self.trainer.begin_step(self.step)
         self.step += 1
-        if self._stream and self._names and self.trainer.repeats_itself and not self._recorded:
+        has_run = bool(self._names)  # the optimiser's state is made in the first step only
+        if self._stream and has_run and self.trainer.repeats_itself and not self._recorded:
             self._recorded = RecordedStep(self._take, batch, self._stream)
         return self._recorded(batch) if self._recorded else self._take(batch)
 
@@ -141,8 +142,9 @@ class Run:
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.trainer.load_state_dict(state["trainer"])
         self.optimiser.load_state_dict(state["optimiser"])
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate
+        for group in self.optimiser.param_groups:  # of this device, whichever it was saved on
+            group.update(lr=self._rate, capturable=self._rate.is_cuda)
+        self._recorded = None
         self.step = state["step"]
 
 
