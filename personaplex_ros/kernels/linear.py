@@ -105,7 +105,8 @@ def _shared_memory(device: torch.device) -> int:
     """Return the bytes that one program may hold."""
     if device.type != "cuda":  # it is interpreted
         return SMALLEST_SHARED_MEMORY
-    return int(torch.cuda.get_device_properties(device).shared_memory_per_block_optin)
+    number = torch.cuda.current_device() if device.index is None else device.index
+    return int(triton.runtime.driver.active.utils.get_device_properties(number)["max_shared_mem"])
 
 
 @triton.jit
