@@ -11,11 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tqdm import tqdm
-
 from personaplex_ros.engine import Sampling
 from personaplex_ros.files import write_whole
-from personaplex_ros.training.evaluation import evaluate
+from personaplex_ros.training.evaluation import Bars, evaluate
 
 
 def main() -> None:
@@ -31,14 +29,8 @@ def main() -> None:
     sampling = Sampling(
         text_temperature=arguments.temp_text, audio_temperature=arguments.temp_audio
     )
-    bars: dict[str, tqdm] = {}
-
-    def progress(stage: str, done: int, total: int) -> None:
-        bar = bars.setdefault(stage, tqdm(desc=stage, total=total))
-        bar.update(done - bar.n)
-
     report = evaluate(
-        arguments.checkpoint, arguments.dialogues, arguments.seed, arguments.slots, progress,
+        arguments.checkpoint, arguments.dialogues, arguments.seed, arguments.slots, Bars(),
         sampling,
     )  # fmt: skip
     print(report.table())

@@ -28,8 +28,8 @@ def test_every_section_that_needs_no_kernels_gives_rows(gpu: ModuleType) -> None
     assert [row["sessions"] for row in results["sessions"]] == [1, 2]
     (persona,) = results["persona"]
     assert persona["columns"] > 225, "10 s of voice and 100 tokens"
-    again = results["parity"][0]
-    assert (again["same_tokens"], again["largest_sample_error"]) == (1.0, 0.0)
+    for row in results["parity"]:  # without a GPU all of them run on the CPU
+        assert (row["same_tokens"], row["largest_error"]) == (1.0, 0.0), row
 
 
 def test_drift_is_nothing_between_the_same_weights_and_grows_with_coarser_ones(

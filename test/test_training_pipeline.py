@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ language:
 language_training: {batch: 1, frames: 300}
 reading_schedule: {steps: 2, rate: 0.001, warmup: 1}
 language_schedule: {steps: 3, rate: 0.001, warmup: 2}
+evaluation: {dialogues: 1, slots: 2}
 """
 
 
@@ -45,7 +47,11 @@ def test_one_command_trains_a_checkpoint_and_goes_on_where_it_was_stopped(
     assert all(path.stat().st_mtime_ns == time for path, time in made.items())
     assert len((work / "codec.jsonl").read_text().splitlines()) == 1, "no step was done again"
     assert (work / "curves.png").stat().st_size > 0
-    assert "toy: " in capsys.readouterr().out.replace(str(output), "toy")
+    said = capsys.readouterr().out
+    assert "toy: " in said.replace(str(output), "toy")
+    table = (work / "evaluation.md").read_text()
+    assert "| right answer" in table and table in said
+    assert json.loads((work / "evaluation.json").read_text())["about"]["checkpoint"] == "toy"
 
     engine = Engine.load(output)
     session = engine.open(Persona("toy", "You work for Nova Labs.", "NATF0.pt"), seed=1)

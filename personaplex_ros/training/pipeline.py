@@ -2,7 +2,8 @@
 
 A work folder holds what is not shipped: the corpus, the trainings' states and logs. Stages, in
 order: ``codec`` (the whole codec), ``corpus`` (conversations as its codes), ``language`` (the
-language model), ``decoder`` (the codec's decoder alone, which changes no codes) and ``export``.
+language model), ``decoder`` (the codec's decoder alone, which changes no codes), ``export`` and
+``evaluate``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from tqdm import tqdm
 
 from personaplex_ros.audio import write_wave
 from personaplex_ros.checkpoint.files import MODEL, TOKENIZER
+from personaplex_ros.files import write_whole
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
 from personaplex_ros.training.corpus import (
@@ -29,6 +32,7 @@ from personaplex_ros.training.corpus import (
     voice_sample,
 )
 from personaplex_ros.training.curves import add_to_log, draw_curves
+from personaplex_ros.training.evaluation import Bars, evaluate
 from personaplex_ros.training.export import (
     export_codec,
     export_language_model,
@@ -45,7 +49,7 @@ from personaplex_ros.training.speech_bank import SpeechBank, build_bank
 from personaplex_ros.training.text_row import train_tokenizer
 from personaplex_ros.training.world import World, load_world
 
-STAGES = ("codec", "corpus", "language", "decoder", "export")
+STAGES = ("codec", "corpus", "language", "decoder", "export", "evaluate")
 REPORT_STEPS, SAVE_STEPS = 50, 250
 GENERIC_PROMPTS = (
     "You enjoy having a good conversation.",
@@ -84,6 +88,7 @@ def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
                 "language": train_language_model,
                 "decoder": train_decoder,
                 "export": export,
+                "evaluate": examine,
             }[stage](shop)
 
 
@@ -169,6 +174,17 @@ def export(shop: Workshop) -> None:
     size = sum(path.stat().st_size for path in shop.output.rglob("*") if path.is_file())
     silence = json.dumps(materials.silence[:, 0].tolist())
     print(f"{shop.output}: {size / 1e6:.1f} MB, silence is {silence}; {MODEL} is ready")
+
+
+def examine(shop: Workshop) -> None:
+    """Hold conversations with the finished checkpoint, and write what it reaches."""
+    amounts = shop.recipe.evaluation
+    report = evaluate(
+        shop.output, amounts.dialogues, shop.seed, amounts.slots, Bars(), device=str(shop.device)
+    )
+    print(report.table())
+    for name, text in (("evaluation.md", report.table()), ("evaluation.json", report.json())):
+        write_whole(shop.work / name, partial(Path.write_text, data=text, encoding="utf-8"))
 
 
 _LOGS = ("codec.jsonl", "reading.jsonl", "language.jsonl", "decoder.jsonl")

@@ -32,6 +32,14 @@ class Amounts:
 
 
 @dataclass(frozen=True)
+class Examination:
+    """How thoroughly the finished checkpoint is examined."""
+
+    dialogues: int
+    slots: int  # dialogues that are held at a time
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides what comes out, but for the machine."""
 
@@ -44,6 +52,7 @@ class Recipe:
     language_training: LanguageTraining
     reading_schedule: Schedule
     language_schedule: Schedule
+    evaluation: Examination
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
@@ -57,7 +66,7 @@ def load_recipe(recipe: str | Path) -> Recipe:
     kinds: dict[str, Any] = {
         "corpus": Amounts, "codec_training": CodecTraining, "codec_schedule": Schedule,
         "decoder_schedule": Schedule, "language": LMConfig, "language_training": LanguageTraining,
-        "reading_schedule": Schedule, "language_schedule": Schedule,
+        "reading_schedule": Schedule, "language_schedule": Schedule, "evaluation": Examination,
     }  # fmt: skip
     missing = [name for name in (*kinds, "codec") if not isinstance(content.get(name), Mapping)]
     if missing:
