@@ -45,6 +45,7 @@ Row = dict[str, Any]
 WEIGHTS = (None, "int8", "float8")  # None: as the type of the model
 PERSONA_TEXT = " ".join(["word"] * 98)  # with the tags 100 tokens of the tokenizer below
 DEADLINE_MS = 60.0
+SPARE = 5 << 30  # bytes for graphs and the personas that are kept prepared
 SMALL_LM = LMConfig(
     dim=256, heads=4, layers=3, hidden=512, context=120, text_cardinality=500, cardinality=64,
     depth_steps=8, depth_dim=128, depth_heads=4, depth_layers=2, depth_hidden=256,
@@ -227,10 +228,11 @@ def measure_persona(setup: Setup) -> Iterator[Row]:
 def measure_sessions(setup: Setup) -> Iterator[Row]:
     """Yield frames of many sessions, contexts full, and how comings and goings disturb them."""
     for weights in setup.weights[:2]:
-        engine = random_engine(*setup.model, weights, setup.sessions[-1])
+        counts = fitting(setup, weights)
+        engine = random_engine(*setup.model, weights, counts[-1])
         persona = engine.prepare(Persona("x", PERSONA_TEXT))
         single = None
-        for count in setup.sessions:
+        for count in counts:
             sessions = [engine.open(persona, seed=k) for k in range(count)]
             stand_at(engine, setup.lm.context)
             times = [step_time(engine, sessions, number) for number in range(10 + setup.frames)]
@@ -247,6 +249,16 @@ def measure_sessions(setup: Setup) -> Iterator[Row]:
                 session.close()
             yield row
         del engine, persona, sessions, session
+
+
+def fitting(setup: Setup, weights: str | None) -> list[int]:
+    """Return how many sessions to try: those asked for, or as many as the memory holds."""
+    if setup.device.type != "cuda":
+        return list(setup.sessions)
+    price = cost(setup.lm, setup.codec, 1 if weights else 2, 2)
+    room = torch.cuda.mem_get_info()[0] - SPARE - price.held
+    most = 1 + int(room // price.cache)
+    return sorted({*(n for n in setup.sessions if n <= most), min(most, setup.sessions[-1])})
 
 
 def disturbed_times(setup: Setup, engine: Engine, sessions: list[Session]) -> Iterator[float]:
