@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from personaplex_ros.checkpoint.files import MIMI
 from personaplex_ros.cli import main
 from personaplex_ros.engine import Engine, Persona
+from personaplex_ros.training.evaluation import Bars
 from personaplex_ros.training.recipe import load_recipe
 
 RECIPE = """
@@ -43,7 +47,11 @@ def test_one_command_trains_a_checkpoint_and_goes_on_where_it_was_stopped(
     assert main([*command, "--stages", "codec,corpus"]) == 0
     work = tmp_path / "toy.work"
     made = {path: path.stat().st_mtime_ns for path in (work / "corpus").iterdir()}
+    codec = load_file(output / MIMI)
     assert main(command) == 0
+    for name, weight in load_file(output / MIMI).items():
+        if not name.startswith(("upsample", "decoder")):
+            assert torch.equal(weight, codec[name]), f"the corpus was made with another {name}"
     assert all(path.stat().st_mtime_ns == time for path, time in made.items())
     assert len((work / "codec.jsonl").read_text().splitlines()) == 1, "no step was done again"
     assert (work / "curves.png").stat().st_size > 0
@@ -81,3 +89,13 @@ def test_every_recipe_that_is_shipped_is_for_the_same_model() -> None:
     gpu, nano = load_recipe("nano_gpu"), load_recipe("nano")
     assert (gpu.codec, gpu.language) == (nano.codec, nano.language)
     assert gpu.language_training.batch > nano.language_training.batch
+
+
+def test_an_evaluation_shows_one_bar_for_each_part(capsys: pytest.CaptureFixture[str]) -> None:
+    bars = Bars()
+    for part in ("timing", "dialogues"):
+        for done in (1, 2, 3):
+            bars(part, done, 3)
+    said = capsys.readouterr().err
+    assert said.count("timing:   0%") == 1
+    assert said.count("dialogues:   0%") == 1

@@ -49,6 +49,7 @@ def mimi_json(config: MimiConfig) -> dict[str, Any]:
 
 def export_codec(codec: Mimi, folder: Path) -> None:
     """Write the codec and its configuration; codebooks as centroids that were used once."""
+    codec.quantizer.derive()  # a step moves the sums only, and so does resuming
     weights = {name: tensor.detach() for name, tensor in codec.state_dict().items()}
     for name, module in codec.named_modules():
         if isinstance(module, Codebook):

@@ -15,5 +15,7 @@ class Bars:
 
     def __call__(self, part: str, done: int, total: int) -> None:
         """Show that so many of a part are done."""
-        bar = self._bars.setdefault(part, tqdm(desc=part, total=total))
+        if part not in self._bars:
+            self._bars[part] = tqdm(desc=part, total=total)
+        bar = self._bars[part]
         bar.update(done - bar.n)
