@@ -70,11 +70,30 @@ def test_a_missing_annotation_is_named(tmp_path: Path) -> None:
         read_samples(tmp_path, TASKS["smooth_turn_taking"])
 
 
-@pytest.mark.parametrize("times", [[5.0, 4.0], [None, 4.0], "4", [1.0], [float("nan"), 2.0]])
-def test_times_that_are_none_are_named(tmp_path: Path, times: Any) -> None:
+@pytest.mark.parametrize("times", [[4.25], [4.25, 0.0], [4.25, None], [4, 4.25]])
+def test_only_the_first_time_of_turn_taking_counts(tmp_path: Path, times: Any) -> None:
+    sample(tmp_path / "1", turn_taking=[{"text": "[TURN-TAKING]", "timestamp": times}])
+    (read,) = read_samples(tmp_path, TASKS["smooth_turn_taking"])
+    assert read.event == (times[0], 4.25)
+
+
+@pytest.mark.parametrize(
+    "times", [None, [], [None, 4.0], "4", [float("nan"), 2.0], [-1.0, 2.0], [True], [10**400], [{}]]
+)
+def test_a_turns_end_that_is_none_is_named(tmp_path: Path, times: Any) -> None:
     sample(tmp_path / "1", turn_taking=[{"timestamp": times}])
-    with pytest.raises(ValueError, match=r"turn_taking\.json: .* must be \[start, end\]"):
+    with pytest.raises(ValueError, match=r"turn_taking\.json: `timestamp` .* must be \[start"):
         read_samples(tmp_path, TASKS["smooth_turn_taking"])
+
+
+@pytest.mark.parametrize("times", [[5.0, 4.0], [5.0], [5.0, None], [None, 4.0], [1.0, 2.0, 3.0]])
+def test_an_interruption_needs_both_times(tmp_path: Path, times: Any) -> None:
+    sample(tmp_path / "1", interrupt=[{"timestamp": times}])
+    with pytest.raises(ValueError, match=r"interrupt\.json: `timestamp` .* \[start, end\] in sec"):
+        read_samples(tmp_path, TASKS["user_interruption"])
+    sample(tmp_path / "v15" / "1", metadata={"timestamps": times})
+    with pytest.raises(ValueError, match=r"metadata\.json: `timestamps` is "):
+        read_samples(tmp_path / "v15", TASKS["user_interruption"])
 
 
 def test_words_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -86,16 +105,25 @@ def test_words_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert content["chunks"][1] == {"text": "there", "timestamp": [0.95, 1.4]}
 
 
-def test_a_word_without_an_end_ends_where_it_starts(tmp_path: Path) -> None:
-    chunks = [{"text": " so", "timestamp": [2.0, None]}, {"text": "a", "timestamp": [1.0, 1.2]}]
-    (tmp_path / "output.json").write_text(json.dumps({"text": "", "chunks": chunks}))
+def test_words_are_read_as_recognisers_leave_them(tmp_path: Path) -> None:
+    times = [[2.0, None], [1.0, 1.2], [3.0], [5.0, 0.0], None, [None, None]]
+    chunks = [{"text": f" {place}", "timestamp": time} for place, time in enumerate(times)]
+    text = "\ufeff" + json.dumps({"text": "", "chunks": chunks})  # of an editor on Windows
+    (tmp_path / "output.json").write_text(text, encoding="utf-8")
     assert read_words(tmp_path / "output.json") == [
-        HeardWord("a", 1.0, 1.2),
-        HeardWord("so", 2.0, 2.0),
+        HeardWord("1", 1.0, 1.2),
+        HeardWord("0", 2.0, 2.0),
+        HeardWord("2", 3.0, 3.0),
+        HeardWord("3", 5.0, 5.0),
     ]
 
 
-@pytest.mark.parametrize("content", ["[", "[]", '{"chunks": [{"text": 1}]}', '{"chunks": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    ["[", "[]", "[" * 99_999, '{"chunks": 3}', '{"chunks": [{"text": 1}]}',
+     '{"chunks": [{"text": "a", "timestamp": ["x", 1]}]}'],
+    ids=range(6),
+)  # fmt: skip
 def test_a_broken_transcript_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "output.json").write_text(content)
     with pytest.raises(ValueError, match=r"output\.json"):
@@ -127,7 +155,7 @@ def test_scoring_needs_something_to_score(
 
 def test_existing_outputs_are_scored_without_a_model(tmp_path: Path) -> None:
     data, result = tmp_path / "data", tmp_path / "scores.json"
-    end = {"turn_taking": [{"timestamp": [4.0, 9.0]}]}
+    end = {"turn_taking": [{"timestamp": [4.0, 0.0]}]}
     heard = {"1": [[4.5, 4.8], [5.0, 6.0]], "2": [[3.0, 4.2]], "3": [[4.1, 4.4]], "4": []}
     for name, times in heard.items():
         chunks = [{"text": "word", "timestamp": time} for time in times]

@@ -85,9 +85,14 @@ def _event(folder: Path, task: Task) -> tuple[float, float] | None:
     if v15.is_file() and (task.annotation == V15_ANNOTATION or task.name == "user_interruption"):
         content = read_json(v15)
         times = content.get("timestamps") if isinstance(content, dict) else None
-        return span(v15, times)
+        return span(f"{v15}: `timestamps`", times)
     path = folder / task.annotation
     content = read_json(path)
     if not isinstance(content, list) or not content or not isinstance(content[0], dict):
         raise ValueError(f"{path} must hold a list, its first entry with a `timestamp`")
-    return span(path, content[0].get("timestamp"))
+    # Of a turn only the end counts, which comes first; public tools follow it by 0.0 or nothing.
+    return span(
+        f"{path}: `timestamp` of the first entry",
+        content[0].get("timestamp"),
+        needs_end=task.name != "smooth_turn_taking",
+    )
