@@ -1,8 +1,9 @@
-"""Packages that only evaluation needs."""
+"""Python packages that are not everywhere where this one is."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 
 
@@ -12,5 +13,14 @@ def require(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"evaluation needs {module}: `pip install -r requirements-training.txt`"
+            f"training and evaluation need {module}: `pip install -r requirements-training.txt`"
         ) from error
+
+
+def missing_package(error: ImportError) -> str:
+    """Return what is missing and how to install it."""
+    return (
+        f"the Python package {error.name or error} cannot be imported by {sys.executable} "
+        f"({error}); with ROS, source its setup file; install what requirements.txt names into a "
+        "virtual environment (with ROS, one made with --system-site-packages)"
+    )

@@ -26,7 +26,7 @@ from personaplex_ros.behaviours.tree import (
 )
 from personaplex_ros.node.bus import Goal
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.say_goals import SAY
+from personaplex_ros.node.say_action import SAY
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 
 
@@ -246,7 +246,7 @@ def test_without_py_trees_the_remedy_is_named_and_the_rest_works():
     code = (
         "import sys; sys.modules['py_trees'] = None\n"
         "from personaplex_ros.behaviours import Speech\n"
-        "from personaplex_ros.simulation import PatrolNode\n"
+        "from personaplex_ros.simulation.nodes import PatrolNode\n"
         "for module in ('behaviours.tree', 'simulation.receptionist'):\n"
         "    try:\n        __import__(f'personaplex_ros.{module}')\n"
         "    except ImportError as error:\n        print(error)"

@@ -17,7 +17,7 @@ from dds_support import loopback, process, wait_until
 
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.messages import time_ns
-from personaplex_ros.node.say_goals import SAY
+from personaplex_ros.node.say_action import SAY
 
 HERE = Path(__file__).resolve().parent
 ROBOT = str(HERE / "talk_peer.py")

@@ -16,7 +16,8 @@ from reference import GREEDY, talk
 
 from personaplex_ros.engine import Engine, Persona, Saying
 from personaplex_ros.node.messages import time_ns
-from personaplex_ros.node.say_goals import SAY, TAIL_FRAMES, SayGoals
+from personaplex_ros.node.say_action import SAY
+from personaplex_ros.node.say_goals import TAIL_FRAMES, SayGoals
 
 TYPE: Any = MemoryBus().message(SAY)
 

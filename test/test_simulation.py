@@ -19,17 +19,11 @@ from personaplex_ros.node.loading import load_engine
 from personaplex_ros.node.messages import DiagnosticsFactory, Status, time_ns
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.resources import share_directory
-from personaplex_ros.simulation import (
-    BaseNode,
-    DriverNode,
-    MicrophoneNode,
-    MuxNode,
-    PatrolNode,
-    Stop,
-    Track,
-    find_stops,
-)
+from personaplex_ros.simulation.microphone import MicrophoneNode
+from personaplex_ros.simulation.nodes import BaseNode, DriverNode, MuxNode, PatrolNode
 from personaplex_ros.simulation.receptionist import ReceptionistNode
+from personaplex_ros.simulation.stops import Stop, find_stops
+from personaplex_ros.simulation.track import Track
 
 CONFIG = share_directory() / "config"
 MUX_FILE = CONFIG / "twist_mux.yaml"

@@ -12,17 +12,9 @@ from scipy.integrate import solve_ivp
 from personaplex_ros.mux_file import read_mux_file
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.resources import share_directory
-from personaplex_ros.simulation import (
-    STILL,
-    Limits,
-    Patrol,
-    Pose,
-    Velocity,
-    VelocityMux,
-    advance,
-    approach,
-    steer,
-)
+from personaplex_ros.simulation.kinematics import STILL, Limits, Pose, Velocity, advance, approach
+from personaplex_ros.simulation.mux import VelocityMux
+from personaplex_ros.simulation.patrol import Patrol, steer
 
 MUX_FILE = share_directory() / "config" / "twist_mux.yaml"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from personaplex_ros.node.bus import Bus, SentGoal
-from personaplex_ros.node.say_goals import SAY
+from personaplex_ros.node.say_action import SAY
 
 
 @dataclass

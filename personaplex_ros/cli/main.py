@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from personaplex_ros import __version__
+from personaplex_ros.optional import missing_package
 
 COMMANDS = {
     "offline": "answer a recording, faster or slower than real time",
@@ -24,7 +25,26 @@ COMMANDS = {
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is 0 for success and 2 for what the user can mend."""
-    words = list(sys.argv[1:] if words is None else words)
+    try:
+        arguments = _parse(list(sys.argv[1:] if words is None else words))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ModuleNotFoundError as error:
+        print(f"personaplex: error: {missing_package(error)}", file=sys.stderr)
+        return 2
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        print(f"personaplex: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    """Return the arguments, with `run` to carry them out."""
     parser = argparse.ArgumentParser(
         prog="personaplex", description="Full-duplex spoken conversation for robots."
     )
@@ -40,15 +60,4 @@ def main(words: Sequence[str] | None = None) -> int:
     if rest and not hasattr(arguments, "ros_arguments"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.ros_arguments = rest
-    try:
-        status = int(arguments.run(arguments))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # the reader, such as head, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f"personaplex: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return arguments

@@ -26,7 +26,9 @@ from personaplex_ros.mux_file import read_mux_file
 from personaplex_ros.node.bus import Closable
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
-from personaplex_ros.simulation import BaseNode, MuxNode, PatrolNode, Stop, Track
+from personaplex_ros.simulation.nodes import BaseNode, MuxNode, PatrolNode
+from personaplex_ros.simulation.stops import Stop
+from personaplex_ros.simulation.track import Track
 
 LEAD_S = 2.0  # seconds of patrol before the caller's first sample
 TAIL_S = 5.0  # seconds of patrol after its last

@@ -32,7 +32,8 @@ from personaplex_ros.node.outputs import Outputs
 from personaplex_ros.node.parameter import State
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.node.personas import chosen_persona
-from personaplex_ros.node.say_goals import SAY, refuse
+from personaplex_ros.node.say_action import SAY
+from personaplex_ros.node.say_goals import refuse
 from personaplex_ros.node.services import Services
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.turn_parameters import hold_parameters, turn_monitor, turn_parameters

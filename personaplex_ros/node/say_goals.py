@@ -8,8 +8,8 @@ from typing import Any
 from personaplex_ros.engine import Saying, Session, SharedSession
 from personaplex_ros.node.bus import Bus, Goal, Outcome
 from personaplex_ros.node.messages import set_time
+from personaplex_ros.node.say_action import SAY
 
-SAY = "personaplex_ros/action/Say"
 TAIL_FRAMES = 12
 """For how long the end of a sentence may sound on before the goal is ended, 0.96 s."""
 

@@ -16,8 +16,8 @@ from personaplex_ros.mux_file import read_mux_file
 from personaplex_ros.node.bus import Closable
 from personaplex_ros.node.ending import ending_signal
 from personaplex_ros.node.ros.bus import RosBus
+from personaplex_ros.optional import missing_package
 from personaplex_ros.resources import share_directory
-from personaplex_ros.simulation.microphone import MicrophoneNode
 from personaplex_ros.simulation.nodes import BaseNode, DriverNode, MuxNode, PatrolNode
 
 NODE_NAME = "simulation"
@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 open_.callback(part.close)
             while not ending.is_set():
                 executor.spin_once(timeout_sec=LONGEST_WAIT_S)
+        except ModuleNotFoundError as error:
+            print(f"{NODE_NAME}: {missing_package(error)}", file=sys.stderr)
+            return 2
         except (ValueError, OSError, LookupError, ImportError) as error:
             print(f"{NODE_NAME}: {error}", file=sys.stderr)
             return 2
@@ -65,12 +68,18 @@ def _parts(node: Node) -> list[Closable]:
         "mux": lambda: MuxNode(bus, read_mux_file(path)),
         "base": lambda: BaseNode(bus, stamped=stamped),
         "driver": lambda: DriverNode(bus, stamped=stamped),
-        "microphone": lambda: MicrophoneNode(bus, audio_file, loop=loop),
+        "microphone": lambda: _microphone(bus, audio_file, loop),
     }
     unknown = [name for name in names if name not in makers]
     if unknown:
         raise ValueError(f"parts names {unknown[0]!r}; there are {', '.join(makers)}")
     return [makers[name]() for name in names]
+
+
+def _microphone(bus: RosBus, audio_file: str, loop: bool) -> Closable:
+    from personaplex_ros.simulation.microphone import MicrophoneNode  # needs soundfile and soxr
+
+    return MicrophoneNode(bus, audio_file, loop=loop)
 
 
 def _receptionist(bus: RosBus, stamped: bool) -> Closable:

@@ -17,6 +17,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from personaplex_ros.optional import require
+
 RATE = 24_000  # Hz, of what is returned
 SYNCHRONOUS = 2  # espeak_AUDIO_OUTPUT
 PHONEME_EVENTS = 1
@@ -86,8 +88,7 @@ class _Synthesiser:
     """The library, initialised once a process."""
 
     def __init__(self) -> None:
-        import espeakng_loader  # only whoever trains needs it
-
+        espeakng_loader = require("espeakng_loader")
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         self.rate = self._library.espeak_Initialize(SYNCHRONOUS, 0, data, PHONEME_EVENTS)

@@ -1,0 +1,91 @@
+"""A robot without torch and what else pip brings: what it uses of the package can be imported."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HAS = {"numpy", "yaml", "py_trees", "pydot", "pyparsing", "personaplex_ros"}
+"""The packages of a robot besides Python's own and ROS's; numpy and yaml come with ROS."""
+ROS = {"rclpy", "action_msgs"}
+"""Stands here for ROS, which not every machine has: packages with every name one asks for."""
+
+ROBOT = f"""
+import sys
+from importlib.machinery import ModuleSpec
+from unittest.mock import MagicMock
+
+class Robot:
+    def find_spec(self, name, path=None, target=None):
+        package = name.split(".")[0]
+        if package in {ROS}:
+            return ModuleSpec(name, self, is_package=True)
+        if package not in {HAS} | sys.stdlib_module_names:
+            raise ModuleNotFoundError(f"a robot has no {{name}}", name=name)
+
+    def create_module(self, spec):
+        return MagicMock(__path__=[], __spec__=spec)
+
+    def exec_module(self, module):
+        pass
+
+sys.meta_path.insert(0, Robot())
+"""
+
+
+def on_a_robot(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ROBOT + code], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def imported_by_launch_files() -> set[str]:
+    """Return the modules of ours that a launch file imports, wherever in it."""
+    found = set()
+    for path in (ROOT / "launch").glob("*.launch.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("personaplex_ros"):
+                found.add(str(node.module))
+    return found
+
+
+def test_a_robot_needs_no_package_of_pip():
+    modules = imported_by_launch_files() | {
+        "personaplex_ros.resources",
+        "personaplex_ros.behaviours.tree",
+        "personaplex_ros.node.ros",
+        "personaplex_ros.node.ros.bus",
+        "personaplex_ros.simulation.ros",
+        "personaplex_ros.simulation.receptionist",
+    }
+    assert "personaplex_ros.mux_file" in modules
+    outcome = on_a_robot("".join(f"import {module}\n" for module in sorted(modules)))
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_the_robot_of_this_test_has_no_torch():
+    assert "a robot has no torch" in on_a_robot("import personaplex_ros.engine").stderr
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_the_command_line_introduces_itself_on_a_robot(word):
+    code = f"from personaplex_ros.cli import main; main([{word!r}])"
+    outcome = on_a_robot(code)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "personaplex" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["from personaplex_ros.cli import main; sys.exit(main(['offline']))",
+     "from personaplex_ros.node.ros import run; sys.exit(run())"],
+)  # fmt: skip
+def test_what_needs_more_than_a_robot_has_says_how_to_install_it(code):
+    outcome = on_a_robot(code)
+    assert outcome.returncode in (1, 2) and "Traceback" not in outcome.stderr, outcome.stderr
+    assert "a robot has no" in outcome.stderr and "requirements.txt" in outcome.stderr
