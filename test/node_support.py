@@ -79,6 +79,8 @@ class MemoryBus:
         self.timers: dict[float, Callable[[], None]] = {}
         self.lines: list[tuple[str, str]] = []
 
+    node_name = "/personaplex"
+
     def now_ns(self) -> int:
         return time.time_ns()
 

@@ -249,7 +249,10 @@ class Robot(Peer):
         """Play a recording to the first robot, nothing to the others; say what each said."""
         pcm, _ = soundfile.read(path, dtype="int16")
         kinds = {"audio_out": AudioFrame, "text": TextToken}
-        self.listen(**{f"{robot}/{name}": kind for robot in robots for name, kind in kinds.items()})
+        self.listen(
+            diagnostics=DiagnosticArray,
+            **{f"{robot}/{name}": kind for robot in robots for name, kind in kinds.items()},
+        )
         writer = self._microphone(f"{robots[0]}/audio_in")
         self.speak(pcm[: int(float(seconds) * RATE)], writer)
         time.sleep(0.2)
@@ -261,7 +264,8 @@ class Robot(Peer):
             }
             for robot in robots
         }
-        say(**said)
+        statuses = [status for _, message in self.heard["diagnostics"] for status in message.status]
+        say(**said, diagnosed=sorted({(s.name, s.hardware_id) for s in statuses}))
 
     def converse(self, path: str, seconds: str) -> None:
         """Play a recording and say what came back."""

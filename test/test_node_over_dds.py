@@ -204,6 +204,11 @@ def test_one_process_serves_several_robots(monkeypatch: pytest.MonkeyPatch) -> N
     for robot in ("robot1", "robot2"):
         assert said[robot]["frames"] >= 45, "most of 6 s, on whatever machine"
     assert said["robot1"]["text"] and not said["robot2"]["text"]
+    assert said["diagnosed"] == [
+        [f"{robot}/personaplex: {task}", f"{robot}/personaplex: cpu"]
+        for robot in ("robot1", "robot2")
+        for task in ("conversation", "microphone", "model")
+    ]
 
 
 def growth(said: dict, counter: str) -> int:

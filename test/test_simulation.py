@@ -164,7 +164,7 @@ def test_a_file_is_heard_again_and_again_as_one_stream_once_the_node_is_active(t
         time.sleep(0.15)
         assert not bus.topics["audio_in"], "nobody listens yet"
         factory = DiagnosticsFactory(bus)
-        status = Status("personaplex: conversation", 0, "active", [("state", "active")])
+        status = Status("conversation", 0, "active", [("state", "active")])
         bus.callbacks["/diagnostics"](factory.array(0, "cpu", [status]), "")
         bus.wait_for(lambda: len(bus.topics["audio_in"]) >= 7)
     finally:

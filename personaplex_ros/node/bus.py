@@ -122,6 +122,10 @@ class Bus(Protocol):
     not stop the others.
     """
 
+    @property
+    def node_name(self) -> str:
+        """The node's full name after remapping: "/robot1/personaplex"."""
+
     def now_ns(self) -> int:
         """Return the node's time in nanoseconds since the epoch (simulated if so configured)."""
 

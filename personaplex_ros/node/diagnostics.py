@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from personaplex_ros.audio import IntakeCounters
 from personaplex_ros.node.bus import RELIABLE, Bus
-from personaplex_ros.node.messages import ERROR, OK, WARN, DiagnosticsFactory, Status
+from personaplex_ros.node.messages import CONVERSATION, ERROR, OK, WARN, DiagnosticsFactory, Status
 from personaplex_ros.node.motion_outputs import MotionSnapshot
 from personaplex_ros.node.parameter import State
 from personaplex_ros.node.timing import FrameStatistics, Percentiles
@@ -122,7 +122,7 @@ def _conversation(snapshot: Snapshot, growth: _Growth) -> Status:
             level, message = ERROR, f"silent after a fault, call ~/reset: {statistics.last_fault}"
         elif new_faults:
             level, message = ERROR, f"began again after a fault: {statistics.last_fault}"
-    return Status("personaplex: conversation", level, message, values)
+    return Status(CONVERSATION, level, message, values)
 
 
 def _model(running: RunningSnapshot, growth: _Growth) -> Status:
@@ -138,8 +138,8 @@ def _model(running: RunningSnapshot, growth: _Growth) -> Status:
     late = growth.of("late", statistics.late)
     if late:
         message = f"{late} frames took longer than their own length"
-        return Status("personaplex: model", WARN, message, values)
-    return Status("personaplex: model", OK, "in time", values)
+        return Status("model", WARN, message, values)
+    return Status("model", OK, "in time", values)
 
 
 def _milliseconds(name: str, percentiles: Percentiles) -> list[tuple[str, str]]:
@@ -164,10 +164,10 @@ def _microphone(running: RunningSnapshot, growth: _Growth) -> Status:
         message = running.microphone_problem or "silence takes the place of missing audio"
         if not running.microphone.chunks:
             message = f"no audio has come yet; {message}"
-        return Status("personaplex: microphone", WARN, message, values)
+        return Status("microphone", WARN, message, values)
     if lost:
-        return Status("personaplex: microphone", WARN, running.microphone_problem, values)
-    return Status("personaplex: microphone", OK, "audio arrives", values)
+        return Status("microphone", WARN, running.microphone_problem, values)
+    return Status("microphone", OK, "audio arrives", values)
 
 
 def _motion(motion: MotionSnapshot, growth: _Growth) -> Status:
@@ -177,5 +177,5 @@ def _motion(motion: MotionSnapshot, growth: _Growth) -> Status:
         ("last problem", motion.last_problem),
     ]
     if growth.of("motion problems", motion.problems):
-        return Status("personaplex: motion", WARN, motion.last_problem, values)
-    return Status("personaplex: motion", OK, "paused" if motion.paused else "free", values)
+        return Status("motion", WARN, motion.last_problem, values)
+    return Status("motion", OK, "paused" if motion.paused else "free", values)

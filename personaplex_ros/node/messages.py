@@ -13,7 +13,10 @@ NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True)
 class Status:
-    """One entry of a diagnostics message; `level` is 0 OK, 1 WARN, 2 ERROR."""
+    """One entry of a diagnostics message; `level` is 0 OK, 1 WARN, 2 ERROR.
+
+    `name` is the task's; the message has the node's full name before it.
+    """
 
     name: str
     level: int
@@ -22,6 +25,9 @@ class Status:
 
 
 OK, WARN, ERROR = 0, 1, 2
+
+CONVERSATION = "conversation"
+"""The task of /diagnostics that tells the node's state."""
 
 
 def time_ns(time: Any) -> int:
@@ -44,12 +50,18 @@ class DiagnosticsFactory:
     """Makes diagnostic_msgs/DiagnosticArray messages."""
 
     def __init__(self, bus: Bus) -> None:
+        self._node = bus.node_name.removeprefix("/")
         self._array = bus.message("diagnostic_msgs/msg/DiagnosticArray")
         self._status = bus.message("diagnostic_msgs/msg/DiagnosticStatus")
         self._value = bus.message("diagnostic_msgs/msg/KeyValue")
 
-    def array(self, stamp_ns: int, hardware_id: str, statuses: Iterable[Status]) -> Any:
-        """Return one message with all `statuses`."""
+    def array(self, stamp_ns: int, device: str, statuses: Iterable[Status]) -> Any:
+        """Return one message with all `statuses` of this node and its `device`.
+
+        As diagnostic_updater has it, names are "<node>: <task>", with the full name of the node:
+        an aggregator can tell robots apart by names and by hardware ids.
+        """
+        hardware_id = f"{self._node}: {device}" if device else self._node
         message = self._array()
         set_header(message.header, stamp_ns, "")
         message.status = [self._one(hardware_id, status) for status in statuses]
@@ -60,7 +72,7 @@ class DiagnosticsFactory:
         # The field is of type byte, which rclpy represents as bytes of length one.
         one_byte = isinstance(message.level, bytes)
         message.level = bytes([status.level]) if one_byte else status.level
-        message.name = status.name
+        message.name = f"{self._node}: {status.name}"
         message.message = status.message
         message.hardware_id = hardware_id
         message.values = [self._pair(key, value) for key, value in status.values]

@@ -12,7 +12,7 @@ from personaplex_ros.audio import AudioChunk, WaveFileSource, int16_to_float32, 
 from personaplex_ros.node.audio_types import AUDIO_FRAME
 from personaplex_ros.node.audio_writing import AudioWriter
 from personaplex_ros.node.bus import RELIABLE, Bus
-from personaplex_ros.node.messages import NS_PER_S
+from personaplex_ros.node.messages import CONVERSATION, NS_PER_S
 
 DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
 _POLL_S = 0.1
@@ -51,7 +51,7 @@ class MicrophoneNode:
 
     def _take_diagnostics(self, message: Any, _: str) -> None:
         for status in message.status:
-            if status.name == "personaplex: conversation":
+            if status.name.endswith(f": {CONVERSATION}"):
                 if any(v.key == "state" and v.value == "active" for v in status.values):
                     self._active.set()
 

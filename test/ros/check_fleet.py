@@ -12,6 +12,7 @@ import launch_testing.asserts
 from action_msgs.msg import GoalStatus
 from ament_index_python.packages import get_package_share_directory
 from client import Client
+from diagnostic_msgs.msg import DiagnosticArray
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description import LaunchDescription
 from personaplex_ros.msg import AudioFrame
@@ -30,14 +31,20 @@ def generate_test_description() -> LaunchDescription:
     )
 
 
+def names(told: list[DiagnosticArray]) -> set[str]:
+    return {status.name for message in told for status in message.status}
+
+
 class TestFleet(unittest.TestCase):
     def test_every_robot_converses_and_one_may_pause_without_the_other(self) -> None:
         for robot in ROBOTS:
             client = Client(f"/{robot}")
             client.until(lambda c=client: c.state() == "active", 60.0)
             heard = client.listen("audio_out", AudioFrame)
+            told = client.listen("/diagnostics", DiagnosticArray)
             client.speak(10)
             client.until(lambda h=heard: len(h) >= 8)
+            client.until(lambda n=f"{robot}/personaplex: conversation", t=told: n in names(t))
             outcome, words = client.say("We are open from eight to five.")
             self.assertEqual(outcome.status, GoalStatus.STATUS_SUCCEEDED, outcome.result.message)
             self.assertEqual(len(words), 7)

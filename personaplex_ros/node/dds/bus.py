@@ -104,6 +104,11 @@ class DdsBus:
         self._action_executor = Executor(self.participant.entity, self.log)
         self._closed = False
 
+    @property
+    def node_name(self) -> str:
+        """Return the node's full name after remapping."""
+        return self.node.full
+
     def resolve(self, name: str, kind: Kind) -> str:
         """Return the absolute name of a topic or service after remapping."""
         return resolve(name, kind, self.node, self._rules)

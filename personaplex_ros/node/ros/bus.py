@@ -67,6 +67,11 @@ class RosBus:
         self._services: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
 
+    @property
+    def node_name(self) -> str:
+        """Return the node's full name after remapping."""
+        return str(self._node.get_fully_qualified_name())
+
     def now_ns(self) -> int:
         """Return the node's time, simulated when use_sim_time is set."""
         return int(self._node.get_clock().now().nanoseconds)
