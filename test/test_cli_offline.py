@@ -43,6 +43,17 @@ def test_the_answer_is_as_long_as_the_question(recording: Path, tmp_path: Path) 
     assert {"PAD", "EPAD"} & set(entries)
 
 
+@pytest.mark.parametrize(
+    ("name", "container"), [("a.flac", "FLAC"), ("a.ogg", "OGG"), ("A.WAV", "WAV"), ("a", "WAV")]
+)
+def test_the_answer_has_the_format_of_its_name(tmp_path: Path, name: str, container: str) -> None:
+    soundfile.write(tmp_path / "in.wav", np.zeros(RATE // 5), RATE)
+    words = ["offline", "--input-wav", str(tmp_path / "in.wav"), "--text-prompt", ""]
+    assert main([*words, "--voice-prompt", "", "--output-wav", str(tmp_path / name)]) == 0
+    told = soundfile.info(tmp_path / name)
+    assert (told.format, told.frames, told.samplerate) == (container, RATE // 5, RATE)
+
+
 def test_a_seed_repeats_a_conversation_and_another_changes_it(
     recording: Path, tmp_path: Path
 ) -> None:
@@ -104,12 +115,29 @@ def test_the_time_of_each_part_is_told(recording: Path, capsys: pytest.CaptureFi
         (["--device", "quantum"], "quantum"),
         (["--output-wav", "no/such/folder/answer.wav"], "no/such/folder"),
         (["--timeline", "no/such/folder/talk.png"], "no/such/folder"),
+        (["--output-wav", "answer.mp3"], "no sound is written as '.mp3'"),
+        (["--checkpoint", ""], "--checkpoint is empty"),
+        (["--checkpoint="], "--checkpoint is empty"),
+        (["--output-text", " "], "--output-text is empty"),
+        (["--output-wav", "caller.wav"], "--output-wav would write over caller.wav, which is that"),
+        (["--output-wav", "link.wav"], "that of --input-wav"),
+        (["--output-wav", "answer", "--output-text", "./answer"], "that of --output-wav"),
+        (["--output-text", "talk.html", "--timeline", "talk"], "that of --output-text"),
+        (["--voice-prompt", "voice.wav", "--output-wav", "voice.wav"], "that of --voice-prompt"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(
-    recording: Path, capsys: pytest.CaptureFixture[str], options: list[str], names: str
+    recording: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    names: str,
 ) -> None:
+    monkeypatch.chdir(recording.parent)
+    Path("link.wav").symlink_to(recording)
+    before = recording.read_bytes()
     assert main(["offline", "--input-wav", str(recording), *options]) == 2
+    assert recording.read_bytes() == before
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("personaplex: error: ") and names in error
 

@@ -31,9 +31,9 @@ def test_the_quality_of_service_of_every_topic_is_as_documented():
         audio_in_type="audio_common_msgs/msg/AudioData",
         audio_out_type="audio_common_msgs/msg/AudioData",
         human_voice=True,
-        human_voice_id="<human_voice_id>".strip("<>"),
+        human_voice_id="voice",
         human_voice_audio=True,
         speed_scaling_topic="speed_scaling_topic",
     ) as r:
-        opened = {re.sub("/(human_voice_id)/", r"/<\1>/", topic): q for topic, q in r.bus.qos.items()}
+        opened = {t.replace("/voice/", "/<human_voice_id>/"): qos for t, qos in r.bus.qos.items()}
     assert opened == documented()

@@ -307,15 +307,24 @@ def test_diagnostics_tell_frame_times_levels_and_context():
     assert status["microphone"].values["waiting"] == "0 ms"
 
 
-def test_speech_also_goes_into_a_file_when_asked(tmp_path):
+@pytest.mark.parametrize("name", ["speech.wav", "speech.flac"])
+def test_speech_also_goes_into_a_file_when_asked(tmp_path, name):
     import soundfile
 
-    path = tmp_path / "speech.wav"
+    path = tmp_path / name
     with robot(audio_sink=f"file:{path}") as r:
         r.hear(3, level=3276)
     samples, rate = soundfile.read(path, dtype="int16")
+    assert soundfile.info(path).format == path.suffix[1:].upper()
     assert rate == RATE and len(samples) == 3 * FRAME
     assert set(samples[:FRAME]) == {0} and set(samples[FRAME:]) == {3276}
+
+
+def test_a_sound_file_of_an_unknown_kind_is_refused_before_the_model_is_loaded(tmp_path):
+    with robot(activate=False, audio_sink=f"file:{tmp_path}/speech.mp3") as r:
+        with pytest.raises(ValueError, match=r"no sound is written as '\.mp3'"):
+            r.conversation.configure()
+        assert not r.engine.sessions
 
 
 def test_a_wave_file_can_be_the_microphone(tmp_path):

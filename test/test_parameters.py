@@ -64,6 +64,8 @@ def test_defaults_of_turn_taking_are_those_of_turn_taking():
         ("audio_source", "file:", "topic, device, device:NAME or file:PATH"),
         ("audio_in_type", "std_msgs/msg/String", "choose one of personaplex_ros/msg/AudioFrame"),
         ("checkpoint", "", "it must be a name or a folder"),
+        ("persona", " ", "it must be a name or a path"),
+        ("audio_source", "file: ", "it must be topic, device, device:NAME or file:PATH"),
         ("temperature", 0.5, "there is no parameter temperature; did you mean"),
     ],
 )

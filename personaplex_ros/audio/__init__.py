@@ -3,6 +3,7 @@
 from .chunk import AudioChunk, ChunkLimits
 from .devices import AudioDeviceError, DeviceInfo, SoundCardSink, SoundCardSource, list_devices
 from .files import WaveFileSource
+from .formats import output_format
 from .intake_types import IntakeCounters, IntakeLimits, MicrophoneFrame
 from .loudness import normalise_loudness
 from .microphone import MicrophoneIntake
@@ -32,6 +33,7 @@ __all__ = [
     "int16_to_float32",
     "list_devices",
     "normalise_loudness",
+    "output_format",
     "read_wave",
     "resample",
     "to_mono",

@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from .formats import output_format
 from .pcm import float32_to_int16
 
 
@@ -55,10 +56,11 @@ def read_wave(path: str | Path) -> Wave:
 
 
 def write_wave(path: str | Path, samples: NDArray[np.floating], rate: int) -> None:
-    """Write float samples [n] or [n, channels], full scale 1.0, as 16-bit PCM WAV.
+    """Write float samples [n] or [n, channels], full scale 1.0, in the format of `output_format`.
 
     Values outside [-1, 1] are clipped. The file appears under its name only when it is complete.
-    Raises ValueError for another shape or a rate below 1, OSError where it cannot be written.
+    Raises ValueError for another shape or extension or a rate below 1, OSError where it cannot be
+    written.
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2):
@@ -68,7 +70,9 @@ def write_wave(path: str | Path, samples: NDArray[np.floating], rate: int) -> No
 
 
 class WaveWriter:
-    """A 16-bit PCM WAV file that grows block by block, for recordings of unknown length.
+    """A sound file that grows block by block, for recordings of unknown length.
+
+    Its format is that of `output_format`: 16-bit PCM, or Vorbis in OGG.
 
     It is written to a temporary name beside `path` and renamed by `close`; `discard` removes it.
     As a context manager it closes after success and discards after an exception.
@@ -79,6 +83,7 @@ class WaveWriter:
             raise ValueError(f"'{path}': rate {rate} and channels {channels} must be positive")
         self._path = Path(path)
         self._channels = channels
+        kind = output_format(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             dir=self._path.parent, prefix=f".{self._path.name}.", suffix=".part"
@@ -89,7 +94,9 @@ class WaveWriter:
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)
         self._partial = Path(name)
-        self._file = soundfile.SoundFile(name, "w", rate, channels, "PCM_16", format="WAV")
+        self._file = soundfile.SoundFile(
+            name, "w", rate, channels, kind.encoding, format=kind.container
+        )
 
     def write(self, samples: NDArray[np.floating]) -> None:
         """Append float samples [n] (mono) or [n, channels]; values outside [-1, 1] are clipped."""

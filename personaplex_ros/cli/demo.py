@@ -11,7 +11,9 @@ import numpy as np
 
 from personaplex_ros.audio import read_wave, to_mono
 from personaplex_ros.cli.node_arguments import add_node_arguments, node_parameters
+from personaplex_ros.cli.paths import refuse_shared_paths
 from personaplex_ros.demo import (
+    CONVERSATION,
     START_S,
     Console,
     Player,
@@ -43,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     path = Path(arguments.input_wav or share_directory() / "config" / "demo" / "caller.wav")
+    refuse_shared_paths(
+        {"--input-wav": path}, {"--output": [Path(arguments.output) / CONVERSATION]}
+    )
     wave = read_wave(path)
     caller = to_mono(wave.samples)
     isolate_graph()

@@ -29,6 +29,7 @@ from personaplex_ros.cli.model_arguments import (
     chosen_sampling,
     load_engine,
 )
+from personaplex_ros.cli.paths import refuse_shared_paths
 from personaplex_ros.engine import Persona
 from personaplex_ros.optional import require
 
@@ -93,6 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise FileNotFoundError(
             f"--json {arguments.json}: the folder does not exist; make it first"
         )
+    refuse_shared_paths(
+        {"--human": arguments.human}, {"--json": [arguments.json] if arguments.json else []}
+    )
     if arguments.synthetic is not None:
         _synthesise(arguments, task)
     samples = read_samples(arguments.data, task)

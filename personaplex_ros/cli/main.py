@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from personaplex_ros import __version__
+from personaplex_ros.cli.paths import refuse_empty_words
 from personaplex_ros.optional import missing_package
 
 COMMANDS = {
@@ -57,6 +58,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     arguments, rest = parser.parse_known_args(words)
+    refuse_empty_words(words)
     if rest and not hasattr(arguments, "ros_arguments"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.ros_arguments = rest

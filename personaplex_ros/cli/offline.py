@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from personaplex_ros.audio import read_wave, resample, to_mono, write_wave
+from personaplex_ros.audio import output_format, read_wave, resample, to_mono, write_wave
 from personaplex_ros.cli.model_arguments import (
     add_model_arguments,
     chosen_persona,
     chosen_sampling,
     load_engine,
 )
+from personaplex_ros.cli.paths import refuse_shared_paths
 from personaplex_ros.engine import Engine, Session, StepResult, StepTiming
 from personaplex_ros.files import write_whole
 from personaplex_ros.timeline import (
@@ -25,6 +26,7 @@ from personaplex_ros.timeline import (
     Recording,
     is_drawn,
     state_spans,
+    timeline_files,
     words_from_pieces,
     write_timeline,
 )
@@ -42,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the user's speech: any rate, mono or stereo",
     )
     parser.add_argument(
-        "--output-wav", metavar="FILE", help="the agent's speech, as long as the input"
+        "--output-wav",
+        metavar="FILE",
+        help="the agent's speech, as long as the input (.wav, .flac or .ogg)",
     )
     parser.add_argument(
         "--output-text",
@@ -59,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    _check_paths(arguments)
     wave = read_wave(arguments.input_wav)
     persona, sampling = chosen_persona(arguments), chosen_sampling(arguments)
     for name in ("output_wav", "output_text", "timeline"):
@@ -113,6 +118,20 @@ def timing_table(timings: list[StepTiming], frame_s: float) -> str:
         f"real time, {late} frames over {frame_s * 1e3:.0f} ms"
     )
     return "\n".join(lines)
+
+
+def _check_paths(arguments: argparse.Namespace) -> None:
+    """See that the answer has a format, and that nothing is written over anything else."""
+    names = ("input_wav", "moshi_weight", "mimi_weight", "tokenizer", "voice_prompt", "persona")
+    outputs = {"--output-wav": [arguments.output_wav], "--output-text": [arguments.output_text]}
+    if arguments.output_wav:
+        output_format(arguments.output_wav)
+    if arguments.timeline:
+        outputs["--timeline"] = list(timeline_files(arguments.timeline))
+    refuse_shared_paths(
+        {f"--{name.replace('_', '-')}": getattr(arguments, name) for name in names},
+        {option: [path for path in paths if path] for option, paths in outputs.items()},
+    )
 
 
 def _check_folder(option: str, path: str | None) -> None:

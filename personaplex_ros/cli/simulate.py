@@ -13,7 +13,9 @@ import numpy as np
 
 from personaplex_ros.audio import read_wave, to_mono
 from personaplex_ros.cli.node_arguments import add_node_arguments, node_parameters
+from personaplex_ros.cli.paths import refuse_shared_paths
 from personaplex_ros.demo import (
+    CONVERSATION,
     START_S,
     Console,
     Player,
@@ -72,6 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     config = share_directory() / "config"
     mux = read_mux_file(arguments.mux_file or config / "twist_mux.yaml")
     path = Path(arguments.audio_file or config / "demo" / "caller.wav")
+    refuse_shared_paths(
+        {"--audio-file": path}, {"--output": [Path(arguments.output) / CONVERSATION]}
+    )
     wave = read_wave(path)
     caller = np.tile(to_mono(wave.samples), arguments.loop)
     isolate_graph()

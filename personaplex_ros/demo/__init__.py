@@ -3,9 +3,10 @@
 from personaplex_ros.demo.console import Console
 from personaplex_ros.demo.player import Player
 from personaplex_ros.demo.process import START_S, isolate_graph, node_process, wait_until_active
-from personaplex_ros.demo.recorder import Recorder
+from personaplex_ros.demo.recorder import CONVERSATION, Recorder
 
 __all__ = [
+    "CONVERSATION",
     "START_S",
     "Console",
     "Player",

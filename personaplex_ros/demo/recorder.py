@@ -24,6 +24,9 @@ from personaplex_ros.timeline import (
     write_timeline,
 )
 
+CONVERSATION = "conversation.wav"
+"""Both voices, in the folder of the results."""
+
 
 @dataclass
 class Heard:
@@ -82,7 +85,7 @@ class Recorder:
         marks = [mark for mark in heard.marks if mark.onset_s < duration_s]
         robot = robot_channel(heard, len(caller), rate)
         wave, transcript, events = (
-            folder / name for name in ("conversation.wav", "transcript.txt", "events.json")
+            folder / name for name in (CONVERSATION, "transcript.txt", "events.json")
         )
         write_wave(wave, np.stack([caller, robot], axis=1), rate)
         lines = [

@@ -16,6 +16,7 @@ from personaplex_ros.audio import (
     SoundCardSource,
     WaveFileSource,
     WaveWriter,
+    output_format,
     read_wave,
 )
 from personaplex_ros.node.audio_messages import RawFormat
@@ -67,6 +68,13 @@ def open_source(bus: Bus, parameters: Parameters, deliver: Deliver) -> AudioSour
     device = device_of(place)
     SoundCardSource(callback, device=device).stop()
     return _LocalSource(lambda: SoundCardSource(callback, device=device))
+
+
+def check_sink(parameters: Parameters) -> None:
+    """See that what `audio_sink` names can be written; raises what tells why not."""
+    kind, _, place = parameters.audio_sink.partition(":")
+    if kind == "file":
+        output_format(place)
 
 
 def open_sink(parameters: Parameters, rate: int) -> AudioSink | None:

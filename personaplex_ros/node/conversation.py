@@ -10,7 +10,7 @@ from typing import Any
 
 from personaplex_ros.audio import AudioChunk, MicrophoneIntake
 from personaplex_ros.engine import Engine, PreparedPersona, SharedEngine
-from personaplex_ros.node.audio_endpoints import AudioSource, open_sink, open_source
+from personaplex_ros.node.audio_endpoints import AudioSource, check_sink, open_sink, open_source
 from personaplex_ros.node.bus import Bus, Goal
 from personaplex_ros.node.diagnostics import Diagnostics, Snapshot
 from personaplex_ros.node.human_voices import HumanVoices
@@ -123,6 +123,7 @@ class Conversation:
     def _configure(self, parameters: Parameters, persona: Persona, resources: ExitStack) -> None:
         # The cheap checks come first: loading can take a minute.
         resources.callback(self._forget)
+        check_sink(parameters)
         self._source = open_source(self._bus, parameters, self._deliver)
         resources.callback(self._source.close)
         if parameters.human_voice:

@@ -22,7 +22,7 @@ def _parameter(default: Value, description: str, when: When, **constraints: Any)
 
 
 _ENDPOINT: dict[str, Any] = {
-    "pattern": r"topic|device(:.+)?|file:.+",
+    "pattern": r"topic|device(:.*\S.*)?|file:.*\S.*",
     "form": "topic, device, device:NAME or file:PATH",
 }
 
@@ -35,7 +35,7 @@ class Parameters:
         "nano",
         "Checkpoint: nano (bundled, small) or the folder with the model's files.",
         When.UNCONFIGURED,
-        pattern=".+",
+        pattern=r".*\S.*",
         form="a name or a folder",
     )
     device: str = _parameter(
@@ -63,7 +63,7 @@ class Parameters:
         "receptionist",
         "Persona: name of a file in config/personas, or the path of such a file.",
         When.UNCONFIGURED,
-        pattern=".+",
+        pattern=r".*\S.*",
         form="a name or a path",
     )
     text_prompt: str = _parameter(

@@ -17,21 +17,29 @@ __all__ = [
     "is_drawn",
     "speaking_spans",
     "state_spans",
+    "timeline_files",
     "words_from_pieces",
     "write_html",
     "write_timeline",
 ]
 
 
-def write_timeline(recording: Recording, path: str | Path) -> tuple[Path, Path]:
-    """Write the picture and the page side by side and return their paths, PNG first.
+def timeline_files(path: str | Path) -> tuple[Path, Path]:
+    """Return the picture and the page that `write_timeline` writes, PNG first.
 
     ``path`` may end in ``.png``, in ``.html`` or in neither; both files share the name before that.
-    Raises FileNotFoundError when the folder does not exist.
     """
     path = Path(path)
     stem = path.stem if path.suffix.lower() in {".png", ".html"} else path.name
-    picture, page = path.with_name(f"{stem}.png"), path.with_name(f"{stem}.html")
+    return path.with_name(f"{stem}.png"), path.with_name(f"{stem}.html")
+
+
+def write_timeline(recording: Recording, path: str | Path) -> tuple[Path, Path]:
+    """Write the picture and the page side by side and return their paths (`timeline_files`).
+
+    Raises FileNotFoundError when the folder does not exist.
+    """
+    picture, page = timeline_files(path)
     draw_png(recording, picture)
     write_html(recording, page)
     return picture, page

@@ -1,0 +1,49 @@
+"""Checks of the files that a command is given, before it begins to work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+MAY_BE_EMPTY = ("--text-prompt", "--voice-prompt")
+"""Options to which an empty text means something: no such prompt."""
+
+
+def refuse_empty_words(words: Sequence[str]) -> None:
+    """See that no option is given an empty text, as by a shell variable that is not set.
+
+    Raises ValueError naming the option.
+    """
+    for before, word in zip(("", *words), words, strict=False):
+        option = word.rstrip("=") if word.endswith("=") and word.startswith("--") else before
+        empty = not word.strip() or option is not before
+        if empty and not (len(option) > 2 and any(o.startswith(option) for o in MAY_BE_EMPTY)):
+            which = option if option.startswith("-") else "an argument"
+            raise ValueError(f"{which} is empty; leave it away, or give it a value")
+
+
+def refuse_shared_paths(
+    inputs: Mapping[str, str | Path | None], outputs: Mapping[str, Iterable[str | Path]]
+) -> None:
+    """See that no output would replace an input or another output.
+
+    Both are given by the option that names them. Raises ValueError naming both options. What is
+    no regular file, such as /dev/null, may be named twice.
+    """
+    taken = {_identity(path): option for option, path in inputs.items() if path}
+    for option, paths in outputs.items():
+        for path in paths:
+            if os.path.exists(path) and not os.path.isfile(path):
+                continue
+            other = taken.setdefault(_identity(path), option)
+            if other != option:
+                raise ValueError(f"{option} would write over {path}, which is that of {other}")
+
+
+def _identity(path: str | Path) -> object:
+    """Return what is equal for two names of one file."""
+    if os.path.exists(path):
+        state = os.stat(path)
+        return state.st_dev, state.st_ino
+    return os.path.realpath(path)
