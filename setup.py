@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 PACKAGE = "personaplex_ros"
 ROOT = Path(__file__).parent
 DATA = ("config", "msg", "srv", "action", "launch", "checkpoints")
 
 
-def data_files() -> list[tuple[str, list[str]]]:
-    """Return (folder below the prefix, files) for everything that is not Python."""
-    files: dict[str, list[str]] = {}
-    for name in DATA:
-        for path in sorted((ROOT / name).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
-                relative = path.relative_to(ROOT)
-                folder = f"share/{PACKAGE}/{relative.parent.as_posix()}"
-                files.setdefault(folder, []).append(relative.as_posix())
-    return list(files.items())
+class BuildWithData(build_py):
+    """Copies the data folders into the package, so that they are where it is, however installed."""
+
+    def run(self) -> None:
+        """Build as always; an editable install finds the folders in the source tree."""
+        super().run()
+        if self.editable_mode:
+            return
+        share = Path(self.build_lib) / PACKAGE / "share"
+        shutil.rmtree(share, ignore_errors=True)  # a build folder keeps what is no longer there
+        for name in DATA:
+            unwanted = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, share / name, ignore=unwanted)
 
 
 def version() -> str:
@@ -36,9 +41,23 @@ setup(
     name=PACKAGE,
     version=version(),
     description="Full-duplex spoken conversation for robots: NVIDIA PersonaPlex as a ROS 2 node.",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Environment :: GPU :: NVIDIA CUDA",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Multimedia :: Sound/Audio :: Speech",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    data_files=data_files(),
+    cmdclass={"build_py": BuildWithData},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "torch>=2.7",

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 PACKAGE = "personaplex_ros"
 
 
 def share_directory() -> Path:
-    """Return the folder that holds config/, msg/, srv/, action/ and checkpoints/.
+    """Return the folder that holds config/, msg/, srv/, action/, launch/ and checkpoints/.
 
-    A source tree answers for itself; an installed package looks into every ROS prefix
-    (``AMENT_PREFIX_PATH``, REP-122) and then into Python's own prefix.
-
-    Raises FileNotFoundError naming every place that was tried.
+    pip puts it into the package, a source tree has it beside the package, and a ROS workspace in
+    its prefix (``AMENT_PREFIX_PATH``, REP-122). Raises FileNotFoundError naming what was tried.
     """
+    package = Path(__file__).resolve().parent
     prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    candidates = [Path(__file__).resolve().parent.parent]
-    candidates += [prefix / "share" / PACKAGE for prefix in [*prefixes, Path(sys.prefix)]]
+    candidates = [package / "share", package.parent]
+    candidates += [prefix / "share" / PACKAGE for prefix in prefixes]
     for candidate in candidates:
         if (candidate / "config" / "personas").is_dir():
             return candidate
