@@ -79,9 +79,9 @@ def main() -> None:
     }  # fmt: skip
     steps = {"STEP": 3, "D": 64, "PADDED": 64, "STEPS": 8}
     compiled(attention._attend_steps, steps, types, num_warps=1)
-    types = dict.fromkeys(("logits", "temperature", "noise"), "*fp32") | dict.fromkeys(
+    types = dict.fromkeys(("logits", "temperature", "noise", "peak"), "*fp32") | dict.fromkeys(
         ("top_k", "forced", "out"), "*i64"
-    ) | {"noise_stride": "i64", "forced_stride": "i64"}  # fmt: skip
+    ) | {"noise_stride": "i64", "peak_stride": "i64", "forced_stride": "i64"}  # fmt: skip
     compiled(sampling._choose, {"BLOCK": 2048}, types, num_warps=8)
 
 

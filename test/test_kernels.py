@@ -25,6 +25,7 @@ from personaplex_ros.kernels.sampling import choose
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling
 from personaplex_ros.lm.depth import StepAttention
 from personaplex_ros.lm.grid import UNSET
+from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.lm.sampling import choose as plain_choose
 from personaplex_ros.nn.attention import RingAttention, RingSpec, RingView
 from personaplex_ros.nn.gating import GatedFeedForward
@@ -123,14 +124,28 @@ def test_codes_are_chosen_as_on_the_cpu() -> None:
         sampler.refill([0, 1, 2, 3])
         logits, draw = 3 * noise(4, 100, seed=number), sampler.audio
         drawn = (draw.temperature, draw.top_k, draw.noise)
-        result = choose(logits, *drawn, number, forced)
+        peak = torch.zeros(4, 2)
+        result = choose(logits, *drawn, peak, number, forced)
         assert torch.equal(result, plain_choose(logits, draw, number))
+        assert torch.equal(peak[:, number], draw.peak[:, number])
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), -float("nan"), float("inf")])
+def test_the_largest_logit_tells_of_one_that_is_not_finite(wrong: float) -> None:
+    logits = noise(2, 20)
+    logits[1, 7] = wrong
+    one, ours = torch.ones(2, 1), torch.zeros(2, 1)
+    draw = Draw(one, one.long(), torch.zeros(2, 1, 1), torch.zeros(2, 1))
+    choose(logits, one, one.long(), torch.zeros(2, 1, 1), ours, 0, torch.full((2,), UNSET))
+    plain_choose(logits, draw, 0)
+    for peak in (ours, draw.peak):
+        assert peak.isfinite().tolist() == [[True], [False]]
 
 
 def test_what_is_forced_is_not_chosen() -> None:
     one, forced = torch.ones(3, 1), torch.tensor([7, UNSET, -1])
     logits = noise(3, 20)
-    result = choose(logits, one, one.long(), torch.zeros(3, 1, 1), 0, forced)
+    result = choose(logits, one, one.long(), torch.zeros(3, 1, 1), one.clone(), 0, forced)
     assert result.tolist() == [7, int(logits[1].argmax()), -1]
 
 

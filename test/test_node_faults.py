@@ -373,3 +373,61 @@ def test_late_frames_are_counted_and_warned_of():
         assert status.level == 1 and status.values["late frames"] == "1"
         assert float(status.values["model time max"].split()[0]) > 100.0
         assert float(status.values["overhead max"].split()[0]) < 80.0
+
+
+@pytest.mark.parametrize("fault", [SystemExit("a library gave up"), RuntimeError("out of memory")])
+def test_settings_that_the_model_does_not_take_are_a_fault_of_it(fault: BaseException):
+    with robot() as r:
+        r.hear(1)
+
+        def refuse(sampling: Any) -> None:
+            raise fault
+
+        r.session.set_sampling = refuse  # type: ignore[method-assign]
+        r.conversation.set_parameters({"text_temperature": 0.5})
+        r.bus.wait_for_log("began a new conversation (restart 1 of 3)")
+        assert str(fault) in r.bus.diagnostics()["conversation"].message
+        r.hear(2)
+        assert r.bus.call("~/reset").success
+
+
+def test_a_model_that_does_not_come_back_is_an_error_that_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("personaplex_ros.node.model_thread.STALLED_S", 0.2)
+    go_on = threading.Event()
+    with robot() as r:
+        r.session.before_push = lambda step: go_on.wait(10.0) and None
+        r.send(r.audio(np.full(FRAME, 1)))
+        time.sleep(0.4)
+        for _ in range(2):
+            status = r.bus.diagnostics()["conversation"]
+            assert status.level == 2 and "the model has not come back" in status.message
+        assert len([1 for level, _ in r.bus.lines if level == "error"]) == 1
+        go_on.set()
+        r.hear(1)
+        assert r.bus.diagnostics()["conversation"].level == 0
+
+
+def no_log(level: str, text: str) -> None:
+    raise OSError("the log's disk is full")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_ended_is_an_error_and_the_node_can_be_activated_anew():
+    with robot() as r:
+        r.hear(1)
+        log, r.bus.log = r.bus.log, no_log  # type: ignore[method-assign]
+        fail_at(r, 1)
+        r.send(r.audio(np.full(FRAME, 1)))
+        thread = r.conversation._running.thread  # type: ignore[union-attr]
+        r.bus.wait_for(lambda: not thread.alive)
+        r.bus.log = log  # type: ignore[method-assign]
+        status = r.bus.diagnostics()["conversation"]
+        assert status.level == 2 and "has ended; deactivate and activate" in status.message
+        r.bus.wait_for_log("the robot is silent: the thread of the model has ended")
+        fail_at(r)
+        r.conversation.deactivate()
+        r.conversation.activate()
+        r.hear(2)
+        assert r.bus.diagnostics()["conversation"].level == 0

@@ -81,7 +81,8 @@ def test_low_temperature_approaches_the_most_likely() -> None:
 
 
 def test_half_precision_logits_are_scored_in_float32() -> None:
-    draw = Draw(torch.ones(1, 1), torch.tensor([[2]]), torch.tensor([[[0.0, 1e-3]]]))
+    noise = torch.tensor([[[0.0, 1e-3]]])
+    draw = Draw(torch.ones(1, 1), torch.tensor([[2]]), noise, torch.zeros(1, 1))
     logits = torch.tensor([[64.0, 64.0]], dtype=torch.bfloat16)  # 1e-3 is lost beside it
     assert choose(logits, draw, 0) == logits.float().topk(2).indices[0, 1]
 

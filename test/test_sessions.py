@@ -10,7 +10,7 @@ import pytest
 import torch
 from reference import GREEDY, converse, ids, moshi_config, speech_like, talk, write_checkpoint
 
-from personaplex_ros.engine import Engine, Persona, Sampling, Session
+from personaplex_ros.engine import Engine, ModelFault, Persona, Sampling, Session
 from personaplex_ros.lm.grid import get_column
 from personaplex_ros.nn.state import leaves
 
@@ -210,7 +210,8 @@ def test_sound_beyond_all_bounds_is_forgotten_by_a_restart(small_engine: Engine)
     frames = talk(small_engine, 0.8)
     session = small_engine.open(HOST, GREEDY)
     expected = converse(session, frames)
-    session.push(np.full(1920, 3e38, np.float32))  # finite, but its square is not
+    with pytest.raises(ModelFault, match="or the samples are far beyond full scale"):
+        session.push(np.full(1920, 3e38, np.float32))  # finite, but its square is not
     session.restart()
     results = [session.push(frame) for frame in frames]
     assert [ids(result) for result in results] == expected

@@ -117,4 +117,5 @@ def _draw(vocabulary: int, device: torch.device) -> Draw:
         torch.ones(1, 1, device=device),
         torch.full((1, 1), ranks, device=device),
         torch.zeros(1, 1, ranks, device=device),
+        torch.zeros(1, 1, device=device),
     )

@@ -1,6 +1,7 @@
 """One loaded model with slots for many conversations: microphone frames in, speech and text out."""
 
 from personaplex_ros.engine.engine import Engine, Startup
+from personaplex_ros.engine.fault import ModelFault
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.saying import Saying
 from personaplex_ros.engine.session import Session, StepResult, StepTiming
@@ -10,6 +11,7 @@ from personaplex_ros.persona import Persona, load_persona
 
 __all__ = [
     "Engine",
+    "ModelFault",
     "Persona",
     "PreparedPersona",
     "Sampling",

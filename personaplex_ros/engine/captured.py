@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from personaplex_ros.engine.clock import part_times
-from personaplex_ros.engine.frame import FrameInput, FrameOutput, SlotStates, run_frame
+from personaplex_ros.engine.frame import PARTS, FrameInput, FrameOutput, SlotStates, run_frame
 from personaplex_ros.lm import LanguageModel, Sampler
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.state import first_rows
@@ -60,6 +60,7 @@ class CapturedFrames:
         self._device = Inputs.on(lm.text_emb.weight.device, slots, size)
         self._audio = _zeros(None, slots, 1, size)
         self._tokens = _zeros(None, slots, 1 + lm.config.codebooks, dtype=torch.int64)
+        self._finite = _zeros(None, slots, len(PARTS), dtype=torch.bool)
         self._sizes = row_counts(slots)
         self._graphs: dict[int, Graph] = {}
         self._pool = torch.cuda.graph_pool_handle()
@@ -97,7 +98,9 @@ class CapturedFrames:
         self._replay(rows)
         timing = part_times(self._graphs[rows].marks)
         # Copies: the next frame writes into the same memory.
-        return FrameOutput(self._audio[:, 0].numpy().copy(), self._tokens.numpy().copy(), timing)
+        spoken = (self._audio[:, 0], self._tokens, self._finite)
+        audio, tokens, finite = (tensor.numpy().copy() for tensor in spoken)
+        return FrameOutput(audio, tokens, finite, timing)
 
     def rows_of(self, slot: int) -> int:
         """Return how many rows a frame has in which ``slot`` is the last to take part."""
@@ -153,9 +156,9 @@ class CapturedFrames:
             states.script,
         )
         models = (self._lm, self._codec, self._shape)
-        audio, tokens = run_frame(*models, states, given, False, mark)
-        self._audio[:rows].copy_(audio, non_blocking=True)
-        self._tokens[:rows].copy_(tokens, non_blocking=True)
+        results = run_frame(*models, states, given, False, mark)
+        for back, result in zip((self._audio, self._tokens, self._finite), results, strict=True):
+            back[:rows].copy_(result, non_blocking=True)
         mark()
 
     def _positions(self, rows: int) -> list[tuple[Tensor, int]]:

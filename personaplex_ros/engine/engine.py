@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import torch
 
 from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer
 from personaplex_ros.engine.captured import CapturedFrames
-from personaplex_ros.engine.frame import PlainFrames, SlotStates
+from personaplex_ros.engine.fault import ModelFault, fault_of
+from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
 from personaplex_ros.engine.loading import choose_device, load_models
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
@@ -23,6 +24,7 @@ from personaplex_ros.lm import LanguageModel, Sampler, Sampling, Script
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.lm.script import QUIET
 from personaplex_ros.mimi import Mimi
+from personaplex_ros.nn.state import reset_row
 from personaplex_ros.persona import Persona
 
 HUSHED = QUIET + 20  # frames; the pieces of a word that is being said come first
@@ -84,6 +86,7 @@ class Engine:
         self._stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
         self._personas = PersonaCache(lm, codec, tokenizer, voice_folders)
         self._slots: list[Slot | None] = [None] * slots
+        self._tainted: set[int] = set()  # slots whose states hold numbers that are not finite
         self._longest_delay = lm.grid_shape().longest_delay
         with self._on_device():
             self.states = SlotStates(
@@ -200,7 +203,6 @@ class Engine:
         slot.saying = saying_of(pieces, begins, self.tokenizer, self._longest_delay)
         return slot.saying
 
-    @torch.inference_mode()
     def hush(self, session: Session) -> None:
         """End what the session is given to say; see ``Session.hush``."""
         slot = self._slot(session)
@@ -210,7 +212,6 @@ class Engine:
             with self._on_device():
                 self.states.script.break_off(session.slot)
 
-    @torch.inference_mode()
     def _write_script(self, row: int, pieces: list[int], begins: list[bool]) -> None:
         with self._on_device():
             self.states.script.write(row, pieces, begins)
@@ -249,12 +250,13 @@ class Engine:
         self._slots[session.slot] = None
         self.states.lm.columns[session.slot] = 0
 
-    @torch.inference_mode()
     def step(self, frames: Mapping[Session, np.ndarray]) -> dict[Session, StepResult]:
         """Run one frame of every given conversation in one pass over the weights.
 
         Conversations that are not given stand still. Raises ValueError for a frame that is not
-        float32 [frame_size] or not finite; then no conversation has moved.
+        float32 [frame_size] or not finite; then no conversation has moved. Raises ModelFault when
+        the model's own numbers are not finite; it has the results of the conversations that are
+        well.
         """
         if not frames:
             return {}
@@ -265,28 +267,38 @@ class Engine:
         columns = self.states.lm.columns
         # Without a prompt, the first frames fall before the delays and are never spoken.
         speaking = [row for row in given if columns[row] >= self._longest_delay]
-        self._sampler.refill(list(given))
         with self._on_device():
+            self._sampler.refill(list(given))
             spoken = self._frames.run(given, speaking)
         for row in given:
             columns[row] += 1
-        results = {}
+        results, faults = {}, {}
         for session in frames:
-            token, codes = int(spoken.tokens[session.slot, 0]), spoken.tokens[session.slot, 1:]
-            piece, silent = self._text(token)
-            self._follow_script(self._slot(session), bool(silent))
-            speech = spoken.audio[session.slot]
-            results[session] = StepResult(
-                session.steps, speech, token, piece, silent, codes, spoken.timing
-            )
+            if spoken.finite[session.slot].all():
+                results[session] = self._result(session, spoken)
+            else:
+                self._tainted.add(session.slot)
+                faults[session] = fault_of(session.steps, spoken.finite[session.slot])
             session.steps += 1
+        if faults:
+            raise ModelFault(faults, results)
         return results
 
-    @torch.inference_mode()
+    def _result(self, session: Session, spoken: FrameOutput) -> StepResult:
+        tokens = spoken.tokens[session.slot]
+        token = int(tokens[0])
+        piece, silent = self._text(token)
+        self._follow_script(self._slot(session), bool(silent))
+        speech = spoken.audio[session.slot]
+        return StepResult(session.steps, speech, token, piece, silent, tokens[1:], spoken.timing)
+
     def _begin(self, index: int) -> None:
         slot = self._slots[index]
         assert slot is not None
         with self._on_device():
+            if index in self._tainted:  # also what is masked must be finite: 0 times NaN is NaN
+                reset_row(self.states.lm.caches, index)
+                self._tainted.discard(index)
             slot.prepared.start(self.states.lm, index)
             self.states.restart_codec(index)
             self._sampler.start(index, slot.sampling, slot.seed)
@@ -310,9 +322,15 @@ class Engine:
         if not np.isfinite(frame).all():
             raise ValueError("a frame has samples that are not finite; replace them by 0")
 
-    def _on_device(self) -> AbstractContextManager[object]:
-        """Queue what follows where the frames run."""
-        return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        """Let what follows change what the frames use, queued where they run.
+
+        All that does so must come through here: torch lets tensors that were made in inference
+        mode be changed in that mode only.
+        """
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            yield
 
     def _text(self, token: int) -> tuple[str, str]:
         config = self.lm.config

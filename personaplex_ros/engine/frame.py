@@ -16,6 +16,9 @@ from personaplex_ros.lm.grid import GridShape
 from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.mimi import DecoderState, EncoderState, Mimi
 
+PARTS = ("encode", "temporal", "depth", "decode")
+"""What a frame goes through, in ``StepTiming``'s names."""
+
 
 @dataclass
 class SlotStates:
@@ -54,6 +57,7 @@ class FrameOutput:
 
     audio: np.ndarray  # float32 [B, frame_size]
     tokens: np.ndarray  # int64 [B, 1 + codebooks], text first
+    finite: np.ndarray  # bool [B, parts], whether the numbers of each of ``PARTS`` are
     timing: StepTiming
 
 
@@ -65,14 +69,16 @@ def run_frame(
     given: FrameInput,
     even: bool,
     mark: Callable[[], None],
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return speech float32 [B, 1, frame_size] and tokens int64 [B, 1 + codebooks] of a frame.
 
+    The third, bool [B, parts], tells whether the numbers of each of ``PARTS`` are finite.
     ``even`` says that all rows are at the same column; ``mark`` is called after each part but the
     last. Asks the device for nothing, so it can be captured.
     """
     codebooks = lm.config.codebooks
-    heard = codec.encode(given.wave, states.hearing, codebooks, given.active)
+    latents = codec.latents(given.wave, states.hearing, given.active)
+    heard = codec.quantizer.encode(latents, codebooks)
     mark()
     hidden = lm.temporal_step(states.lm, heard[..., 0], shape, even)
     mark()
@@ -85,7 +91,9 @@ def run_frame(
     audio = codec.decode(codes, states.speaking, given.speaking)
     if given.speaking is not None:
         audio = audio * given.speaking.view(-1, 1, 1)
-    return audio, tokens
+    # A sum is finite only if all of it is; the largest logits are kept by the draws.
+    sums = (latents.sum((1, 2)), given.text.peak.sum(1), given.audio.peak.sum(1), audio.sum((1, 2)))
+    return audio, tokens, torch.stack(sums, 1).isfinite()
 
 
 class PlainFrames:
@@ -109,12 +117,13 @@ class PlainFrames:
         given = FrameInput(self._wave, active, heard, sampler.text, sampler.audio, script)
         clock = StepClock(self._device)
         even = len(set(columns)) == 1
-        audio, tokens = run_frame(
+        audio, *small = run_frame(
             self._lm, self._codec, self._shape, self._states, given, even, clock.mark
         )
-        host_audio, host_tokens = audio[:, 0].cpu().numpy(), tokens.cpu().numpy()
+        host_audio = audio[:, 0].cpu().numpy()
+        tokens, finite = (tensor.cpu().numpy() for tensor in small)
         clock.mark()
-        return FrameOutput(host_audio, host_tokens, clock.timing())
+        return FrameOutput(host_audio, tokens, finite, clock.timing())
 
     def rows_of(self, slot: int) -> int:
         """Return how many rows a frame has in which ``slot`` takes part."""

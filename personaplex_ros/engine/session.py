@@ -60,7 +60,8 @@ class Session:
     def push(self, frame: np.ndarray) -> StepResult:
         """Hear one frame, float32 [frame_size] in [-1, 1], and return the agent's answer to it.
 
-        Blocks for as long as the model needs. Raises ValueError for another shape or type.
+        Blocks for as long as the model needs. Raises ValueError for another shape or type, and
+        ModelFault when the model's numbers are not finite.
         """
         return self._engine.step({self: frame})[self]
 

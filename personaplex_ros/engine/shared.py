@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from personaplex_ros.engine.admission import Admission
+from personaplex_ros.engine.admission import SHARE, Admission
 from personaplex_ros.engine.engine import Engine, Startup
+from personaplex_ros.engine.fault import ModelFault
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.saying import Saying
 from personaplex_ros.engine.session import Session, StepResult
@@ -29,11 +30,15 @@ class SharedEngine:
     A thread of its own does all that an engine wants from one thread. As soon as a frame is done it
     begins the next, with every frame that waits by then, so nobody waits for more than two frames'
     time, and robots need not be in step. Sessions come, go and restart between two frames.
+
+    ``admission_share`` is how much of a frame's time (0 to 1) a step may take, with one more
+    session, for that session to be opened. ``admitted`` says what the last was opened on.
     """
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, admission_share: float = SHARE):
         self._engine = engine
-        self._admission = Admission(1 / engine.frame_rate, engine.warm_frames)
+        self._admission = Admission(1 / engine.frame_rate, engine.warm_frames, admission_share)
+        self.admitted = ""
         self._work = threading.Condition()
         self._frames: dict[Session, tuple[np.ndarray, Future[StepResult]]] = {}
         self._tasks: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
@@ -90,7 +95,8 @@ class SharedEngine:
 
         def begin() -> Session:
             if self._open:  # the first is welcome on any device
-                self._admission.check(self._engine.rows_with(len(self._open) + 1))
+                rows = self._engine.rows_with(len(self._open) + 1)
+                self.admitted = self._admission.check(rows)
             session = self._engine.open(prepared, sampling, seed)
             self._open.add(session)
             return session
@@ -159,9 +165,12 @@ class SharedEngine:
         # One that was closed meanwhile must not fail the others.
         frames = {s: frame for s, (frame, _) in waiting.items() if s in self._open}
         started = time.perf_counter()
+        faults: Mapping[Session, str] = {}
         try:
-            results = self._engine.step(frames)
-        except Exception as error:
+            results: Mapping[Session, StepResult] = self._engine.step(frames)
+        except ModelFault as fault:  # of some; the others have their results
+            results, faults = fault.results, fault.faults
+        except BaseException as error:  # whoever waits must be told, and the thread must go on
             for _, answer in waiting.values():
                 answer.set_exception(error)
             return
@@ -172,7 +181,8 @@ class SharedEngine:
             if session in results:
                 answer.set_result(results[session])
             else:
-                answer.set_exception(RuntimeError("this session is closed"))
+                gone = RuntimeError(faults.get(session, "this session is closed"))
+                answer.set_exception(gone)
 
 
 class SharedSession:
@@ -219,7 +229,7 @@ class SharedSession:
 def _settle(done: Future[Any], task: Callable[[], Any]) -> None:
     try:
         result = task()
-    except Exception as error:
+    except BaseException as error:
         done.set_exception(error)
     else:
         done.set_result(result)

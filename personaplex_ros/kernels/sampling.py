@@ -15,13 +15,15 @@ def choose(
     temperature: Tensor,
     top_k: Tensor,
     noise: Tensor,
+    peak: Tensor,
     number: int,
     forced: Tensor,
 ) -> Tensor:
     """Return ids int64 [B] chosen from logits float32 [B, V], or what is forced.
 
-    ``temperature`` float32 [B, 1], ``top_k`` int64 [B, 1] and ``noise`` float32 [B, draws, ranks],
-    of which draw ``number`` counts, are those of ``lm.sampling.choose``, with the same result.
+    ``temperature`` float32 [B, 1], ``top_k`` int64 [B, 1], ``noise`` float32 [B, draws, ranks] and
+    ``peak`` float32 [B, draws], of which draw ``number`` counts, are those of
+    ``lm.sampling.choose``, with the same result.
     ``forced`` int64 [B] wins where it is not ``lm.grid.UNSET``, which is below -1.
     """
     rows, size = logits.shape
@@ -29,8 +31,8 @@ def choose(
         raise ValueError(f"{size} logits; this kernel sorts at most {LARGEST}")
     out = torch.empty(rows, dtype=torch.int64, device=logits.device)
     _choose[(rows,)](
-        logits, temperature, top_k, noise[:, number], forced, out,
-        size, noise.shape[2], noise.stride(0), forced.stride(0),
+        logits, temperature, top_k, noise[:, number], peak[:, number], forced, out,
+        size, noise.shape[2], noise.stride(0), peak.stride(0), forced.stride(0),
         BLOCK=triton.next_power_of_2(size), num_warps=8,
     )  # fmt: skip
     return out
@@ -38,13 +40,15 @@ def choose(
 
 @triton.jit
 def _choose(
-    logits, temperature, top_k, noise, forced, out,
-    size, ranks, noise_stride, forced_stride,
+    logits, temperature, top_k, noise, peak, forced, out,
+    size, ranks, noise_stride, peak_stride, forced_stride,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0)
     place = tl.arange(0, BLOCK)
     value = tl.load(logits + row * size + place, mask=place < size, other=-float("inf"))
+    top = tl.max(tl.where(value != value, float("inf"), value), 0)
+    tl.store(peak + row * peak_stride, top)
     bits = value.to(tl.int32, bitcast=True)
     order = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # sorts as integers like the floats do
     key = (order.to(tl.int64) << 32) | (BLOCK - 1 - place).to(tl.int64)  # of equals the first

@@ -59,7 +59,7 @@ def code(
     for layer, layer_past in zip(depth.layers, past, strict=True):
         x = _depth_layer(layer, x, step, layer_past)
     logits = _product(x, head.weight, out_dtype=torch.float32)
-    return choose(logits, draw.temperature, draw.top_k, draw.noise, step, forced)
+    return choose(logits, draw.temperature, draw.top_k, draw.noise, draw.peak, step, forced)
 
 
 def _depth_layer(layer: DepthLayer, x: Tensor, step: int, past: Tensor) -> Tensor:

@@ -42,12 +42,17 @@ class Draw:
     temperature: Tensor  # float32 [B, 1]
     top_k: Tensor  # int64 [B, 1]
     noise: Tensor  # float32 [B, draws a frame, ranks], Gumbel distributed; zeros when greedy
+    peak: Tensor  # float32 [B, draws a frame], the largest logit; not finite if one is NaN or inf
 
 
 def choose(logits: Tensor, draw: Draw, number: int) -> Tensor:
-    """Choose ids int64 [B] from logits [B, V] with the ``number``-th noise of the frame."""
+    """Choose ids int64 [B] from logits [B, V] with the ``number``-th noise of the frame.
+
+    Notes the largest logit in ``draw.peak``.
+    """
     ranks = draw.noise.shape[-1]
-    values, ids = logits.float().topk(ranks, dim=-1)
+    values, ids = logits.float().topk(ranks, dim=-1)  # NaN counts as the largest
+    draw.peak[:, number] = values[:, 0]
     score = values / draw.temperature + draw.noise[:, number]
     rank = torch.arange(ranks, device=logits.device)
     score = score.masked_fill(rank >= draw.top_k, -torch.inf)
@@ -126,6 +131,7 @@ class Sampler:
                 torch.ones(batch, 1, device=device),
                 torch.ones(batch, 1, dtype=torch.int64, device=device),
                 host if on_host else torch.zeros_like(host, device=device),
+                torch.zeros(batch, host.shape[1], device=device),
             )
             for host in self._host
         )

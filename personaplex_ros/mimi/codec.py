@@ -109,10 +109,13 @@ class Mimi(nn.Module):
         self, wave: Tensor, state: EncoderState, codebooks: int, active: Tensor | None = None
     ) -> Tensor:
         """Encode whole frames: float32 [B, 1, n * frame_size] -> ids int64 [B, codebooks, n]."""
+        return self.quantizer.encode(self.latents(wave, state, active), codebooks)
+
+    def latents(self, wave: Tensor, state: EncoderState, active: Tensor | None = None) -> Tensor:
+        """Map whole frames float32 [B, 1, n * frame_size] to what is quantised, [B, n, D]."""
         x = self.encoder(wave.transpose(1, 2), state.seanet, active)
         x = self.encoder_transformer(x, state.transformer, active)
-        x = self.down(x, state.downsample, active)
-        return self.quantizer.encode(x, codebooks)
+        return self.down(x, state.downsample, active)
 
     def decode(self, codes: Tensor, state: DecoderState, active: Tensor | None = None) -> Tensor:
         """Decode frames: ids int64 [B, codebooks, n] -> float32 [B, 1, n * frame_size]."""

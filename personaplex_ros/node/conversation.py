@@ -101,12 +101,13 @@ class Conversation:
         with self._lock:
             before = self._parameters
             after = before.changed(values, self._state)
-            turns_changed = _turn_settings(after) != _turn_settings(before)
+            turns = _turn_settings(after)
+            turns_changed = turns != _turn_settings(before)
             self._parameters = after
             self._state_topics.hold_timeout_s = after.hold_timeout_s
-            model, running = self._model, self._running
-        if turns_changed and model is not None and running is not None:
-            running.thread.use_monitor(turn_monitor(model.engine, after), REQUEST_TIMEOUT_S)
+            running = self._running
+        if turns_changed and running is not None:
+            running.thread.change_turns(*turns, REQUEST_TIMEOUT_S)
 
     def configure(self) -> None:
         """Open topics and services, load the model and prepare the persona."""
@@ -134,6 +135,8 @@ class Conversation:
         session = engine.open(prepared, sampling_of(parameters), self._next_seed())
         resources.callback(session.close)
         self._model = LoadedModel(engine, session, persona, prepared)
+        if isinstance(engine, SharedEngine) and engine.admitted:
+            self._bus.log("info", f"the model is shared; {engine.admitted}")
         sink = open_sink(parameters, engine.sample_rate)
         if sink is not None:
             resources.callback(sink.close)

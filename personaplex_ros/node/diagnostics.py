@@ -33,7 +33,10 @@ class ModelSnapshot:
 
 @dataclass(frozen=True)
 class RunningSnapshot:
-    """The active conversation; `waiting_s` is how much microphone audio waits for the model."""
+    """The active conversation; `waiting_s` is how much microphone audio waits for the model.
+
+    `trouble` says why the model's thread does nothing; empty while it works.
+    """
 
     statistics: FrameStatistics
     microphone: IntakeCounters
@@ -41,6 +44,7 @@ class RunningSnapshot:
     waiting_s: float
     filling: bool
     failed: bool
+    trouble: str
     unreadable: int
 
 
@@ -60,7 +64,7 @@ class Diagnostics:
     def __init__(self, bus: Bus, period_s: float, snapshot: Callable[[], Snapshot]) -> None:
         self._bus = bus
         self._snapshot = snapshot
-        self._before: RunningSnapshot | None = None
+        self._troubled = False
         self._growth = _Growth()
         self._factory = DiagnosticsFactory(bus)
         self._publisher = bus.advertise(
@@ -75,6 +79,7 @@ class Diagnostics:
 
     def _publish(self) -> None:
         snapshot = self._snapshot()
+        self._tell(snapshot.running)
         device = snapshot.model.device if snapshot.model else ""
         statuses = [_conversation(snapshot, self._growth)]
         if snapshot.running is not None:
@@ -83,6 +88,13 @@ class Diagnostics:
         if snapshot.motion is not None:
             statuses.append(_motion(snapshot.motion, self._growth))
         self._publisher.publish(self._factory.array(self._bus.now_ns(), device, statuses))
+
+    def _tell(self, running: RunningSnapshot | None) -> None:
+        """Log once that the model's thread is stuck or dead: it cannot do so itself."""
+        trouble = "" if running is None else running.trouble
+        if trouble and not self._troubled:
+            self._bus.log("error", f"the robot is silent: {trouble}")
+        self._troubled = bool(trouble)
 
 
 class _Growth:
@@ -118,7 +130,9 @@ def _conversation(snapshot: Snapshot, growth: _Growth) -> Status:
             ("last fault", statistics.last_fault),
         ]
         new_faults = growth.of("faults", statistics.faults)
-        if running.failed:
+        if running.trouble:
+            level, message = ERROR, running.trouble
+        elif running.failed:
             level, message = ERROR, f"silent after a fault, call ~/reset: {statistics.last_fault}"
         elif new_faults:
             level, message = ERROR, f"began again after a fault: {statistics.last_fault}"

@@ -57,5 +57,6 @@ def running_snapshot(running: RunningConversation, source: AudioSource | None) -
         waiting_s=intake.waiting_samples() / intake.sample_rate,
         filling=thread.filling,
         failed=thread.failed,
+        trouble=thread.trouble,
         unreadable=unreadable,
     )

@@ -17,10 +17,12 @@ from personaplex_ros.node.request_queue import RequestQueue
 from personaplex_ros.node.say_goals import SayGoals
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.timing import FrameStatistics
-from personaplex_ros.turns import TurnMonitor, TurnUpdate
+from personaplex_ros.turns import HoldParameters, TurnMonitor, TurnParameters, TurnUpdate
 
 WAKE_UP_S = 0.05
 """Longest wait for audio before requests and the end are looked after."""
+STALLED_S = 2.0
+"""Time without a round of the thread after which it counts as stuck."""
 
 
 class ModelThread:
@@ -64,6 +66,7 @@ class ModelThread:
         self._arrived = 0
         self._ready_at = 0.0
         self._callback_at = 0.0
+        self._came_round = 0.0
         self.filling = False
         self.failed = False
         self.statistics = FrameStatistics()
@@ -74,8 +77,19 @@ class ModelThread:
         """Whether the thread has not ended yet."""
         return self._thread.is_alive()
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing comes of the thread that was started; empty while it works."""
+        stalled_s = time.monotonic() - self._came_round
+        if not self._thread.is_alive():
+            return "the thread of the model has ended; deactivate and activate the node"
+        if stalled_s > STALLED_S:
+            return f"the model has not come back for {stalled_s:.0f} s"
+        return ""
+
     def start(self) -> None:
         """Begin to take frames."""
+        self._came_round = time.monotonic()
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
@@ -95,9 +109,15 @@ class ModelThread:
         """
         self._requests.ask(lambda: self._begin(persona), timeout_s)
 
-    def use_monitor(self, monitor: TurnMonitor, timeout_s: float) -> None:
-        """Follow turns with another monitor from the next frame on."""
-        self._requests.ask(lambda: self._change_monitor(monitor), timeout_s)
+    def change_turns(
+        self, parameters: TurnParameters, hold: HoldParameters, timeout_s: float
+    ) -> None:
+        """Follow turns with other settings from the next frame on."""
+
+        def change() -> None:
+            self._publish_turns(self._monitor.change(parameters, hold))
+
+        self._requests.ask(change, timeout_s)
 
     def say(self, goal: Goal, timeout_s: float) -> None:
         """Say what a goal of ~/say asks for, in place of what is being said; the goal is ended.
@@ -111,10 +131,6 @@ class ModelThread:
             raise RuntimeError("the model has failed; mend the cause and call ~/reset")
         self._say.begin(goal)
 
-    def _change_monitor(self, monitor: TurnMonitor) -> None:
-        self._end_turns()
-        self._monitor = monitor
-
     def _begin(self, persona: PreparedPersona | None) -> None:
         self._session.restart(persona, seed=self._seed())
         self._say.end("the conversation began anew")
@@ -127,14 +143,11 @@ class ModelThread:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._came_round = time.monotonic()
             self._requests.serve()
-            self._adopt(self._parameters())
-            frame = self._next_frame()
-            if frame is None or self.failed or self._stop.is_set():
-                continue
             try:
-                self._step(frame)
-            except Exception as error:
+                self._go_on()
+            except BaseException as error:  # whatever it is, the thread must not end of it
                 self._recover(error)
         try:
             self._say.end("the conversation was paused")
@@ -143,14 +156,22 @@ class ModelThread:
         except Exception as error:
             self._bus.log("error", f"the end of the conversation was not published: {error}")
 
+    def _go_on(self) -> None:
+        """Take over what changed, and take the next frame if it comes in time."""
+        if not self.failed:
+            self._adopt(self._parameters())
+        frame = self._next_frame()
+        if frame is not None and not self.failed and not self._stop.is_set():
+            self._step(frame)
+
     def _adopt(self, parameters: Parameters) -> None:
         """Take over what changed at run time."""
-        if parameters is self._adopted:
+        before, self._adopted = self._adopted, parameters
+        if parameters is before:
             return
         sampling = sampling_of(parameters)
-        if sampling != sampling_of(self._adopted):
+        if sampling != sampling_of(before):
             self._session.set_sampling(sampling)
-        self._adopted = parameters
 
     def _next_frame(self) -> MicrophoneFrame | None:
         """Wait for audio or until silence is due; None after a while, to look after requests.
@@ -220,11 +241,14 @@ class ModelThread:
         if update.utterance is not None:
             self._outputs.utterance(update.utterance)
 
-    def _recover(self, fault: Exception) -> None:
+    def _recover(self, fault: BaseException) -> None:
         statistics = self.statistics
         statistics.faults += 1
         statistics.last_fault = f"{type(fault).__name__}: {fault}"
         limit = self._parameters().max_model_restarts
+        if self.failed:  # even discarding audio fails; it was told
+            self._stop.wait(WAKE_UP_S)
+            return
         self._bus.log("error", f"the model failed: {statistics.last_fault}")
         try:
             self._say.end("the model failed")

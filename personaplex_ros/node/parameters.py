@@ -59,6 +59,14 @@ class Parameters:
         When.UNCONFIGURED,
         choices=("auto", "float16", "int8", "float8"),
     )
+    admission_share: float = _parameter(
+        0.75,
+        "Share of a frame's time that the model's step may take with one more robot, for that "
+        "robot to be configured; where several robots share one model.",
+        When.UNCONFIGURED,
+        minimum=0.05,
+        maximum=10.0,
+    )
     persona: str = _parameter(
         "receptionist",
         "Persona: name of a file in config/personas, or the path of such a file.",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from personaplex_ros.engine import Engine, SharedEngine
 from personaplex_ros.node.parameters import Parameters
 
-MODEL_PARAMETERS = ("checkpoint", "device", "dtype", "weights")
+MODEL_PARAMETERS = ("checkpoint", "device", "dtype", "weights", "admission_share")
 
 
 class SharedModel:
@@ -32,7 +32,7 @@ class SharedModel:
                 self._engine.close()
                 self._engine = None
             if self._engine is None:
-                self._engine = SharedEngine(self._load(parameters))
+                self._engine = SharedEngine(self._load(parameters), parameters.admission_share)
                 self._settings = settings
             return self._engine
 

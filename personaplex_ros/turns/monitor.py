@@ -50,20 +50,20 @@ class TurnMonitor:
         utterance: UtteranceParameters | None = None,
         robot_delay_s: float = 0.0,
     ) -> None:
-        parameters = parameters or TurnParameters()
+        self._format = (sample_rate, frame_size)
         self._frame_ns = frame_size * SECOND_NS // sample_rate
+        self._robot_delay_s = robot_delay_s
         self._robot_delay_ns = round(robot_delay_s * SECOND_NS)
         self._user = SpeechActivity(sample_rate, frame_size)
-        self._robot = LevelActivity(
-            sample_rate,
-            frame_size,
-            on_dbfs=parameters.robot_on_dbfs,
-            off_dbfs=parameters.robot_off_dbfs,
-        )
-        self._echo = EchoGuard(sample_rate, frame_size, parameters.echo_loss_db)
-        self._tracker = TurnTracker(parameters, sample_rate, frame_size, robot_delay_s)
-        self._hold = MotionHold(hold)
         self._utterances = UtteranceAssembler(utterance)
+        self._set(parameters or TurnParameters(), hold)
+
+    def _set(self, parameters: TurnParameters, hold: HoldParameters | None) -> None:
+        on_dbfs, off_dbfs = parameters.robot_on_dbfs, parameters.robot_off_dbfs
+        self._robot = LevelActivity(*self._format, on_dbfs=on_dbfs, off_dbfs=off_dbfs)
+        self._echo = EchoGuard(*self._format, parameters.echo_loss_db)
+        self._tracker = TurnTracker(parameters, *self._format, self._robot_delay_s)
+        self._hold = MotionHold(hold)
 
     def push(
         self,
@@ -96,6 +96,12 @@ class TurnMonitor:
             self._hold.update(stamp_ns + self._frame_ns, events),
             utterance,
         )
+
+    def change(self, parameters: TurnParameters, hold: HoldParameters) -> TurnUpdate:
+        """Go on with other settings, as in a new conversation; return what ``end`` does."""
+        ended = self.end()
+        self._set(parameters, hold)
+        return ended
 
     def end(self) -> TurnUpdate:
         """End the conversation and begin a new one; return what that ends.
