@@ -55,7 +55,7 @@ def test_a_file_of_another_writer_is_read_as_full_scale_floats(tmp_path):
 
 
 def test_a_recording_appears_only_when_it_is_complete(tmp_path):
-    path = tmp_path / "new" / "c.wav"
+    path = tmp_path / "c.wav"
     with WaveWriter(path, 8_000) as writer:
         writer.write(np.full(100, 0.5, np.float32))
         writer.write(np.full(50, -0.5, np.float32))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,8 @@ from types import TracebackType
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
+from personaplex_ros.files import WholeFile, told
 
 from .formats import output_format
 from .pcm import float32_to_int16
@@ -58,7 +61,7 @@ def read_wave(path: str | Path) -> Wave:
 def write_wave(path: str | Path, samples: NDArray[np.floating], rate: int) -> None:
     """Write float samples [n] or [n, channels], full scale 1.0, in the format of `output_format`.
 
-    Values outside [-1, 1] are clipped. The file appears under its name only when it is complete.
+    Values outside [-1, 1] are clipped. The file appears when it is complete (`files.write_whole`).
     Raises ValueError for another shape or extension or a rate below 1, OSError where it cannot be
     written.
     """
@@ -74,8 +77,9 @@ class WaveWriter:
 
     Its format is that of `output_format`: 16-bit PCM, or Vorbis in OGG.
 
-    It is written to a temporary name beside `path` and renamed by `close`; `discard` removes it.
-    As a context manager it closes after success and discards after an exception.
+    It appears when `close` completes it, as `personaplex_ros.files` says; `discard` drops it, and
+    what had the name is as it was. As a context manager it closes after success and discards after
+    an exception. All raise OSError that says in words why the file cannot be written.
     """
 
     def __init__(self, path: str | Path, rate: int, channels: int = 1) -> None:
@@ -84,19 +88,16 @@ class WaveWriter:
         self._path = Path(path)
         self._channels = channels
         kind = output_format(path)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=self._path.parent, prefix=f".{self._path.name}.", suffix=".part"
-        )
-        os.close(handle)
-        # mkstemp gives 0600; a recording gets what open() would have given it.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        self._partial = Path(name)
-        self._file = soundfile.SoundFile(
-            name, "w", rate, channels, kind.encoding, format=kind.container
-        )
+        self._whole = WholeFile(path)
+        self._output = _Output(self._whole.place)
+        try:
+            with self._told():
+                self._file = soundfile.SoundFile(
+                    self._output, "w", rate, channels, kind.encoding, format=kind.container
+                )
+        except BaseException:
+            self._drop()
+            raise
 
     def write(self, samples: NDArray[np.floating]) -> None:
         """Append float samples [n] (mono) or [n, channels]; values outside [-1, 1] are clipped."""
@@ -104,19 +105,41 @@ class WaveWriter:
         if channels != self._channels:
             raise ValueError(f"'{self._path}' has {self._channels} channels, got {channels}")
         # libsndfile scales floats by 32767 but reads with 32768: integers keep the values exact.
-        self._file.write(float32_to_int16(samples))
+        with self._told():
+            self._file.write(float32_to_int16(samples))
 
     def close(self) -> None:
         """Finish the file and give it its name. A second call does nothing."""
         if not self._file.closed:
-            self._file.close()
-            os.replace(self._partial, self._path)
+            try:
+                with self._told():
+                    self._file.close()
+                self._whole.finish()
+            finally:
+                self._drop()
 
     def discard(self) -> None:
         """Drop what was written, leaving a file that had the name before untouched."""
         if not self._file.closed:
-            self._file.close()
-            self._partial.unlink(missing_ok=True)
+            with suppress(soundfile.LibsndfileError):  # nobody misses what it could not write
+                self._file.close()
+            self._drop()
+
+    def _drop(self) -> None:
+        self._output.close()
+        self._whole.discard()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Raise the error of the system where libsndfile only knows that it failed."""
+        with told(self._path):
+            try:
+                yield
+            except (soundfile.LibsndfileError, AssertionError):
+                if self._output.error is None:
+                    raise
+            if self._output.error is not None:
+                raise self._output.error
 
     def __enter__(self) -> WaveWriter:
         return self
@@ -131,3 +154,20 @@ class WaveWriter:
             self.close()
         else:
             self.discard()
+
+
+class _Output(io.FileIO):
+    """A file for libsndfile, which calls it, that keeps the first error of the system."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = self.error or error
+        return len(data) - len(rest)

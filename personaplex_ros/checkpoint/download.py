@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, CheckpointFiles
 from personaplex_ros.checkpoint.inspection import inspect
+from personaplex_ros.files import check_output_folder, give_name, told
 from personaplex_ros.units import readable
 
 PUBLISHED = "nvidia/personaplex-7b-v1"
@@ -84,6 +86,7 @@ def download(
     when the hub refuses, cannot be reached, lacks a file or sends something else than it states;
     ValueError when the files do not belong together; OSError when the folder cannot be written.
     """
+    check_output_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         first = repository.look(CONFIG)
@@ -99,6 +102,9 @@ def download(
     for file in files:
         if file not in missing:
             say(f"{file.name}: already there, {readable(file.size)}")
+    for file in missing:
+        place = folder / file.name
+        check_output_folder(place.parent, (place.name,))
     _check_room(missing, folder)
     for file in missing:
         _fetch(repository, file, folder, say)
@@ -171,12 +177,12 @@ def _fetch(
     repository: Repository, file: RemoteFile, folder: Path, say: Callable[[str], None]
 ) -> None:
     """Bring one file to its place: to a partial file, checked, then renamed."""
-    place = folder / file.name
+    place = _place(file, folder)
     if _is_there(file, place):
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(file, folder)
-    with _locked(partial) as output:
+    with told(place), _locked(partial) as output:
         arrived = output.tell()
         if arrived > file.size:
             output.truncate(0)
@@ -195,7 +201,7 @@ def _fetch(
                 "was deleted; run the command again, and if this happens again, look for a proxy "
                 "or mirror that alters files"
             )
-        partial.replace(place)
+        give_name(partial, place)
     for outdated in place.parent.glob(f"{place.name}.*.incomplete"):  # of other revisions
         outdated.unlink()
 
@@ -233,7 +239,13 @@ def _locked(partial: Path) -> Iterator[BinaryIO]:
 
 
 def _partial(file: RemoteFile, folder: Path) -> Path:
-    return folder / f"{file.name}.{file.digest[:12]}.incomplete"
+    place = _place(file, folder)
+    return place.with_name(f"{place.name}.{file.digest[:12]}.incomplete")
+
+
+def _place(file: RemoteFile, folder: Path) -> Path:
+    """Return where a file belongs, whatever links lead there."""
+    return Path(os.path.realpath(folder / file.name))
 
 
 def _size(path: Path) -> int:

@@ -12,6 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from personaplex_ros.cli.paths import outputs
 from personaplex_ros.doctor import Setup, examine
 from personaplex_ros.doctor.page import as_data, ready, render, wants_colour
 from personaplex_ros.files import write_whole
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Examine, print the page, and write the file if one is asked for."""
+    with outputs({"--json": [arguments.json] if arguments.json else []}):
+        return _examine(arguments)
+
+
+def _examine(arguments: argparse.Namespace) -> int:
     setup = Setup(arguments.checkpoint, arguments.device)
     sections = examine(setup)
     columns = shutil.get_terminal_size().columns

@@ -29,7 +29,7 @@ from personaplex_ros.cli.model_arguments import (
     chosen_sampling,
     load_engine,
 )
-from personaplex_ros.cli.paths import refuse_shared_paths
+from personaplex_ros.cli.paths import check_folder, outputs, refuse_shared_paths
 from personaplex_ros.engine import Persona
 from personaplex_ros.optional import require
 
@@ -89,14 +89,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the model, hear it, score it."""
+    with outputs({"--json": [arguments.json] if arguments.json else []}):
+        return _evaluate(arguments)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
     task, quirks = TASKS[arguments.task], Quirks.named(arguments.quirk)
-    if arguments.json and not arguments.json.resolve().parent.is_dir():
-        raise FileNotFoundError(
-            f"--json {arguments.json}: the folder does not exist; make it first"
-        )
     refuse_shared_paths(
         {"--human": arguments.human}, {"--json": [arguments.json] if arguments.json else []}
     )
+    if arguments.timelines:
+        check_folder("--timelines", arguments.timelines)
     if arguments.synthetic is not None:
         _synthesise(arguments, task)
     samples = read_samples(arguments.data, task)
@@ -104,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.score_only:
         _answer(arguments, task, samples)
     unheard = [sample for sample in samples if not sample.words.is_file()]
+    _check_writable(unheard)
     if unheard:
         transcribe(tqdm(unheard, desc="words"), load_recogniser(arguments.recogniser))
     listen = speech_listener(quirks)
@@ -131,11 +135,17 @@ def measured_persona(arguments: argparse.Namespace, task: Task) -> Persona:
     return persona
 
 
+def _check_writable(samples: list[Sample]) -> None:
+    for sample in samples:
+        check_folder("--data", sample.output.parent, (sample.output.name, sample.words.name))
+
+
 def _synthesise(arguments: argparse.Namespace, task: Task) -> None:
     if arguments.synthetic < 1:
         raise ValueError(f"--synthetic {arguments.synthetic}: it must be at least 1")
     for module in ("espeakng_loader", "scipy"):
         require(module)
+    check_folder("--data", arguments.data)
     from personaplex_ros.benchmark.synthetic import write_samples
 
     write_samples(arguments.data, task, arguments.synthetic, arguments.seed)
@@ -148,6 +158,7 @@ def _answer(arguments: argparse.Namespace, task: Task, samples: list[Sample]) ->
         print(f"{len(samples) - len(missing)} of {len(samples)} outputs are there and kept")
     if not missing:
         return
+    _check_writable(missing)
     engine = load_engine(arguments, arguments.slots)
     persona, sampling = measured_persona(arguments, task), chosen_sampling(arguments)
     model = Model(engine, persona, sampling, arguments.seed, arguments.slots)

@@ -18,7 +18,7 @@ from personaplex_ros.cli.model_arguments import (
     chosen_sampling,
     load_engine,
 )
-from personaplex_ros.cli.paths import refuse_shared_paths
+from personaplex_ros.cli.paths import outputs, refuse_shared_paths
 from personaplex_ros.engine import Engine, Session, StepResult, StepTiming
 from personaplex_ros.files import write_whole
 from personaplex_ros.timeline import (
@@ -63,11 +63,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    _check_paths(arguments)
+    files = {"--output-wav": [arguments.output_wav], "--output-text": [arguments.output_text]}
+    if arguments.timeline:
+        files["--timeline"] = list(timeline_files(arguments.timeline))
+    given = {option: [path for path in paths if path] for option, paths in files.items()}
+    _check_paths(arguments, given)
+    with outputs(given):
+        return _answer(arguments)
+
+
+def _answer(arguments: argparse.Namespace) -> int:
     wave = read_wave(arguments.input_wav)
     persona, sampling = chosen_persona(arguments), chosen_sampling(arguments)
-    for name in ("output_wav", "output_text", "timeline"):
-        _check_folder(name, getattr(arguments, name))
     started = time.perf_counter()
     engine = load_engine(arguments)
     loaded = time.perf_counter()
@@ -84,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_wave(arguments.output_wav, agent, engine.sample_rate)
     if arguments.output_text:
         text = json.dumps([result.silent or result.piece for result in results], indent=0)
-        write_whole(arguments.output_text, lambda path: path.write_text(text + "\n"))
+        write_whole(arguments.output_text, lambda path: path.write_text(text + "\n", "utf-8"))
     if arguments.timeline:
         title = f"{persona.name} answers {Path(arguments.input_wav).name}"
         recording = _record(engine, user, agent, frames, results, title)
@@ -120,25 +127,14 @@ def timing_table(timings: list[StepTiming], frame_s: float) -> str:
     return "\n".join(lines)
 
 
-def _check_paths(arguments: argparse.Namespace) -> None:
+def _check_paths(arguments: argparse.Namespace, outputs: dict[str, list[str | Path]]) -> None:
     """See that the answer has a format, and that nothing is written over anything else."""
     names = ("input_wav", "moshi_weight", "mimi_weight", "tokenizer", "voice_prompt", "persona")
-    outputs = {"--output-wav": [arguments.output_wav], "--output-text": [arguments.output_text]}
     if arguments.output_wav:
         output_format(arguments.output_wav)
-    if arguments.timeline:
-        outputs["--timeline"] = list(timeline_files(arguments.timeline))
     refuse_shared_paths(
-        {f"--{name.replace('_', '-')}": getattr(arguments, name) for name in names},
-        {option: [path for path in paths if path] for option, paths in outputs.items()},
+        {f"--{name.replace('_', '-')}": getattr(arguments, name) for name in names}, outputs
     )
-
-
-def _check_folder(option: str, path: str | None) -> None:
-    if path and not Path(path).resolve().parent.is_dir():
-        raise FileNotFoundError(
-            f"--{option.replace('_', '-')} {path}: the folder does not exist; make it first"
-        )
 
 
 def _converse(session: Session, frames: list[np.ndarray], frame_s: float) -> list[StepResult]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
+
+from personaplex_ros.files import check_output, check_output_folder, is_standard_output
 
 MAY_BE_EMPTY = ("--text-prompt", "--voice-prompt")
 """Options to which an empty text means something: no such prompt."""
@@ -39,6 +43,40 @@ def refuse_shared_paths(
             other = taken.setdefault(_identity(path), option)
             if other != option:
                 raise ValueError(f"{option} would write over {path}, which is that of {other}")
+
+
+@contextmanager
+def outputs(files: Mapping[str, Iterable[str | Path]]) -> Iterator[None]:
+    """See that the files that options name can be written; then do the work of the block.
+
+    Where one of them is the standard output, what the block prints goes to the standard error.
+    Raises OSError that names the option, the path and what is wrong with it.
+    """
+    piped = False
+    for option, paths in files.items():
+        for path in paths:
+            with _naming(option):
+                check_output(path)
+            piped = piped or is_standard_output(path)
+    with redirect_stdout(sys.stderr) if piped else nullcontext():
+        yield
+
+
+def check_folder(option: str, folder: str | Path, names: Sequence[str] = ()) -> None:
+    """See that files of these names, or any, can be written in a folder, which need not be there.
+
+    Raises OSError that names the option, the path and what is wrong with it.
+    """
+    with _naming(option):
+        check_output_folder(folder, names)
+
+
+@contextmanager
+def _naming(option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(f"{option}: {error}") from error
 
 
 def _identity(path: str | Path) -> object:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from personaplex_ros.cli.paths import check_folder
 from personaplex_ros.engine.loading import choose_device
 
 
@@ -38,15 +39,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     if importlib.util.find_spec("espeakng_loader") is None:
         raise ImportError("training needs espeak-ng: `pip install -r requirements-training.txt`")
-    from personaplex_ros.training.pipeline import STAGES, Workshop, train
+    from personaplex_ros.training.pipeline import CHECKPOINT, STAGES, WORK, Workshop, train
     from personaplex_ros.training.recipe import load_recipe
 
     stages = tuple(arguments.stages.split(",")) if arguments.stages else STAGES
     unknown = sorted(set(stages) - set(STAGES))
     if unknown:
         raise ValueError(f"--stages knows no {', '.join(unknown)}; there are {', '.join(STAGES)}")
+    check_folder("--output", arguments.output, CHECKPOINT)
     output = Path(arguments.output)
-    work = Path(arguments.work) if arguments.work else output.with_name(output.name + ".work")
+    work = (
+        Path(arguments.work)
+        if arguments.work is not None
+        else output.with_name(output.name + ".work")
+    )
+    check_folder("--work" if arguments.work is not None else "--output", work, WORK)
     device = choose_device(arguments.device)
     if device.type == "cuda":
         torch.backends.cuda.matmul.fp32_precision = "tf32"

@@ -24,8 +24,8 @@ from personaplex_ros.timeline import (
     write_timeline,
 )
 
-CONVERSATION = "conversation.wav"
-"""Both voices, in the folder of the results."""
+FILES = ("conversation.wav", "transcript.txt", "events.json", "timeline.png", "timeline.html")
+"""What `Recorder.save` writes."""
 
 
 @dataclass
@@ -84,9 +84,7 @@ class Recorder:
         pieces = sorted(piece for piece in heard.pieces if piece[0] < duration_s)
         marks = [mark for mark in heard.marks if mark.onset_s < duration_s]
         robot = robot_channel(heard, len(caller), rate)
-        wave, transcript, events = (
-            folder / name for name in (CONVERSATION, "transcript.txt", "events.json")
-        )
+        wave, transcript, events, timeline, _ = (folder / name for name in FILES)
         write_wave(wave, np.stack([caller, robot], axis=1), rate)
         lines = [
             f"{start:7.2f} {end:7.2f}  {text}{' [interrupted]' * interrupted}\n"
@@ -104,7 +102,7 @@ class Recorder:
             title=title,
             hold=state_spans(heard.holds, duration_s),
         )
-        return [wave, transcript, events, *write_timeline(recording, folder / "timeline.png")]
+        return [wave, transcript, events, *write_timeline(recording, timeline)]
 
     def _on_diagnostics(self, message: Any, _: str) -> None:
         for status in message.status:

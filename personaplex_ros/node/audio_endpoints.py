@@ -19,6 +19,7 @@ from personaplex_ros.audio import (
     output_format,
     read_wave,
 )
+from personaplex_ros.files import check_output
 from personaplex_ros.node.audio_messages import RawFormat
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.microphone_topic import Deliver, MicrophoneTopic
@@ -71,19 +72,25 @@ def open_source(bus: Bus, parameters: Parameters, deliver: Deliver) -> AudioSour
 
 
 def check_sink(parameters: Parameters) -> None:
-    """See that what `audio_sink` names can be written; raises what tells why not."""
+    """See that a file that `audio_sink` names can be written; raises what tells why it cannot."""
     kind, _, place = parameters.audio_sink.partition(":")
     if kind == "file":
         output_format(place)
+        check_output(place)
+        if Path(place).exists() and not Path(place).is_file():
+            raise OSError(
+                f"audio_sink is {parameters.audio_sink}, which is no regular file: a recording is "
+                "written when it is complete; name a file, or hear audio_out"
+            )
 
 
-def open_sink(parameters: Parameters, rate: int) -> AudioSink | None:
+def open_sink(bus: Bus, parameters: Parameters, rate: int) -> AudioSink | None:
     """Open what `audio_sink` names; None when speech goes to its topic only."""
     kind, _, place = parameters.audio_sink.partition(":")
     if kind == "topic":
         return None
     if kind == "file":
-        return WaveWriter(Path(place), rate)
+        return _Recording(bus, place, rate)
     return _SoundCard(SoundCardSink(rate, device=device_of(place)))
 
 
@@ -117,7 +124,37 @@ class _LocalSource:
         self.stop()
 
 
+class _Recording:
+    """A file, given up when it cannot be written: the conversation goes on without it."""
+
+    def __init__(self, bus: Bus, path: str, rate: int) -> None:
+        self._bus = bus
+        self._writer = WaveWriter(path, rate)
+        self.problem = ""
+
+    def write(self, samples: npt.NDArray[np.float32]) -> None:
+        if not self.problem:
+            try:
+                self._writer.write(samples)
+            except OSError as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        if not self.problem:
+            try:
+                self._writer.close()
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.problem = f"speech is no longer recorded: {error}"
+        self._writer.discard()
+        self._bus.log("error", self.problem)
+
+
 class _SoundCard:
+    problem = ""
+
     def __init__(self, sink: SoundCardSink) -> None:
         self._sink = sink
         sink.start()

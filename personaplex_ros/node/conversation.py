@@ -28,7 +28,7 @@ from personaplex_ros.node.loading import (
 )
 from personaplex_ros.node.model_thread import ModelThread
 from personaplex_ros.node.motion_outputs import MotionOutputs
-from personaplex_ros.node.outputs import Outputs
+from personaplex_ros.node.outputs import AudioSink, Outputs
 from personaplex_ros.node.parameter import State
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.node.personas import chosen_persona
@@ -73,6 +73,7 @@ class Conversation:
         self._model: LoadedModel | None = None
         self._outputs: Outputs | None = None
         self._source: AudioSource | None = None
+        self._sink: AudioSink | None = None
         self._voices: HumanVoices | None = None
         self._running: RunningConversation | None = None
         self._stuck: ModelThread | None = None
@@ -137,7 +138,7 @@ class Conversation:
         self._model = LoadedModel(engine, session, persona, prepared)
         if isinstance(engine, SharedEngine) and engine.admitted:
             self._bus.log("info", f"the model is shared; {engine.admitted}")
-        sink = open_sink(parameters, engine.sample_rate)
+        sink = self._sink = open_sink(self._bus, parameters, engine.sample_rate)
         if sink is not None:
             resources.callback(sink.close)
         self._outputs = Outputs(
@@ -310,12 +311,14 @@ class Conversation:
             running.intake.accept(chunk, arrival_ns)
 
     def _snapshot(self) -> Snapshot:
-        model, running, source = self._model, self._running, self._source
+        model, running = self._model, self._running
+        source, sink = self._source, self._sink
         return Snapshot(
             self._state,
             None if model is None else model_snapshot(model, self._parameters.checkpoint),
             None if running is None else running_snapshot(running, source),
             self._motion.snapshot(),
+            "" if sink is None else sink.problem,
         )
 
     def _next_seed(self) -> int:
@@ -326,6 +329,7 @@ class Conversation:
         self._model = None
         self._outputs = None
         self._source = None
+        self._sink = None
         self._voices = None
 
     def _follow_hold(self, state: TurnState) -> None:

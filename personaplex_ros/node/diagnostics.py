@@ -56,6 +56,7 @@ class Snapshot:
     model: ModelSnapshot | None = None
     running: RunningSnapshot | None = None
     motion: MotionSnapshot | None = None
+    sink_problem: str = ""
 
 
 class Diagnostics:
@@ -121,6 +122,10 @@ def _conversation(snapshot: Snapshot, growth: _Growth) -> Status:
         if snapshot.model.memory_bytes is not None:
             values.append(("GPU memory", f"{snapshot.model.memory_bytes / 2**20:.0f} MiB"))
     level, message = OK, snapshot.state.name.lower()
+    if growth.of("sink problem", bool(snapshot.sink_problem)):
+        level, message = WARN, snapshot.sink_problem
+    if snapshot.sink_problem:
+        values.append(("sink problem", snapshot.sink_problem))
     running = snapshot.running
     if running is not None:
         statistics = running.statistics

@@ -19,6 +19,10 @@ from personaplex_ros.turns import TurnEvent, Utterance
 class AudioSink(Protocol):
     """A sound card or a file that also plays the robot's speech."""
 
+    @property
+    def problem(self) -> str:
+        """Why it takes no more speech; empty while it does."""
+
     def write(self, samples: npt.NDArray[np.float32]) -> None:
         """Take float32 samples [n]; never blocks."""
 

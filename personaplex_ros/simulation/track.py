@@ -19,6 +19,8 @@ from personaplex_ros.simulation.picture import MotionPicture, draw_motion
 from personaplex_ros.simulation.stops import Stop, find_stops
 from personaplex_ros.timeline import state_spans
 
+FILES = ("summary.json", "motion.png")
+"""What `Track.save` writes."""
 _AT_REST = 1e-6  # m/s and rad/s
 _SHORTEST_STAND_S = 0.5  # a robot that turns round stands for less
 
@@ -66,7 +68,7 @@ class Track:
             path = [sample for sample in self.motion.path if 0.0 <= sample[0] <= end_s]
             holds = state_spans(self.motion.holds, end_s)
         shown = MotionPicture(path, holds, stops, end_s, title)
-        summary, picture = folder / "summary.json", folder / "motion.png"
+        summary, picture = (folder / name for name in FILES)
         draw_motion(shown, picture)
         content = json.dumps(_summary(shown), indent=1) + "\n"
         write_whole(summary, lambda file: file.write_text(content, encoding="utf-8"))

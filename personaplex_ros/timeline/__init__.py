@@ -28,8 +28,11 @@ def timeline_files(path: str | Path) -> tuple[Path, Path]:
     """Return the picture and the page that `write_timeline` writes, PNG first.
 
     ``path`` may end in ``.png``, in ``.html`` or in neither; both files share the name before that.
+    Raises ValueError where it ends in no name.
     """
     path = Path(path)
+    if not path.name:
+        raise ValueError(f"a timeline cannot be written to {str(path)!r}: the path has no name")
     stem = path.stem if path.suffix.lower() in {".png", ".html"} else path.name
     return path.with_name(f"{stem}.png"), path.with_name(f"{stem}.html")
 
@@ -37,7 +40,7 @@ def timeline_files(path: str | Path) -> tuple[Path, Path]:
 def write_timeline(recording: Recording, path: str | Path) -> tuple[Path, Path]:
     """Write the picture and the page side by side and return their paths (`timeline_files`).
 
-    Raises FileNotFoundError when the folder does not exist.
+    Raises OSError where they cannot be written.
     """
     picture, page = timeline_files(path)
     draw_png(recording, picture)

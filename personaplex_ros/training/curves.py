@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from personaplex_ros.files import told, write_whole
+
 
 def add_to_log(path: Path, step: int, losses: dict[str, float]) -> None:
     """Append a report."""
-    with path.open("a", encoding="utf-8") as file:
+    with told(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"step": step, **{k: round(v, 4) for k, v in losses.items()}}) + "\n")
 
 
@@ -41,5 +43,5 @@ def draw_curves(logs: list[Path], path: Path) -> None:
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    write_whole(path, lambda place: figure.savefig(place, format="png", dpi=110))
     pyplot.close(figure)

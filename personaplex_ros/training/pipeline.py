@@ -20,7 +20,7 @@ import torch
 from tqdm import tqdm
 
 from personaplex_ros.audio import write_wave
-from personaplex_ros.checkpoint.files import MODEL, TOKENIZER
+from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER
 from personaplex_ros.files import write_whole
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
@@ -34,6 +34,7 @@ from personaplex_ros.training.corpus import (
 from personaplex_ros.training.curves import add_to_log, draw_curves
 from personaplex_ros.training.evaluation import Bars, evaluate
 from personaplex_ros.training.export import (
+    MIMI_CONFIG,
     export_codec,
     export_language_model,
     export_voice,
@@ -51,6 +52,10 @@ from personaplex_ros.training.world import World, load_world
 
 STAGES = ("codec", "corpus", "language", "decoder", "export", "evaluate")
 REPORT_STEPS, SAVE_STEPS = 50, 250
+RUNS = ("codec", "reading", "language", "decoder")
+LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
+WORK = (*STATES, *LOGS, "curves.png", "evaluation.md", "evaluation.json")
+CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, "config.json")
 GENERIC_PROMPTS = (
     "You enjoy having a good conversation.",
     "You are a wise and friendly teacher. Answer questions or provide advice in a clear and "
@@ -169,7 +174,7 @@ def export(shop: Workshop) -> None:
         samples = voice_sample(voice, _voice_texts(shop, 3, seed=7))
         write_wave(folder / f"{voice}.wav", samples, RATE)
         export_voice(samples, shop.output, folder / f"{voice}.pt")
-    logs = [path for path in map(shop.work.joinpath, _LOGS) if path.is_file()]
+    logs = [path for path in map(shop.work.joinpath, LOGS) if path.is_file()]
     draw_curves(logs, shop.work / "curves.png")
     size = sum(path.stat().st_size for path in shop.output.rglob("*") if path.is_file())
     silence = json.dumps(materials.silence[:, 0].tolist())
@@ -185,9 +190,6 @@ def examine(shop: Workshop) -> None:
     print(report.table())
     for name, text in (("evaluation.md", report.table()), ("evaluation.json", report.json())):
         write_whole(shop.work / name, partial(Path.write_text, data=text, encoding="utf-8"))
-
-
-_LOGS = ("codec.jsonl", "reading.jsonl", "language.jsonl", "decoder.jsonl")
 
 
 def _follow(run: Run, draw: Callable[[int], Batch], path: Path) -> None:

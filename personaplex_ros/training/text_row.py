@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import sentencepiece
 from numpy.typing import NDArray
 
 from personaplex_ros.checkpoint import TextTokenizer
+from personaplex_ros.files import write_whole
 from personaplex_ros.persona import TAG
 from personaplex_ros.training.speech import Interval
 
@@ -19,12 +21,13 @@ EPAD = UNKNOWN
 
 def train_tokenizer(texts: Sequence[str], path: Path, pieces: int) -> None:
     """Train a small SentencePiece model with the published special ids on all that can be said."""
-    with path.open("wb") as file:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts), model_writer=file, vocab_size=pieces,
-            model_type="bpe", unk_id=UNKNOWN, bos_id=BEGIN, eos_id=END, pad_id=PAD,
-            user_defined_symbols=[TAG], character_coverage=1.0, minloglevel=2,
-        )  # fmt: skip
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_writer=model, vocab_size=pieces,
+        model_type="bpe", unk_id=UNKNOWN, bos_id=BEGIN, eos_id=END, pad_id=PAD,
+        user_defined_symbols=[TAG], character_coverage=1.0, minloglevel=2,
+    )  # fmt: skip
+    write_whole(path, lambda place: place.write_bytes(model.getvalue()))
 
 
 def text_row(
