@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 
 from personaplex_ros.audio import read_wave, to_mono
-from personaplex_ros.demo import Player, isolate_graph, node_process, wait_until_active
+from personaplex_ros.demo import Player, choose_graph, node_process, wait_until_active
 from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
@@ -59,7 +59,7 @@ def main() -> int:
     caller = to_mono(wave.samples)
     repeats = int(np.ceil(arguments.minutes * 60 * wave.rate / len(caller)))
     speech = np.tile(caller, repeats)[: int(arguments.minutes * 60 * wave.rate)]
-    isolate_graph()
+    choose_graph(None)
     samples: list[tuple[float, float]] = []
     with node_process({"checkpoint": arguments.checkpoint, "seed": 0}) as node:
         bus = DdsBus("soak")

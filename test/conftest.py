@@ -13,10 +13,11 @@ os.environ["TRITON_INTERPRET"] = "1"  # it counts when triton is imported, which
 
 import pytest
 import torch
-from dds_support import loopback
+from dds_support import loopback, own_domain
 from reference import REFERENCE, write_checkpoint
 
 from personaplex_ros.engine import Engine
+from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
 
 torch.set_num_threads(1)
@@ -69,8 +70,20 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[DdsBus]:
 
 
 @pytest.fixture
-def own_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Undo after the test what a command sets to keep its graph to itself."""
-    for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_DOMAIN_ID", "CYCLONEDDS_URI"):
-        monkeypatch.setenv(name, "")
-    monkeypatch.delenv("ROS_DOMAIN_ID")
+def robots_graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Return the topics of which a robot hears something, in the domain that the shell names.
+
+    What a command sets to keep its graph to itself is undone after the test.
+    """
+    own_domain(monkeypatch)
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("CYCLONEDDS_URI", "")
+    heard: list[str] = []
+    robot = DdsBus("robot")
+    own = "personaplex_ros/msg/AudioFrame"
+    for topic, kind in (
+        ("cmd_vel", "geometry_msgs/msg/TwistStamped"), ("audio_in", own), ("audio_out", own),
+    ):  # fmt: skip
+        robot.subscribe(topic, kind, RELIABLE, lambda message, _, name=topic: heard.append(name))
+    yield heard
+    robot.close()

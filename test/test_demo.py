@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,10 @@ import pytest
 import soundfile
 
 from personaplex_ros.cli import main
+from personaplex_ros.demo import choose_graph
 from personaplex_ros.demo.recorder import Heard, robot_channel
+from personaplex_ros.node.bus import RELIABLE
+from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
 from personaplex_ros.timeline import state_spans
 
@@ -18,13 +23,14 @@ CALLER = share_directory() / "config" / "demo" / "caller.wav"
 
 
 def test_a_conversation_over_dds_leaves_its_record(
-    tmp_path: Path, own_graph: None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, robots_graph: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     samples, rate = soundfile.read(CALLER, dtype="int16")
     caller = tmp_path / "caller.wav"
     soundfile.write(caller, samples[: 10 * rate], rate)
     out = tmp_path / "demo"
     assert main(["demo", "--input-wav", str(caller), "--output", str(out)]) == 0
+    assert robots_graph == [], "a robot of this domain heard the demo"
 
     wave, wave_rate = soundfile.read(out / "conversation.wav", dtype="int16")
     assert wave_rate == rate
@@ -41,6 +47,33 @@ def test_a_conversation_over_dds_leaves_its_record(
     assert "robot: " in shown and "caller speaks" in shown
     for name in ("transcript.txt", "timeline.png", "timeline.html"):
         assert (out / name).stat().st_size > 0
+
+
+def test_a_demo_reaches_a_robot_only_where_it_is_asked_to(robots_graph: list[str]) -> None:
+    domain = int(os.environ["ROS_DOMAIN_ID"])
+    velocity = "geometry_msgs/msg/TwistStamped"
+    environment = dict(os.environ)
+    for asked in (None, domain):
+        os.environ.update(environment)
+        choose_graph(asked)
+        bus = DdsBus("simulation")
+        try:
+            topic = bus.advertise("cmd_vel", velocity, RELIABLE)
+            deadline = time.monotonic() + (1.0 if asked is None else 10.0)
+            while not robots_graph and time.monotonic() < deadline:
+                topic.publish(bus.message(velocity)())
+                time.sleep(0.02)
+        finally:
+            bus.close()
+        assert bool(robots_graph) is (asked is not None)
+
+
+@pytest.mark.parametrize("domain", ["-1", "233"])
+def test_a_domain_that_cannot_be_is_refused(
+    domain: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--domain", domain]) == 2
+    assert f"--domain is {domain}; it must be from 0 to 232" in capsys.readouterr().err
 
 
 def test_speech_is_put_where_it_was_to_be_heard() -> None:

@@ -215,13 +215,14 @@ def test_a_receptionist_stops_when_it_is_interrupted_and_resumes():
 
 
 def test_the_command_runs_all_of_it_over_dds(
-    tmp_path: Path, own_graph: None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, robots_graph: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     samples, rate = soundfile.read(CONFIG / "demo" / "caller.wav", dtype="int16")
     audio = tmp_path / "caller.wav"
     soundfile.write(audio, samples[:rate], rate)
     words = ["--audio-file", str(audio), "--loop", "2", "--output", str(tmp_path / "out")]
     assert main(["simulate", *words, "--device", "cpu"]) == 0
+    assert robots_graph == [], "a robot of this domain heard the simulation"
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     # 2 s of audio and 5 s after it at 0.22 m/s, less a corner; a locked base does not move.
     assert 0.3 < summary["distance_m"] < 1.6

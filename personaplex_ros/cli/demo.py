@@ -11,14 +11,14 @@ import numpy as np
 
 from personaplex_ros.audio import read_wave, to_mono
 from personaplex_ros.cli.node_arguments import add_node_arguments, node_parameters
-from personaplex_ros.cli.paths import refuse_shared_paths
+from personaplex_ros.cli.paths import check_folder, refuse_shared_paths
 from personaplex_ros.demo import (
-    CONVERSATION,
+    FILES,
     START_S,
     Console,
     Player,
     Recorder,
-    isolate_graph,
+    choose_graph,
     node_process,
     wait_until_active,
 )
@@ -44,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    check_folder("--output", arguments.output, FILES)
     path = Path(arguments.input_wav or share_directory() / "config" / "demo" / "caller.wav")
     refuse_shared_paths(
-        {"--input-wav": path}, {"--output": [Path(arguments.output) / CONVERSATION]}
+        {"--input-wav": path}, {"--output": [Path(arguments.output) / name for name in FILES]}
     )
     wave = read_wave(path)
     caller = to_mono(wave.samples)
-    isolate_graph()
+    choose_graph(arguments.domain)
     bus = DdsBus("caller")
     try:
         console = Console(sys.stdout)

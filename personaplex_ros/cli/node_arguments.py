@@ -17,6 +17,13 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
         "--persona", metavar="NAME", default="receptionist", help="default: receptionist"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    parser.add_argument(
+        "--domain",
+        type=int,
+        metavar="N",
+        help="join this ROS domain, and whatever robot is on it, as ROS's variables say (default: "
+        "a graph of its own on this machine, whatever ROS_DOMAIN_ID is)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
 
 

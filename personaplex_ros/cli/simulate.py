@@ -13,14 +13,14 @@ import numpy as np
 
 from personaplex_ros.audio import read_wave, to_mono
 from personaplex_ros.cli.node_arguments import add_node_arguments, node_parameters
-from personaplex_ros.cli.paths import refuse_shared_paths
+from personaplex_ros.cli.paths import check_folder, refuse_shared_paths
 from personaplex_ros.demo import (
-    CONVERSATION,
+    FILES,
     START_S,
     Console,
     Player,
     Recorder,
-    isolate_graph,
+    choose_graph,
     node_process,
     wait_until_active,
 )
@@ -30,6 +30,7 @@ from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation.nodes import BaseNode, MuxNode, PatrolNode
 from personaplex_ros.simulation.stops import Stop
+from personaplex_ros.simulation.track import FILES as TRACK_FILES
 from personaplex_ros.simulation.track import Track
 
 LEAD_S = 2.0  # seconds of patrol before the caller's first sample
@@ -71,15 +72,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     if arguments.loop < 1:
         raise ValueError(f"--loop is {arguments.loop}; it must be at least 1")
+    check_folder("--output", arguments.output, (*FILES, *TRACK_FILES))
     config = share_directory() / "config"
     mux = read_mux_file(arguments.mux_file or config / "twist_mux.yaml")
     path = Path(arguments.audio_file or config / "demo" / "caller.wav")
     refuse_shared_paths(
-        {"--audio-file": path}, {"--output": [Path(arguments.output) / CONVERSATION]}
+        {"--audio-file": path}, {"--output": [Path(arguments.output) / name for name in FILES]}
     )
     wave = read_wave(path)
     caller = np.tile(to_mono(wave.samples), arguments.loop)
-    isolate_graph()
+    choose_graph(arguments.domain)
     with ExitStack() as open_:
         bus = DdsBus("simulation")
         open_.callback(bus.close)

@@ -2,16 +2,16 @@
 
 from personaplex_ros.demo.console import Console
 from personaplex_ros.demo.player import Player
-from personaplex_ros.demo.process import START_S, isolate_graph, node_process, wait_until_active
-from personaplex_ros.demo.recorder import CONVERSATION, Recorder
+from personaplex_ros.demo.process import START_S, choose_graph, node_process, wait_until_active
+from personaplex_ros.demo.recorder import FILES, Recorder
 
 __all__ = [
-    "CONVERSATION",
+    "FILES",
     "START_S",
     "Console",
     "Player",
     "Recorder",
-    "isolate_graph",
+    "choose_graph",
     "node_process",
     "wait_until_active",
 ]

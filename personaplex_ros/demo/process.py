@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+from personaplex_ros.node.dds.domain import MAX_DOMAIN_ID
 
 START_S = 180.0  # seconds that the node may take to load the model
 END_S = 15.0  # seconds that the node may take to end
 
 
-def isolate_graph() -> None:
-    """Keep this process and its children off every network, on a ROS domain of their own."""
-    os.environ.pop("CYCLONEDDS_URI", None)
+def choose_graph(domain: int | None) -> None:
+    """Let this process and its children join a ROS domain as the environment says, or no robot's.
+
+    Without a domain they meet each other only, whatever the environment says: on this machine, in
+    a domain that it does not name, and with a tag that keeps them apart from all others there.
+    Raises ValueError for a domain that there cannot be.
+    """
+    if domain is not None:
+        if not 0 <= domain <= MAX_DOMAIN_ID:
+            raise ValueError(f"--domain is {domain}; it must be from 0 to {MAX_DOMAIN_ID}")
+        os.environ["ROS_DOMAIN_ID"] = str(domain)
+        return
+    for name in ("ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS"):
+        os.environ.pop(name, None)
+    robots = os.environ.get("ROS_DOMAIN_ID", "0")
+    # Up to 101 a domain's ports stay below those that Linux gives to other sockets.
+    own = random.choice([number for number in range(1, 102) if str(number) != robots])
+    os.environ["ROS_DOMAIN_ID"] = str(own)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    os.environ.setdefault("ROS_DOMAIN_ID", str(100 + os.getpid() % 100))
+    os.environ["CYCLONEDDS_URI"] = (
+        f"<CycloneDDS><Domain><Discovery><Tag>{uuid.uuid4()}</Tag></Discovery></Domain></CycloneDDS>"
+    )
 
 
 @contextmanager

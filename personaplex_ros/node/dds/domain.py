@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 _RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
-_MAX_DOMAIN_ID = 232
+MAX_DOMAIN_ID = 232
 _PARTICIPANTS_PER_HOST = 32
 
 
@@ -55,7 +55,7 @@ def applied(configuration: str) -> Iterator[None]:
 
 def _domain_id(environment: Mapping[str, str]) -> int:
     text = environment.get("ROS_DOMAIN_ID", "") or "0"
-    if not text.isdecimal() or int(text) > _MAX_DOMAIN_ID:
+    if not text.isdecimal() or int(text) > MAX_DOMAIN_ID:
         raise ValueError(f"ROS_DOMAIN_ID is {text!r}; it must be a number from 0 to 232")
     return int(text)
 
