@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from personaplex_ros.audio import StreamResampler, resample, to_mono
+from personaplex_ros.audio import StreamResampler, resample
 
 RATES = [(16_000, 24_000), (44_100, 24_000), (48_000, 24_000), (24_000, 16_000), (8_000, 24_000)]
 
@@ -125,16 +125,8 @@ def test_one_frame_takes_well_under_a_millisecond():
     assert np.median(spent) < 0.5e-3
 
 
-def test_channels_are_averaged():
-    stereo = np.array([[1.0, 0.0], [0.5, -0.5]], np.float32)
-    assert to_mono(stereo).tolist() == [0.5, 0.0]
-    assert to_mono(stereo[:, 0]).tolist() == [1.0, 0.5]
-
-
 def test_wrong_rates_and_shapes_are_refused():
     with pytest.raises(ValueError, match="sample rates must be positive, got 0 and 24000"):
         StreamResampler(0, 24_000)
     with pytest.raises(ValueError, match="use to_mono first"):
         resample(np.zeros((4, 2), np.float32), 16_000, 24_000)
-    with pytest.raises(ValueError, match=r"must be \[n\] or \[n, channels\]"):
-        to_mono(np.zeros((2, 2, 2), np.float32))

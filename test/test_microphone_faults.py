@@ -37,8 +37,9 @@ def feed(intake: MicrophoneIntake, *chunks: AudioChunk) -> np.ndarray:
 
 def counted(intake: MicrophoneIntake) -> dict[str, int]:
     """Return the counters that are not zero, those of normal work aside."""
+    normal = ("chunks", "frames", "covered_ns", "silent_ns")
     counters = asdict(intake.snapshot())
-    return {k: v for k, v in counters.items() if v and k not in ("chunks", "frames")}
+    return {k: v for k, v in counters.items() if v and k not in normal}
 
 
 def problem(intake: MicrophoneIntake) -> str:

@@ -7,9 +7,10 @@ from .formats import output_format
 from .intake_types import IntakeCounters, IntakeLimits, MicrophoneFrame
 from .loudness import normalise_loudness
 from .microphone import MicrophoneIntake
+from .mono import channel_remark, to_mono
 from .pcm import float32_to_int16, int16_to_float32
 from .playback import PlaybackBuffer, PlaybackCounters
-from .resample import StreamResampler, resample, to_mono
+from .resample import StreamResampler, resample
 from .wave import Wave, WaveWriter, read_wave, write_wave
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Wave",
     "WaveFileSource",
     "WaveWriter",
+    "channel_remark",
     "float32_to_int16",
     "int16_to_float32",
     "list_devices",

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .pcm import int16_to_float32
-from .resample import to_mono
-
 
 @dataclass(frozen=True)
 class AudioChunk:
@@ -29,6 +26,11 @@ class AudioChunk:
     stamp_ns: int
     first_sample: int | None
     source: str
+
+    @property
+    def format(self) -> tuple[int, int]:
+        """Rate and number of channels."""
+        return self.rate, self.channels
 
     @property
     def frames(self) -> int:
@@ -98,37 +100,3 @@ def find_problem(chunk: AudioChunk, limits: ChunkLimits) -> Problem | None:
             f"{limits.max_chunk_s:g} s are accepted; publish 10 to 100 ms a message",
         )
     return None
-
-
-@dataclass(frozen=True)
-class MonoSamples:
-    """Samples made fit for use, with the number of those that had to be changed."""
-
-    samples: NDArray[np.float32]
-    not_finite: int
-    clipped: int
-
-
-def to_clean_mono(chunk: AudioChunk) -> MonoSamples:
-    """Average the channels of a usable chunk to float32 [frames] in [-1, 1].
-
-    NaN and infinite samples become 0 and values out of range are clipped; both are counted per
-    interleaved sample.
-    """
-    if chunk.samples.dtype == np.int16:
-        samples = int16_to_float32(chunk.samples.astype(np.int16, copy=False))
-        return MonoSamples(_mix(samples, chunk.channels), 0, 0)
-    samples = chunk.samples.astype(np.float32, copy=False)
-    not_finite = clipped = 0
-    # One pass decides for nearly every chunk; a NaN makes the comparison false.
-    if not float(np.abs(samples).max()) <= 1.0:
-        finite = np.isfinite(samples)
-        not_finite = len(samples) - int(np.count_nonzero(finite))
-        samples = np.where(finite, samples, np.float32(0.0))
-        clipped = int(np.count_nonzero(np.abs(samples) > 1.0))
-        samples = np.clip(samples, -1.0, 1.0)
-    return MonoSamples(_mix(samples, chunk.channels), not_finite, clipped)
-
-
-def _mix(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    return samples if channels == 1 else to_mono(samples.reshape(-1, channels))

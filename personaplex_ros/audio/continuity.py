@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .chunk import AudioChunk
+from .numbering import samples_between
 
 # Without sample numbers only stamps tell of a loss, and stamps made on arrival jitter.
 STAMP_GAP_NS = 200_000_000
@@ -56,7 +57,7 @@ def place(chunk: AudioChunk, stamp_ns: int, end: StreamEnd, max_gap_s: float) ->
     A gap longer than `max_gap_s`, a changed format, sample numbers that begin again, and (where
     samples are not numbered) a stamp more than 0.2 s late begin a new stream.
     """
-    if (chunk.rate, chunk.channels) != (end.rate, end.channels):
+    if chunk.format != (end.rate, end.channels):
         return Placement(
             restart=f"format changed: {end.rate} Hz x {end.channels} to {chunk.rate} Hz x "
             f"{chunk.channels}"
@@ -66,7 +67,7 @@ def place(chunk: AudioChunk, stamp_ns: int, end: StreamEnd, max_gap_s: float) ->
         if late_ns > STAMP_GAP_NS:
             return Placement(restart=f"gap: the stamp is {late_ns / 1e9:.3f} s late")
         return Placement()
-    ahead = chunk.first_sample - end.next_sample
+    ahead = samples_between(end.next_sample, chunk.first_sample)
     if ahead > max_gap_s * chunk.rate:
         return Placement(restart=f"gap: {ahead / chunk.rate:.3f} s are missing")
     if ahead >= 0:

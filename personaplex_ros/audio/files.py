@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .chunk import AudioChunk
+from .mono import to_mono
 from .pcm import float32_to_int16
-from .resample import to_mono
 from .wave import read_wave
 
 SECOND_NS = 1_000_000_000

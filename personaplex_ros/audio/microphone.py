@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from .chunk import AudioChunk, find_problem, to_clean_mono
+from .chunk import AudioChunk, find_problem
 from .continuity import STAMP_GAP_NS, StreamEnd, place
 from .framing import SECOND_NS, Framer
 from .intake_types import IntakeCounters, IntakeLimits, MicrophoneFrame
+from .mono import StreamMono
+from .numbering import Numbering, Standing
 
 
 class MicrophoneIntake:
@@ -38,6 +40,8 @@ class MicrophoneIntake:
         self._frames: deque[MicrophoneFrame] = deque()
         self._source: str | None = None
         self._source_heard_ns = 0
+        self._numbering = Numbering()
+        self._mono = StreamMono()
         self._framer: Framer | None = None
         self._end: StreamEnd | None = None
         self._next_stamp_ns: int | None = None
@@ -57,10 +61,8 @@ class MicrophoneIntake:
                 )
                 return
             self._source_heard_ns = now_ns
-            # A stamp of zero means "not known" in ROS: the chunk ended when it arrived.
-            stamp_ns = chunk.stamp_ns if chunk.stamp_ns > 0 else now_ns - chunk.duration_ns
             self._counters.chunks += 1
-            self._append(chunk, stamp_ns)
+            self._follow(chunk, now_ns)
             self._skip_ahead()
             if self._frames:
                 self._changed.notify()
@@ -96,6 +98,7 @@ class MicrophoneIntake:
         with self._changed:
             self._frames.clear()
             self._source = None
+            self._forget_publisher()
             self._framer = None
             self._end = None
             self._next_stamp_ns = None
@@ -115,6 +118,11 @@ class MicrophoneIntake:
         """Return a copy of the counters."""
         with self._changed:
             return replace(self._counters)
+
+    def notes(self) -> list[str]:
+        """Return what is peculiar about the active publisher and is put right here, in words."""
+        with self._changed:
+            return [note for note in (self._numbering.note, *self._mono.notes.values()) if note]
 
     @property
     def last_problem(self) -> str | None:
@@ -136,34 +144,69 @@ class MicrophoneIntake:
         if self._source is not None:
             self._count("source_changes", f"publisher changed: '{self._source}' to '{source}'")
             self._restart()
+        self._forget_publisher()
         self._source = source
         return True
 
+    def _forget_publisher(self) -> None:
+        self._numbering = Numbering()
+        self._mono = StreamMono()
+        self._last_stamp_ns = 0
+
+    def _follow(self, chunk: AudioChunk, now_ns: int) -> None:
+        """Take a usable chunk of the active publisher, believing of its header what can be."""
+        standing = self._numbering.follow(chunk)
+        if standing is Standing.REPEATED:
+            self._count_overlap(chunk.frames)
+            return
+        if standing is Standing.IGNORED:
+            self._counters.ignored_indices += 1
+            chunk = replace(chunk, first_sample=None)
+        self._append(chunk, self._stamp(chunk, now_ns))
+
+    def _stamp(self, chunk: AudioChunk, now_ns: int) -> int:
+        """Return when a chunk was captured.
+
+        A stamp of zero means "not known" in ROS, and one that stands still tells as little: then
+        the chunk ended when it arrived.
+        """
+        stamp_ns, last_ns = chunk.stamp_ns, self._last_stamp_ns
+        self._last_stamp_ns = stamp_ns
+        if stamp_ns > 0 and stamp_ns != last_ns:
+            return stamp_ns
+        stamp_ns = now_ns - chunk.duration_ns
+        if self._end is not None and last_ns > 0:
+            self._end = replace(self._end, next_stamp_ns=stamp_ns)  # the leap is no loss
+        return stamp_ns
+
     def _append(self, chunk: AudioChunk, stamp_ns: int) -> None:
-        """Put the samples of a usable chunk of the active publisher into frames."""
+        """Put the samples of a chunk, captured at `stamp_ns`, into frames."""
         skip = 0
         if self._end is not None:
             placement = place(chunk, stamp_ns, self._end, self._limits.max_gap_fill_s)
             if placement.restart:
-                if (chunk.rate, chunk.channels) != (self._end.rate, self._end.channels):
+                if chunk.format != (self._end.rate, self._end.channels):
                     self._counters.format_changes += 1
+                    self._mono = StreamMono()
                 self._last_problem = placement.restart
                 self._restart()
             elif placement.missing:
                 self._fill_gap(placement.missing, self._end)
             elif placement.repeated:
                 skip = placement.repeated
-                self._count("overlaps", f"duplicate/overlap: {skip} samples were sent twice")
-                self._counters.overlap_samples += skip
+                self._count_overlap(skip)
             elif abs(stamp_ns - self._end.next_stamp_ns) > STAMP_GAP_NS:
                 leap_s = (stamp_ns - self._end.next_stamp_ns) / SECOND_NS
                 self._count("stamp_jumps", f"the stamp leapt by {leap_s:.3f} s without a gap")
         if skip == chunk.frames:
             return
-        clean = to_clean_mono(chunk)
+        clean = self._mono.clean(chunk)
         if clean.not_finite:
             self._count(
-                "nan_samples", f"nan: {clean.not_finite} samples set to 0", clean.not_finite
+                "nan_samples",
+                f"nan: {clean.not_finite} samples set to 0, as they are no numbers or larger than "
+                "any scale",
+                clean.not_finite,
             )
         if clean.clipped:
             self._count(
@@ -174,13 +217,22 @@ class MicrophoneIntake:
             )
         if self._framer is None:
             self._framer = Framer(chunk.rate, self.sample_rate, self.frame_size)
+        heard_ns = (chunk.frames - skip) * SECOND_NS // chunk.rate
+        self._counters.covered_ns += heard_ns
+        is_flat = bool((clean.samples == clean.samples[0]).all())
+        self._counters.silent_ns = self._counters.silent_ns + heard_ns if is_flat else 0
         self._push(self._framer, clean.samples[skip:], stamp_ns + skip * SECOND_NS // chunk.rate)
         self._end = StreamEnd.after(chunk, stamp_ns)
+
+    def _count_overlap(self, samples: int) -> None:
+        self._count("overlaps", f"duplicate/overlap: {samples} samples were sent twice")
+        self._counters.overlap_samples += samples
 
     def _fill_gap(self, missing: int, end: StreamEnd) -> None:
         """Put zeros in place of lost samples."""
         self._count("gaps", f"gap: {missing} samples ({missing / end.rate:.3f} s) are missing")
         self._counters.gap_samples += missing
+        self._counters.covered_ns += missing * SECOND_NS // end.rate
         assert self._framer is not None  # a stream that has an end has a framer
         self._push(self._framer, np.zeros(missing, np.float32), end.next_stamp_ns)
 

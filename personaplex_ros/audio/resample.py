@@ -7,15 +7,6 @@ import soxr
 from numpy.typing import NDArray
 
 
-def to_mono(samples: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Average the channels of [n, channels] to float32 [n]; [n] stays as it is."""
-    if samples.ndim == 1:
-        return samples.astype(np.float32, copy=False)
-    if samples.ndim != 2 or samples.shape[1] == 0:
-        raise ValueError(f"samples must be [n] or [n, channels], got {samples.shape}")
-    return samples.mean(axis=1, dtype=np.float32)
-
-
 def resample(samples: NDArray[np.floating], rate_in: int, rate_out: int) -> NDArray[np.float32]:
     """Resample a whole signal [n] to float32 [round(n * rate_out / rate_in)].
 

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from personaplex_ros.audio.loudness import normalise_loudness
-from personaplex_ros.audio.resample import resample, to_mono
+from personaplex_ros.audio.mono import to_mono
+from personaplex_ros.audio.resample import resample
 from personaplex_ros.audio.wave import read_wave
 
 SUFFIXES = (".pt", ".wav")
