@@ -37,7 +37,7 @@ def feed(intake: MicrophoneIntake, *chunks: AudioChunk) -> np.ndarray:
 
 def counted(intake: MicrophoneIntake) -> dict[str, int]:
     """Return the counters that are not zero, those of normal work aside."""
-    normal = ("chunks", "frames", "covered_ns", "silent_ns")
+    normal = ("chunks", "frames", "rate", "covered_ns", "silent_ns")
     counters = asdict(intake.snapshot())
     return {k: v for k, v in counters.items() if v and k not in normal}
 

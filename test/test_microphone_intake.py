@@ -51,7 +51,9 @@ def test_at_the_models_rate_samples_and_stamps_pass_exactly():
     assert not any(frame.filled for frame in frames)
     assert intake.waiting_samples() == 100
     covered_ns = 37 * (512 * 10**9 // 24_000) + 356 * 10**9 // 24_000  # the last has 356 samples
-    assert intake.snapshot() == IntakeCounters(chunks=38, frames=10, covered_ns=covered_ns)
+    assert intake.snapshot() == IntakeCounters(
+        chunks=38, frames=10, rate=24_000, covered_ns=covered_ns
+    )
     assert intake.last_problem is None
 
 

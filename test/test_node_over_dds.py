@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,9 @@ import numpy as np
 import pytest
 from dds_support import loopback, process, wait_until
 
+from personaplex_ros.audio import float32_to_int16, read_wave
+from personaplex_ros.node.audio_types import AUDIO_FRAME
+from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.messages import time_ns
 from personaplex_ros.node.say_action import SAY
@@ -121,6 +125,36 @@ def test_a_conversation_over_dds(node: None) -> None:
     for key in ("model/frame time p50", "model/frame time p99", "model/late frames"):
         assert key in said["values"]
     assert "conversation/context used" in said["values"]
+
+
+def test_a_microphone_that_fills_in_neither_index_nor_stamp_is_heard(node: None) -> None:
+    wave = read_wave(CALLER)
+    truth = json.loads(CALLER.with_suffix(".json").read_text())[0]
+    speech = float32_to_int16(wave.samples[round((truth["start_s"] - 0.3) * wave.rate) :, 0])
+    size = wave.rate // 50
+    bus = DdsBus("simple_microphone")
+    try:
+        events: list[str] = []
+        bus.subscribe(
+            "turn_event",
+            "personaplex_ros/msg/TurnEvent",
+            RELIABLE,
+            lambda event, _: events.append(event.kind),
+        )
+        microphone = bus.advertise("audio_in", AUDIO_FRAME, RELIABLE)
+        time.sleep(1.5)  # for discovery, and until the microphone before has timed out
+        begin = time.monotonic()
+        for number, first in enumerate(range(0, 4 * wave.rate, size)):
+            message = bus.message(AUDIO_FRAME)(
+                sample_rate=wave.rate, channels=1, data=speech[first : first + size]
+            )
+            microphone.publish(message)
+            time.sleep(max(0.0, begin + 0.02 * number - time.monotonic()))
+            if "user_started" in events:
+                return
+    finally:
+        bus.close()
+    pytest.fail(f"the robot heard nobody, only {events}")
 
 
 def test_a_late_joiner_learns_the_state_at_once(node: None) -> None:

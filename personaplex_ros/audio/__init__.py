@@ -8,6 +8,7 @@ from .intake_types import IntakeCounters, IntakeLimits, MicrophoneFrame
 from .loudness import normalise_loudness
 from .microphone import MicrophoneIntake
 from .mono import channel_remark, to_mono
+from .numbering import samples_between
 from .pcm import float32_to_int16, int16_to_float32
 from .playback import PlaybackBuffer, PlaybackCounters
 from .resample import StreamResampler, resample
@@ -38,6 +39,7 @@ __all__ = [
     "output_format",
     "read_wave",
     "resample",
+    "samples_between",
     "to_mono",
     "write_wave",
 ]

@@ -45,9 +45,9 @@ class IntakeCounters:
     Dropped chunks: empty, oversized, bad_format, bad_channels, bad_rate, second_publisher.
     nan_samples, clipped_samples: interleaved samples set to 0 or clipped.
     gaps, gap_samples: gaps filled with zeros. overlaps, overlap_samples: repeated samples dropped.
-    ignored_indices: chunks whose sample index was not believed. covered_ns: length of what was
-    accepted, gaps filled with zeros included. silent_ns: for how long the publisher has sent one
-    and the same value up to now.
+    ignored_indices: chunks whose sample index was not believed. rate: of the last one accepted.
+    covered_ns: length of what was accepted, gaps filled with zeros included. silent_ns: for how
+    long the publisher has sent one and the same value up to now.
     restarts: streams begun anew, of which format_changes by another rate or channel count and
     source_changes by another publisher. discarded_samples: model-rate samples of a partly filled
     frame that a restart dropped. stamp_jumps: numbered samples whose stamp leapt by over 0.2 s.
@@ -71,6 +71,7 @@ class IntakeCounters:
     overlaps: int = 0
     overlap_samples: int = 0
     ignored_indices: int = 0
+    rate: int = 0
     covered_ns: int = 0
     silent_ns: int = 0
     restarts: int = 0

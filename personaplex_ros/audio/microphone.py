@@ -40,8 +40,7 @@ class MicrophoneIntake:
         self._frames: deque[MicrophoneFrame] = deque()
         self._source: str | None = None
         self._source_heard_ns = 0
-        self._numbering = Numbering()
-        self._mono = StreamMono()
+        self._forget_publisher()
         self._framer: Framer | None = None
         self._end: StreamEnd | None = None
         self._next_stamp_ns: int | None = None
@@ -152,6 +151,7 @@ class MicrophoneIntake:
         self._numbering = Numbering()
         self._mono = StreamMono()
         self._last_stamp_ns = 0
+        self._stamped = False
 
     def _follow(self, chunk: AudioChunk, now_ns: int) -> None:
         """Take a usable chunk of the active publisher, believing of its header what can be."""
@@ -172,7 +172,8 @@ class MicrophoneIntake:
         """
         stamp_ns, last_ns = chunk.stamp_ns, self._last_stamp_ns
         self._last_stamp_ns = stamp_ns
-        if stamp_ns > 0 and stamp_ns != last_ns:
+        self._stamped = stamp_ns > 0 and stamp_ns != last_ns
+        if self._stamped:
             return stamp_ns
         stamp_ns = now_ns - chunk.duration_ns
         if self._end is not None and last_ns > 0:
@@ -195,7 +196,7 @@ class MicrophoneIntake:
             elif placement.repeated:
                 skip = placement.repeated
                 self._count_overlap(skip)
-            elif abs(stamp_ns - self._end.next_stamp_ns) > STAMP_GAP_NS:
+            elif self._stamped and abs(stamp_ns - self._end.next_stamp_ns) > STAMP_GAP_NS:
                 leap_s = (stamp_ns - self._end.next_stamp_ns) / SECOND_NS
                 self._count("stamp_jumps", f"the stamp leapt by {leap_s:.3f} s without a gap")
         if skip == chunk.frames:
@@ -219,6 +220,7 @@ class MicrophoneIntake:
             self._framer = Framer(chunk.rate, self.sample_rate, self.frame_size)
         heard_ns = (chunk.frames - skip) * SECOND_NS // chunk.rate
         self._counters.covered_ns += heard_ns
+        self._counters.rate = chunk.rate
         is_flat = bool((clean.samples == clean.samples[0]).all())
         self._counters.silent_ns = self._counters.silent_ns + heard_ns if is_flat else 0
         self._push(self._framer, clean.samples[skip:], stamp_ns + skip * SECOND_NS // chunk.rate)

@@ -15,8 +15,13 @@ from numpy.typing import NDArray
 
 from personaplex_ros.files import WholeFile, told
 
+from .chunk import ChunkLimits
 from .formats import output_format
+from .mono import INTEGER_SCALES, channel_remark
 from .pcm import float32_to_int16
+
+LOUDEST = 10.0  # 20 dB over full scale; hot mixes stay far below, integers made float lie above
+HEADER = 4096  # bytes in which the samples of a WAV file begin
 
 
 @dataclass(frozen=True)
@@ -34,18 +39,25 @@ class Wave:
         """Length in seconds."""
         return len(self.samples) / self.rate
 
+    @property
+    def remark(self) -> str:
+        """Which of the channels alone is heard, and why; empty where all are (`to_mono`)."""
+        return channel_remark(self.samples)
+
 
 def read_wave(path: str | Path) -> Wave:
     """Read a sound file of any format that libsndfile knows (WAV, FLAC, OGG, ...).
 
-    Raises FileNotFoundError where there is no such file, and ValueError where it is not a sound
-    file, holds no samples, or holds values that are not finite.
+    A WAV file whose writer was ended before it could write the length is read to its end. Raises
+    FileNotFoundError where there is no such file, and ValueError where it is not a sound file,
+    holds no samples, has a rate or channels that no microphone has, or values that are not finite
+    or far beyond full scale.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"sound file '{path}' does not exist")
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        samples, rate = _read(path)
     except soundfile.LibsndfileError as error:
         raise ValueError(
             f"'{path}' cannot be read as a sound file ({error.error_string}); "
@@ -55,7 +67,44 @@ def read_wave(path: str | Path) -> Wave:
         raise ValueError(f"sound file '{path}' holds no samples")
     if not np.isfinite(samples).all():
         raise ValueError(f"sound file '{path}' holds NaN or infinite samples; export it again")
-    return Wave(samples, int(rate))
+    peak = max(float(samples.max()), -float(samples.min()))
+    if peak > LOUDEST:
+        scale = next((scale for scale in INTEGER_SCALES if peak <= scale), peak)
+        raise ValueError(
+            f"sound file '{path}' has float samples as large as {peak:.6g}, but full scale is 1.0: "
+            f"divide them by {scale:.6g}, or export it as 16-bit PCM"
+        )
+    return Wave(samples, rate)
+
+
+def _read(path: Path) -> tuple[NDArray[np.float32], int]:
+    """Return samples [n, channels] and rate; ValueError where they are out of all bounds."""
+    limits = ChunkLimits()
+    with soundfile.SoundFile(_with_length(path)) as file:
+        if not limits.min_rate <= file.samplerate <= limits.max_rate:
+            raise ValueError(
+                f"sound file '{path}' has {file.samplerate} samples a second; from "
+                f"{limits.min_rate} to {limits.max_rate} Hz are understood: resample it"
+            )
+        if file.channels > limits.max_channels:
+            raise ValueError(
+                f"sound file '{path}' has {file.channels} channels; at most "
+                f"{limits.max_channels} are understood"
+            )
+        return file.read(dtype="float32", always_2d=True), int(file.samplerate)
+
+
+def _with_length(path: Path) -> Path | io.BytesIO:
+    """Return a WAV file whose header was left at length 0, as when it began, with its length."""
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+        place = head.find(b"data\0\0\0\0")
+        unfinished = head[:4] == b"RIFF" and int.from_bytes(head[4:8], "little") <= place
+        if place < 0 or not unfinished:
+            return path
+        rest = file.read()
+    unknown = b"\xff\xff\xff\xff"
+    return io.BytesIO(head[:4] + unknown + head[8 : place + 4] + unknown + head[place + 8 :] + rest)
 
 
 def write_wave(path: str | Path, samples: NDArray[np.floating], rate: int) -> None:

@@ -38,6 +38,14 @@ class AudioSource(Protocol):
     def last_problem(self) -> str:
         """What was wrong with the last of them."""
 
+    @property
+    def remedy(self) -> str:
+        """What to do when nothing comes; empty where that is as it should be."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is peculiar about it and is put right, in words."""
+
     def start(self) -> None:
         """Begin to deliver."""
 
@@ -64,11 +72,15 @@ def open_source(bus: Bus, parameters: Parameters, deliver: Deliver) -> AudioSour
         deliver(chunk, bus.now_ns(), time.perf_counter())
 
     if kind == "file":
-        read_wave(place)  # configure is the moment to learn that the file is missing
-        return _LocalSource(lambda: WaveFileSource(callback, place))
+        wave = read_wave(place)  # configure is the moment to learn that the file is missing
+        notes = (f"{place}: {wave.remark}",) if wave.remark else ()
+        return _LocalSource(lambda: WaveFileSource(callback, place), notes=notes)
     device = device_of(place)
     SoundCardSource(callback, device=device).stop()
-    return _LocalSource(lambda: SoundCardSource(callback, device=device))
+    return _LocalSource(
+        lambda: SoundCardSource(callback, device=device),
+        remedy="is the sound card still there, and does no other program hold it?",
+    )
 
 
 def check_sink(parameters: Parameters) -> None:
@@ -107,7 +119,15 @@ class _LocalSource:
     unreadable = 0
     last_problem = ""
 
-    def __init__(self, make: Callable[[], SoundCardSource | WaveFileSource]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], SoundCardSource | WaveFileSource],
+        *,
+        remedy: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.remedy = remedy
+        self.notes = notes
         self._make = make
         self._source: SoundCardSource | WaveFileSource | None = None
 

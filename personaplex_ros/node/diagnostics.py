@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from personaplex_ros.audio import IntakeCounters
 from personaplex_ros.node.bus import RELIABLE, Bus
+from personaplex_ros.node.growth import Growth
 from personaplex_ros.node.messages import CONVERSATION, ERROR, OK, WARN, DiagnosticsFactory, Status
+from personaplex_ros.node.microphone_health import MicrophoneHealth, MicrophoneSnapshot
 from personaplex_ros.node.motion_outputs import MotionSnapshot
 from personaplex_ros.node.parameter import State
 from personaplex_ros.node.timing import FrameStatistics, Percentiles
-
-_LOST = (
-    "empty", "oversized", "bad_format", "bad_channels", "bad_rate", "second_publisher",
-    "nan_samples", "clipped_samples", "gaps", "overlaps", "restarts", "stamp_jumps",
-    "skipped_frames", "late_samples",
-)  # fmt: skip
-"""Counters of the intake whose growth is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +33,11 @@ class RunningSnapshot:
     """
 
     statistics: FrameStatistics
-    microphone: IntakeCounters
-    microphone_problem: str
+    microphone: MicrophoneSnapshot
     waiting_s: float
     filling: bool
     failed: bool
     trouble: str
-    unreadable: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,8 @@ class Diagnostics:
         self._bus = bus
         self._snapshot = snapshot
         self._troubled = False
-        self._growth = _Growth()
+        self._growth = Growth()
+        self._health = MicrophoneHealth(bus.log)
         self._factory = DiagnosticsFactory(bus)
         self._publisher = bus.advertise(
             "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", RELIABLE
@@ -85,7 +78,9 @@ class Diagnostics:
         statuses = [_conversation(snapshot, self._growth)]
         if snapshot.running is not None:
             statuses.append(_model(snapshot.running, self._growth))
-            statuses.append(_microphone(snapshot.running, self._growth))
+            statuses.append(_microphone(snapshot.running, self._health))
+        else:
+            self._health.forget()
         if snapshot.motion is not None:
             statuses.append(_motion(snapshot.motion, self._growth))
         self._publisher.publish(self._factory.array(self._bus.now_ns(), device, statuses))
@@ -98,19 +93,7 @@ class Diagnostics:
         self._troubled = bool(trouble)
 
 
-class _Growth:
-    """How much counters grew since they were last asked for; a fall means they began anew."""
-
-    def __init__(self) -> None:
-        self._before: dict[str, int] = {}
-
-    def of(self, name: str, value: int) -> int:
-        before = self._before.get(name, 0)
-        self._before[name] = value
-        return value - before if value >= before else value
-
-
-def _conversation(snapshot: Snapshot, growth: _Growth) -> Status:
+def _conversation(snapshot: Snapshot, growth: Growth) -> Status:
     values = [("state", snapshot.state.name.lower())]
     if snapshot.model is not None:
         values += [
@@ -144,7 +127,7 @@ def _conversation(snapshot: Snapshot, growth: _Growth) -> Status:
     return Status(CONVERSATION, level, message, values)
 
 
-def _model(running: RunningSnapshot, growth: _Growth) -> Status:
+def _model(running: RunningSnapshot, growth: Growth) -> Status:
     statistics = running.statistics
     values = [("frames", str(statistics.frames)), ("late frames", str(statistics.late))]
     for name, ring in (
@@ -169,27 +152,30 @@ def _milliseconds(name: str, percentiles: Percentiles) -> list[tuple[str, str]]:
     ]
 
 
-def _microphone(running: RunningSnapshot, growth: _Growth) -> Status:
-    counters = asdict(running.microphone)
+def _microphone(running: RunningSnapshot, health: MicrophoneHealth) -> Status:
+    microphone = running.microphone
+    problems = (microphone.problem, microphone.unreadable_problem)
+    last = "; ".join(problem for problem in problems if problem)
+    counters = asdict(microphone.counters)
     values = [(name.replace("_", " "), str(count)) for name, count in counters.items()]
     values += [
-        ("unreadable messages", str(running.unreadable)),
+        ("unreadable messages", str(microphone.unreadable)),
         ("waiting", f"{1e3 * running.waiting_s:.0f} ms"),
-        ("last problem", running.microphone_problem),
+        ("last problem", last),
+        ("notes", "; ".join(microphone.notes)),
     ]
-    lost = sum([growth.of(name, counters[name]) for name in _LOST])
-    lost += growth.of("unreadable", running.unreadable)
+    fault = health.judge(microphone)
     if running.filling:
-        message = running.microphone_problem or "silence takes the place of missing audio"
-        if not running.microphone.chunks:
+        message = fault or last or "silence takes the place of missing audio"
+        if not microphone.counters.chunks:
             message = f"no audio has come yet; {message}"
         return Status("microphone", WARN, message, values)
-    if lost:
-        return Status("microphone", WARN, running.microphone_problem, values)
+    if fault:
+        return Status("microphone", WARN, fault, values)
     return Status("microphone", OK, "audio arrives", values)
 
 
-def _motion(motion: MotionSnapshot, growth: _Growth) -> Status:
+def _motion(motion: MotionSnapshot, growth: Growth) -> Status:
     values = [
         ("paused", str(motion.paused).lower()),
         ("problems", str(motion.problems)),

@@ -9,6 +9,7 @@ from personaplex_ros.engine import Engine, PreparedPersona, Session, SharedEngin
 from personaplex_ros.node.audio_endpoints import AudioSource
 from personaplex_ros.node.diagnostics import ModelSnapshot, RunningSnapshot
 from personaplex_ros.node.loading import gpu_memory_bytes
+from personaplex_ros.node.microphone_health import MicrophoneSnapshot
 from personaplex_ros.node.model_thread import ModelThread
 from personaplex_ros.persona import Persona
 
@@ -46,17 +47,18 @@ def model_snapshot(model: LoadedModel, checkpoint: str) -> ModelSnapshot:
 def running_snapshot(running: RunningConversation, source: AudioSource | None) -> RunningSnapshot:
     """Return what is known of the conversation and its microphone."""
     intake, thread = running.intake, running.thread
-    problem = intake.last_problem or ""
-    unreadable = 0 if source is None else source.unreadable
-    if source is not None and source.last_problem:
-        problem = f"{problem}; {source.last_problem}".removeprefix("; ")
     return RunningSnapshot(
         statistics=thread.statistics,
-        microphone=intake.snapshot(),
-        microphone_problem=problem,
+        microphone=MicrophoneSnapshot(
+            intake.snapshot(),
+            intake.last_problem or "",
+            (*intake.notes(), *(source.notes if source else ())),
+            unreadable=source.unreadable if source else 0,
+            unreadable_problem=source.last_problem if source else "",
+            remedy=source.remedy if source else "",
+        ),
         waiting_s=intake.waiting_samples() / intake.sample_rate,
         filling=thread.filling,
         failed=thread.failed,
         trouble=thread.trouble,
-        unreadable=unreadable,
     )

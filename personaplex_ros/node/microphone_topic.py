@@ -30,6 +30,8 @@ Deliver = Callable[[AudioChunk, int, float], None]
 class MicrophoneTopic:
     """Subscribes best effort, which matches reliable publishers as well."""
 
+    notes = ()
+
     def __init__(
         self,
         bus: Bus,
@@ -42,6 +44,10 @@ class MicrophoneTopic:
 
         Raises LookupError naming the package to install when the type is missing.
         """
+        self.remedy = (
+            f"is the driver running, and does it publish {type_name} on audio_in? "
+            "See: ros2 topic info -v audio_in"
+        )
         self._bus = bus
         self._type_name = type_name
         self._deliver = deliver
@@ -92,6 +98,4 @@ class MicrophoneTopic:
 
     def _reject(self, problem: str) -> None:
         self.unreadable += 1
-        if problem != self.last_problem:
-            self.last_problem = problem
-            self._bus.log("error", f"audio_in: {problem}")
+        self.last_problem = problem
