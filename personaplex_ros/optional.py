@@ -13,7 +13,8 @@ def require(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"training and evaluation need {module}: `pip install -r requirements-training.txt`"
+            f"training and evaluation need {module}: `pip install -r requirements-training.txt` in "
+            "the source tree, `pip install 'personaplex_ros[training]'` where pip installed it"
         ) from error
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.signal import welch
 
+from personaplex_ros.cli import main
 from personaplex_ros.training.augment import coloured_noise, reverberate, through_rate
 from personaplex_ros.training.callers import hesitate
 from personaplex_ros.training.speakers import AGENTS, HELD_OUT, VARIANTS, random_caller
@@ -112,3 +116,14 @@ def test_phones_are_labelled_every_10_ms() -> None:
     names = ["_"]
     labels = label_phones(speech, names)
     assert [names[label] for label in labels[[3, 25]]] == ["s", "i"]
+
+
+def test_without_a_synthesiser_a_training_says_what_to_install_wherever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    assert main(["train", "--output", str(tmp_path / "model")]) == 2
+    said = capsys.readouterr().err
+    assert "espeakng_loader" in said and "requirements-training.txt" in said
+    assert "personaplex_ros[training]" in said  # without a source tree there is no such file
+    assert not list(tmp_path.iterdir())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 
 import torch
 
 from personaplex_ros.cli.paths import check_folder
 from personaplex_ros.engine.loading import choose_device
+from personaplex_ros.optional import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    if importlib.util.find_spec("espeakng_loader") is None:
-        raise ImportError("training needs espeak-ng: `pip install -r requirements-training.txt`")
+    require("espeakng_loader")
     from personaplex_ros.training.pipeline import CHECKPOINT, STAGES, WORK, Workshop, train
     from personaplex_ros.training.recipe import load_recipe
 
