@@ -1,8 +1,11 @@
-# Two commands: `make demo` holds a conversation, `make test` runs every test.
+# Two commands: `make demo` holds a conversation, `make test` runs the tests; `make test-long` those
+# that are slow and guard what seldom changes.
 # Both make .venv first. PYTHON chooses the interpreter, PIP_ARGS goes to pip, for example:
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 
-.PHONY: demo test lint unit-test ros-test clean
+.PHONY: demo test test-long lint unit-test ros-test clean
+
+PYTEST = .venv/bin/python -m pytest -p no:launch_testing -p no:launch_ros
 
 demo: .venv/runtime
 	.venv/bin/personaplex demo
@@ -14,8 +17,13 @@ lint: .venv/test
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+# In two processes, a file to one of them; then alone what judges real time.
 unit-test: .venv/test
-	.venv/bin/python -m pytest -p no:launch_testing -p no:launch_ros
+	$(PYTEST) -m "not long and not alone" -n 2 --dist loadfile
+	$(PYTEST) -m "not long and alone"
+
+test-long: .venv/test
+	$(PYTEST) -m long
 
 ros-test: .venv/test
 	scripts/test_with_ros.sh

@@ -19,6 +19,8 @@ from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.resources import share_directory
 from personaplex_ros.timeline import state_spans
 
+pytestmark = pytest.mark.alone
+
 CALLER = share_directory() / "config" / "demo" / "caller.wav"
 
 

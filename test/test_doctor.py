@@ -41,6 +41,8 @@ from personaplex_ros.lm import LMConfig
 from personaplex_ros.mimi import MimiConfig
 from personaplex_ros.resources import share_directory
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parent.parent
 NANO = share_directory() / "checkpoints" / "nano"
 PUBLISHED = cost(LMConfig(), MimiConfig(), 2, 2)  # bfloat16

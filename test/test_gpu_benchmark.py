@@ -20,6 +20,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("gpu")
 
 
+@pytest.mark.long
 def test_every_section_that_needs_no_kernels_gives_rows(gpu: ModuleType) -> None:
     setup = gpu.Setup(torch.device("cpu"), gpu.SMALL_LM, gpu.SMALL_CODEC, torch.float32,
                       (None,), (1, 2), 4, 5)  # fmt: skip

@@ -73,7 +73,9 @@ def test_weights_that_do_not_lie_in_rows_are_refused() -> None:
         linear(noise(2, 8), noise(8, 8).t())
 
 
-@pytest.mark.parametrize(("context", "block"), [(140, 1), (20, 2)])
+@pytest.mark.parametrize(
+    ("context", "block"), [pytest.param(140, 1, marks=pytest.mark.long), (20, 2)]
+)
 def test_attention_goes_round_the_ring_as_the_module_does(context: int, block: int) -> None:
     spec, heads, batch = RingSpec(context, 12, 10000.0, block), 2, 2
     attention = RingAttention(heads, spec)
@@ -163,7 +165,7 @@ def said(lm: LanguageModel, frames: Tensor) -> Tensor:
     return torch.stack(said)
 
 
-@pytest.mark.parametrize("weights", [None, "int8"])
+@pytest.mark.parametrize("weights", [None, pytest.param("int8", marks=pytest.mark.long)])
 def test_a_conversation_in_kernels_is_that_of_the_modules(weights: str | None) -> None:
     lm = random_lm(SMALLER)
     if weights:
@@ -174,7 +176,7 @@ def test_a_conversation_in_kernels_is_that_of_the_modules(weights: str | None) -
     assert torch.equal(said(lm, frames), expected)
 
 
-@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("capability", [pytest.param(80, marks=pytest.mark.long), 90])
 def test_kernels_compile_for_gpus(capability: int) -> None:
     script = Path(__file__).parent / "compile_kernels.py"
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}

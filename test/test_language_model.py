@@ -61,7 +61,7 @@ def moshi_logits(theirs: nn.Module, columns: Tensor, streaming: bool) -> tuple[T
 # Our window is one position shorter than the stated context, because the published models run so
 # (the golden files show it); moshi 0.2.13 attends to all of it, so it gets a context of one less.
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streaming"])
-@pytest.mark.parametrize("depth_steps", [8, 16])
+@pytest.mark.parametrize("depth_steps", [pytest.param(8, marks=pytest.mark.long), 16])
 @pytest.mark.parametrize("context", [16, 128], ids=["past the context", "within the context"])
 def test_logits_equal_moshi(context: int, depth_steps: int, streaming: bool) -> None:
     config = dataclasses.replace(LM, context=context, depth_steps=depth_steps)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from reference import ROOT
 
+pytestmark = pytest.mark.alone
+
 MIB = 1 << 20
 FIXED = 64 * MIB
 

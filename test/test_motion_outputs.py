@@ -18,6 +18,8 @@ from personaplex_ros.node.parameter import ParameterError
 from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 
+pytestmark = pytest.mark.alone
+
 ARM = {"speed_scaling_topic": "arm/speed_scaling_input"}
 NAV = {"nav2_pause_service": "nav/pause", "nav2_resume_service": "nav/resume"}
 HELD = TurnState(user_speaking=True, hold=True)

@@ -95,6 +95,7 @@ def user_and_agent_swapped() -> Engine:
     return engine
 
 
+@pytest.mark.long
 def test_an_engine_that_swaps_user_and_agent_is_noticed(world: World, tmp_path: Path) -> None:
     shares = measure(user_and_agent_swapped(), world, tmp_path)
     # It hardly speaks, so whether it goes on at a backchannel is decided by a case or two.
@@ -109,6 +110,7 @@ def with_acoustic_delay(frames: int) -> Engine:
     return Engine(engine.lm, engine.codec, engine.tokenizer, engine.voice_folders, DIALOGUES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("frames", [0, 2])
 def test_an_engine_whose_delay_is_off_by_one_is_noticed(
     world: World, tmp_path: Path, frames: int

@@ -15,6 +15,8 @@ from node_support import FRAME, FRAME_NS, RATE, Robot, robot, stamps
 
 from personaplex_ros.node.parameter import State
 
+pytestmark = pytest.mark.alone
+
 DEMO = Path(__file__).resolve().parent.parent / "config" / "demo"
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from node_support import FRAME, RATE, robot
 
+pytestmark = pytest.mark.alone
+
 CHUNK = FRAME // 4  # 20 ms, as sound cards and our own player send
 
 

@@ -23,6 +23,8 @@ from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.messages import time_ns
 from personaplex_ros.node.say_action import SAY
 
+pytestmark = pytest.mark.alone
+
 HERE = Path(__file__).resolve().parent
 ROBOT = str(HERE / "talk_peer.py")
 CALLER = HERE.parent / "config" / "demo" / "caller.wav"
@@ -70,18 +72,25 @@ def node() -> Iterator[None]:
             running.kill()
 
 
-@pytest.mark.parametrize("cancelled", [False, True])
-def test_a_given_sentence_over_dds(node: None, cancelled: bool) -> None:
-    words = ["We", "are", "open", "from", "eight", "to", "five."]
+WORDS = ["We", "are", "open", "from", "eight", "to", "five."]
+
+
+def say_over_dds(cancelled: bool = False) -> tuple[str, Any, list[tuple[str, int, int]], int]:
+    """Let the node say ``WORDS``; return outcome, result, feedback and the loudest sample."""
     bus = DdsBus("tree")
     try:
         client = bus.action_client("personaplex/say", SAY)
         wait_until(client.ready)
+        peaks = [0]
+        frame_type = "personaplex_ros/msg/AudioFrame"
+        bus.subscribe(
+            "audio_out", frame_type, RELIABLE, lambda msg, _: peaks.append(np.abs(msg.data).max())
+        )
         told: list[tuple[str, int, int]] = []
         ends: list[tuple[str, Any]] = []
         say: Any = bus.message(SAY)
         sent = client.send(
-            say.Goal(text=" ".join(words)),
+            say.Goal(text=" ".join(WORDS)),
             lambda feedback: told.append((feedback.word, feedback.index, time_ns(feedback.stamp))),
             lambda outcome, result: ends.append((outcome, result)),
         )
@@ -92,15 +101,21 @@ def test_a_given_sentence_over_dds(node: None, cancelled: bool) -> None:
     finally:
         bus.close()
     ((outcome, result),) = ends
+    return outcome, result, told, max(peaks)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_given_sentence_over_dds(node: None, cancelled: bool) -> None:
+    outcome, result, told, _ = say_over_dds(cancelled)
     said = [word for word, *_ in told]
-    assert said == words[: len(said)] and result.spoken == " ".join(said)
+    assert said == WORDS[: len(said)] and result.spoken == " ".join(said)
     assert [number for _, number, _ in told] == list(range(len(told)))
     stamps = [stamp for *_, stamp in told]
     assert stamps == sorted(stamps) and abs(time.time_ns() - stamps[-1]) < 5_000_000_000
     if cancelled:
         assert (outcome, result.success) == ("canceled", False) and 3 <= len(said) <= 5
     else:
-        assert (outcome, result.success) == ("succeeded", True) and said == words
+        assert (outcome, result.success) == ("succeeded", True) and said == WORDS
 
 
 def test_a_conversation_over_dds(node: None) -> None:
@@ -186,6 +201,9 @@ def test_parameter_services_set_what_may_be_set(node: None) -> None:
     ):
         assert expected in reason
     assert said["values"] == [[3, 0.5, 0], [2, 0.0, 1], [0, 0.0, 0]]
+    outcome, _, told, peak = say_over_dds()
+    assert (outcome, len(told)) == ("succeeded", len(WORDS)), "it speaks with what was set"
+    assert peak > 1000
 
 
 def test_life_cycle_services_pause_and_resume(node: None) -> None:

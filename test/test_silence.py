@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from reference import CODEC, ROOT, write_checkpoint
 
+pytestmark = pytest.mark.alone
+
 CODEC_OF_SOME_SIZE = {
     "filters": 16, "dimension": 128, "heads": 4, "layers": 4, "hidden": 512, "context": 250,
 }  # fmt: skip
@@ -123,6 +125,7 @@ def test_silence_after_speech_costs_no_more(folder: Path) -> None:
     assert times["faded"] < 1.5 * times["speech"]
 
 
+@pytest.mark.long
 def test_without_flushing_faded_sound_would_cost_more(folder: Path) -> None:
     times = run(TIMES, folder, "unflushed")
     if times["denormal"] < 2:

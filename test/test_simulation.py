@@ -25,6 +25,8 @@ from personaplex_ros.simulation.receptionist import ReceptionistNode
 from personaplex_ros.simulation.stops import Stop, find_stops
 from personaplex_ros.simulation.track import Track
 
+pytestmark = pytest.mark.alone
+
 CONFIG = share_directory() / "config"
 MUX_FILE = CONFIG / "twist_mux.yaml"
 HOLD_TO_STAND_S = 0.18

@@ -365,6 +365,7 @@ def test_sound_is_drawn_where_it_was_heard(tmp_path):
     assert bands["user"] < bands["robot"]  # the user is above
 
 
+@pytest.mark.long
 def test_four_minutes_are_drawn_in_seconds(tmp_path):
     recording = conversation(240.0)
     begin = time.process_time()

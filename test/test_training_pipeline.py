@@ -38,6 +38,7 @@ evaluation: {dialogues: 1, slots: 2}
 """
 
 
+@pytest.mark.long
 def test_one_command_trains_a_checkpoint_and_goes_on_where_it_was_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

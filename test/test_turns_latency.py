@@ -11,6 +11,8 @@ import pytest
 
 from personaplex_ros.turns import TurnEvent
 
+pytestmark = pytest.mark.alone
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
