@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from personaplex_ros import __version__
+from personaplex_ros.cli.interruption import Interruption
 from personaplex_ros.cli.paths import refuse_empty_words
+from personaplex_ros.cli.streams import open_streams
 from personaplex_ros.optional import missing_package
 
 COMMANDS = {
@@ -25,23 +26,42 @@ COMMANDS = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 0 for success and 2 for what the user can mend."""
+    """Run the command line, by default that of this process.
+
+    The exit status is 0 for success, 2 for what the user can mend, and 128 + its number for a
+    signal that ended the command.
+    """
+    own = words is None
+    lost = open_streams() if own else str
+    with Interruption(own) as interruption:
+        try:
+            status = _run(list(sys.argv[1:] if words is None else words), interruption)
+        except SystemExit as end:  # of argparse
+            if not own:
+                raise
+            status = end.code if isinstance(end.code, int) else 0
+        except BaseException:
+            if not interruption.status:
+                raise
+            status = interruption.status
+        if problem := lost():
+            print(f"personaplex: error: the standard output: {problem}", file=sys.stderr)
+            status = status or 2
+        return interruption.status or status
+
+
+def _run(words: list[str], interruption: Interruption) -> int:
     try:
-        arguments = _parse(list(sys.argv[1:] if words is None else words))
-        status = int(arguments.run(arguments))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # the reader, such as head, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        arguments = _parse(words)
+        interruption.working = True
+        return int(arguments.run(arguments))
     except ModuleNotFoundError as error:
-        print(f"personaplex: error: {missing_package(error)}", file=sys.stderr)
-        return 2
+        problem = missing_package(error)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f"personaplex: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        problem = str(error)
+    if not interruption.status:  # else it is what the interruption was made of on its way
+        print(f"personaplex: error: {problem}", file=sys.stderr)
+    return 2
 
 
 def _parse(words: list[str]) -> argparse.Namespace:

@@ -45,11 +45,15 @@ def choose_graph(domain: int | None) -> None:
 
 @contextmanager
 def node_process(parameters: Mapping[str, object]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``personaplex node`` with parameters, and end it as Ctrl-C would."""
-    command = [sys.executable, "-m", "personaplex_ros", "node", "--ros-args", "--log-level", "warn"]
+    """Run ``personaplex node`` with parameters, and end it as Ctrl-C would.
+
+    It ends, too, when this process does, since its standard input closes then.
+    """
+    command = [sys.executable, "-m", "personaplex_ros", "node", "--end-with-stdin"]
+    command += ["--ros-args", "--log-level", "warn"]
     for name, value in parameters.items():
         command += ["-p", f"{name}:={value}"]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
         yield process
     finally:
@@ -60,6 +64,8 @@ def node_process(parameters: Mapping[str, object]) -> Iterator[subprocess.Popen[
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def wait_until_active(

@@ -1,4 +1,4 @@
-"""Ending a process as ROS 2 tools ask for it: SIGINT first, then SIGTERM."""
+"""Ending a process as ROS 2 tools ask for it: SIGINT first, then SIGTERM; SIGHUP of a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def ending_signal() -> threading.Event:
-    """Return an event that SIGINT and SIGTERM set from now on; call from the main thread.
+    """Return an event that SIGINT, SIGTERM and SIGHUP set from now on; call from the main thread.
 
     A second signal has its usual effect, so that nobody has to wait for a model that loads.
     """
@@ -19,6 +19,9 @@ def ending_signal() -> threading.Event:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        signals.append(signal.SIGHUP)
+    for number in signals:
         signal.signal(number, end)
     return ending

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import math
-import multiprocessing
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
@@ -20,6 +19,7 @@ from personaplex_ros.audio.loudness import normalise_loudness
 from personaplex_ros.checkpoint import TextTokenizer, WaveVoice, load_codec
 from personaplex_ros.checkpoint.files import MIMI, TOKENIZER
 from personaplex_ros.checkpoint.voices import LOUDNESS
+from personaplex_ros.children import worker_pool
 from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.files import write_whole
 from personaplex_ros.mimi import Mimi, MimiConfig
@@ -196,8 +196,7 @@ def build_corpus(
         if not (folder / name).is_file()
     ]
     # A process for each file: the synthesiser repeats itself in new processes only.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, maxtasksperchild=1) as pool:
+    with worker_pool(processes) as pool:
         yield from pool.imap_unordered(_build, jobs)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from personaplex_ros.children import worker_pool
 from personaplex_ros.training.augment import reverberate
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.speakers import AGENTS, random_caller
@@ -43,8 +43,7 @@ def build_bank(sentences: Sequence[str], hours: float, seed: int, processes: int
     """Let random speakers say random sentences, a third of them the agent's voices."""
     arguments = [(sentences, hours / PARTS, seed, part) for part in range(PARTS)]
     # A process for each part: then a seed gives one bank, however many run at a time.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, maxtasksperchild=1) as pool:
+    with worker_pool(processes) as pool:
         parts = pool.map(_part, arguments, chunksize=1)
     phones = (SILENCE, *sorted({name for *_, names in parts for name in names} - {SILENCE}))
     number = {name: index for index, name in enumerate(phones)}
