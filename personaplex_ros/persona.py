@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from personaplex_ros.lm import LMConfig
 from personaplex_ros.resources import share_directory
 
 TAG = "<system>"
+LARGEST_PROMPT = 0.75
+"""Share of the context that a prompt may take."""
+SHORT_PROMPT = 125
+"""Frames that a prompt may always have: models for tests have contexts that are shorter."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,22 @@ def tagged(text: str) -> str:
     if not text or (text.startswith(TAG) and text.endswith(TAG)):
         return text
     return f"{TAG} {text} {TAG}"
+
+
+def expect_room(config: LMConfig, frame_rate: float, voice: int, text: int) -> None:
+    """Raise ValueError if a prompt leaves less than a quarter of the context to the conversation.
+
+    ``voice`` and ``text`` are the frames of either; silence comes before and after the text. What
+    no longer fits into the context is forgotten, the prompt's beginning first.
+    """
+    silence = 2 * int(config.prompt_pause * frame_rate)
+    total, most = voice + silence + text, max(LARGEST_PROMPT * config.context, SHORT_PROMPT)
+    if total > most:
+        raise ValueError(
+            f"its prompt takes {total} frames (voice {voice}, silence {silence}, text {text}) and "
+            f"the model's context has {config.context}, a quarter of which is kept for the "
+            f"conversation; shorten it by {math.ceil(total - most)} (a token of text takes a frame)"
+        )
 
 
 def prompt_frames(

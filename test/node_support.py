@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from personaplex_ros.engine import Sampling, Startup, StepResult, StepTiming
-from personaplex_ros.node.bus import Qos
+from personaplex_ros.node.bus import Check, Qos, accept_all
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.dds.types import MessageTypes
 from personaplex_ros.node.messages import set_time, time_ns
@@ -107,8 +107,19 @@ class MemoryBus:
         self.clients[name] = MemoryClient(self, name)
         return self.clients[name]
 
-    def serve_action(self, name: str, type_name: str, begin: Callable[[Any], None]) -> Handle:
-        self.actions[name] = begin
+    def serve_action(
+        self, name: str, type_name: str, begin: Callable[[Any], None], check: Check = accept_all
+    ) -> Handle:
+        def take(goal: Any) -> None:
+            try:
+                check(goal.request)
+            except Exception as error:
+                self.log("warn", f"{name}: rejected a goal: {error}")
+                goal.outcome = "rejected"
+            else:
+                begin(goal)
+
+        self.actions[name] = take
         return Handle(lambda: self.actions.pop(name, None) and None)
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Handle:
@@ -224,6 +235,10 @@ class FakeEngine:
             raise FileNotFoundError("no voice named unknown; there are: NATF0")
         self.prepared.append(persona)
         return persona
+
+    def check_text(self, text: str) -> None:
+        if not text.strip():
+            raise ValueError("there is no word to say")
 
     def open(self, persona: Persona, sampling: Sampling, seed: int) -> FakeSession:
         self.sessions.append(FakeSession(self, persona, seed, sampling))

@@ -155,6 +155,24 @@ def test_two_clients_get_what_is_theirs(robot: Robot, caller: Caller, other_bus:
     assert (caller.end()[1].spoken, other.end()[1].spoken) == ("mine", "yours")
 
 
+def test_a_goal_that_does_not_pass_is_rejected_with_the_reason_in_the_log(
+    bus: DdsBus, other_bus: DdsBus, capfd: pytest.CaptureFixture[str]
+) -> None:
+    begun: queue.SimpleQueue[Goal] = queue.SimpleQueue()
+
+    def check(request: Any) -> None:
+        if request.text == "pst":
+            raise ValueError("there is no word in 'pst'")
+
+    bus.serve_action("~/say", SAY, begun.put, check)
+    caller = Caller(other_bus, "/robot/talk/say")
+    caller.send("pst")
+    assert caller.end() == ("rejected", None)
+    assert "/robot/talk/say: rejected a goal: there is no word in 'pst'" in capfd.readouterr().err
+    caller.send("hello")
+    assert begun.get(timeout=WAIT_S).request.text == "hello" and begun.empty()
+
+
 def test_a_handler_that_fails_and_a_server_that_closes_abort(
     bus: DdsBus, other_bus: DdsBus
 ) -> None:

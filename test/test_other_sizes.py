@@ -56,7 +56,7 @@ def test_a_conversation_runs_past_the_context(folder: Path, tmp_path: Path) -> N
     engine = Engine.load(folder, device="cpu")
     write_wave(tmp_path / "voice.wav", speech_like(0.9, rate=22050), 22050)
     session = engine.open(Persona("x", "Be kind.", str(tmp_path / "voice.wav")), GREEDY)
-    text = engine.tokenizer.encode("<system> Be kind. <system>")
+    text = engine.tokenizer.encode("<system> be kind. <system>")  # it has no B
     assert session.position == 23 + 5 + len(text) + 5 - 1  # 0.9 s, 0.2 s, text, 0.2 s
     results = [session.push(frame) for frame in talk(engine, 2.4)]
     assert session.position > engine.context_frames

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 import torch
-from reference import LM, ROOT, talk, write_checkpoint
+from reference import LM, ROOT, speech_like, talk, write_checkpoint
 
+from personaplex_ros.audio import write_wave
 from personaplex_ros.engine import Engine, Persona, load_persona
-from personaplex_ros.persona import prompt_frames, tagged
+from personaplex_ros.lm import LMConfig
+from personaplex_ros.persona import expect_room, prompt_frames, tagged
 
 
 def written(folder: Path, text: str) -> Path:
@@ -120,3 +123,47 @@ def test_without_voice_text_or_pause_there_is_no_prompt(tmp_path: Path) -> None:
     assert session.position == 0
     results = [session.push(frame) for frame in talk(engine, 0.4)]
     assert not results[0].audio.any() and results[1].audio.any()
+
+
+def test_a_prompt_too_long_for_the_context_is_refused_before_the_model_works(
+    small_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def works(*_: object, **__: object) -> None:
+        raise AssertionError("the model works")
+
+    voice = tmp_path / "long.wav"
+    write_wave(voice, speech_like(12.0), 24_000)
+    with monkeypatch.context() as patch:
+        for part in (small_engine.lm, small_engine.codec):
+            patch.setattr(part, "forward", works)
+        patch.setattr(small_engine.lm, "prefill", works)
+        patch.setattr(small_engine.codec, "encode", works)
+        with pytest.raises(
+            ValueError, match=r"'x': its prompt takes \d{5} frames .*context has 64,"
+        ):
+            small_engine.prepare(Persona("x", "Be kind. " * 3000))
+        with pytest.raises(ValueError, match=r"162 frames \(voice 150, silence 12, text 0\)"):
+            small_engine.prepare(Persona("x", voice=str(voice)))
+    small_engine.open(small_engine.prepare(Persona("x", "be kind")))
+
+
+@pytest.mark.parametrize(("frames", "fits"), [(2250, True), (2251, False)])
+def test_a_quarter_of_the_context_is_left_to_the_conversation(frames: int, fits: bool) -> None:
+    room = (
+        pytest.raises(ValueError, match=r"shorten it by 1 \(")
+        if not fits
+        else contextlib.nullcontext()
+    )
+    with room:
+        expect_room(LMConfig(), 12.5, voice=50, text=frames - 62)
+
+
+def test_emoji_do_not_keep_a_persona_from_being_read(small_engine: Engine) -> None:
+    plain, decorated = (small_engine.prepare(Persona("x", t)) for t in ("be kind", "be kind 😀"))
+    assert "U+1F600 GRINNING FACE" in decorated.left_out and not plain.left_out
+    assert decorated.state.columns == plain.state.columns
+
+
+def test_a_prompt_in_letters_that_the_model_does_not_know_is_refused(small_engine: Engine) -> None:
+    with pytest.raises(ValueError, match=r"persona 'x': .* does not know '你' \(U\+4F60"):
+        small_engine.prepare(Persona("x", "你是谁"))

@@ -215,8 +215,18 @@ def test_what_ends_the_conversation_aborts_the_sentence(speaking: Robot, how: st
 
 def test_a_node_that_is_not_active_says_why_it_does_not_speak() -> None:
     with robot(activate=False) as r:
-        goal = sent(r, "good morning")
-    assert (goal.outcome, goal.result.message) == ("aborted", "the node is not active")
+        assert sent(r, "good morning").outcome == "rejected"
+        assert r.bus.wait_for_log("the node is not active")
+
+
+def test_a_goal_that_cannot_be_spoken_is_rejected_and_the_one_before_goes_on(
+    speaking: Robot,
+) -> None:
+    first = sent(speaking, "good morning")
+    assert sent(speaking, " ").outcome == "rejected"
+    assert speaking.bus.wait_for_log("~/say: rejected a goal: there is no word to say")
+    speaking.hear(4, level=0)
+    assert first.outcome == "succeeded"
 
 
 def test_a_model_that_has_failed_says_how_to_mend_it() -> None:
@@ -228,7 +238,7 @@ def test_a_model_that_has_failed_says_how_to_mend_it() -> None:
         r.send(r.audio(np.ones(FRAME)))
         r.bus.wait_for_log("stays silent")
         goal = sent(r, "good morning")
-    assert goal.outcome == "aborted" and "~/reset" in goal.result.message
+        assert goal.outcome == "rejected" and r.bus.wait_for_log("rejected a goal: the model has")
 
 
 def test_a_real_model_says_every_word_of_a_goal(small_checkpoint: Path) -> None:

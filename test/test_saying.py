@@ -184,12 +184,20 @@ def test_the_next_session_in_a_slot_does_not_go_on_with_it(small_checkpoint: Pat
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("", "no word to say"), ("  ", "no word to say"), ("日本", "tokenizer does not know")],
+    [
+        ("", "no word to say"),
+        ("  ", "no word to say"),
+        ("😀!", "no word to say"),
+        ("on 日", r"does not know '日' \(U\+65E5 CJK UNIFIED IDEOGRAPH-65E5, character 4\)"),
+        ("a taxi " * LONGEST, f"at most {LONGEST}"),
+    ],
 )
 def test_what_cannot_be_said_is_refused(small_checkpoint: Path, text: str, problem: str) -> None:
     session = Engine.load(small_checkpoint, device="cpu").open(TALKER, GREEDY)
     with pytest.raises(ValueError, match=problem):
         session.say(text)
+    with pytest.raises(ValueError, match=problem):
+        session._engine.check_text(text)
 
 
 def test_a_shared_session_says_it_too(small_checkpoint: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from personaplex_ros.node.bus import Bus, SentGoal
 from personaplex_ros.node.say_action import SAY
 
+REJECTED = "the robot cannot say this now; its log tells why"
+
 
 @dataclass
 class Spoken:
@@ -32,7 +34,8 @@ class Spoken:
 
     def ended(self, outcome: str, result: Any) -> None:
         """Take the end."""
-        self.message = "" if outcome == "succeeded" else getattr(result, "message", "") or outcome
+        why = {"rejected": REJECTED}.get(outcome) or getattr(result, "message", "") or outcome
+        self.message = "" if outcome == "succeeded" else why
         self.success = outcome == "succeeded"
 
 

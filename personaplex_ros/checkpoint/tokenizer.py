@@ -6,6 +6,8 @@ from pathlib import Path
 
 import sentencepiece
 
+from personaplex_ros.checkpoint.spelling import Spelled, spell
+
 WORD_BEGIN = "\u2581"  # SentencePiece writes a leading space so
 
 
@@ -29,8 +31,22 @@ class TextTokenizer:
             )
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text."""
+        """Return the ids of a text; what has no piece becomes the unknown id."""
         return list(self._model.encode(text))
+
+    def spell(self, text: str) -> Spelled:
+        """Return the text in characters that have pieces: unchanged, where all of them have.
+
+        Raises ValueError naming the characters for which nothing else can stand.
+        """
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the text is not UTF-8 at character {error.start + 1}") from None
+        return Spelled(text) if self._knows(text) else spell(text, self._knows)
+
+    def _knows(self, text: str) -> bool:
+        return self._model.unk_id() not in self._model.encode(text)
 
     def piece(self, token: int) -> str:
         """Return the text of one id; a space begins it where it begins a word."""

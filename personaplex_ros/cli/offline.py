@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -78,7 +79,10 @@ def _answer(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     engine = load_engine(arguments)
     loaded = time.perf_counter()
-    session = engine.open(persona, sampling, arguments.seed)
+    prepared = engine.prepare(persona)
+    session = engine.open(prepared, sampling, arguments.seed)
+    if prepared.left_out:
+        print(f"the text prompt is read without {prepared.left_out}", file=sys.stderr)
     print(
         f"loaded in {loaded - started:.1f} s, persona {persona.name} prepared in "
         f"{time.perf_counter() - loaded:.2f} s, running on {engine.device}"

@@ -18,7 +18,7 @@ from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
 from personaplex_ros.engine.loading import choose_device, load_models
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
-from personaplex_ros.engine.saying import Saying, saying_of, script_of
+from personaplex_ros.engine.saying import Saying, saying_of, sentence_of
 from personaplex_ros.engine.session import Session, StepResult
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling, Script
 from personaplex_ros.lm.grid import UNSET
@@ -196,12 +196,16 @@ class Engine:
     def say(self, session: Session, text: str) -> Saying:
         """Let the session say a text from the next step on; see ``Session.say``."""
         slot = self._slot(session)
-        pieces, begins = script_of(text, self.tokenizer)
-        self._write_script(session.slot, pieces, begins)
+        sentence = sentence_of(text, self.tokenizer)
+        self._write_script(session.slot, sentence.pieces, sentence.begins)
         if slot.saying is not None:
             slot.saying.cancelled = True
-        slot.saying = saying_of(pieces, begins, self.tokenizer, self._longest_delay)
+        slot.saying = saying_of(sentence, self.tokenizer, self._longest_delay)
         return slot.saying
+
+    def check_text(self, text: str) -> None:
+        """Raise what ``say`` raises for a text that it does not take; any thread may ask."""
+        sentence_of(text, self.tokenizer)
 
     def hush(self, session: Session) -> None:
         """End what the session is given to say; see ``Session.hush``."""

@@ -12,17 +12,21 @@ from personaplex_ros.lm import LanguageModel, LMState
 from personaplex_ros.lm.grid import UNSET, lay_out
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.state import leaves
-from personaplex_ros.persona import Persona, prompt_frames, tagged
+from personaplex_ros.persona import Persona, expect_room, prompt_frames, tagged
 
 CHUNK = 125  # frames of a voice that are encoded at once; bounds the memory
 
 
 @dataclass(frozen=True)
 class PreparedPersona:
-    """The language model's state after a persona's prompt, compact."""
+    """The language model's state after a persona's prompt, compact.
+
+    ``left_out`` names symbols of the text prompt that have no words, as emoji.
+    """
 
     persona: Persona
     state: LMState  # of one row, with room for the prompt only
+    left_out: str = ""
 
     def start(self, state: LMState, row: int) -> None:
         """Copy this beginning into row ``row`` of a running state."""
@@ -49,7 +53,9 @@ def prepare(
     """Take voice and text prompt through the temporal transformer in one parallel pass.
 
     Everything in a prompt is forced, so neither depth transformer nor sampling is needed. Raises
-    ValueError for a voice made for another model, or for a persona where the model takes none.
+    ValueError for a voice made for another model, for a persona where the model takes none, and,
+    before the model does any work, for a prompt with characters that the tokenizer does not know
+    or one that leaves too little of the context.
     """
     config, device = lm.config, lm.text_emb.weight.device
     if not config.takes_persona:
@@ -59,7 +65,12 @@ def prepare(
                 "prompt nor a voice; use a persona without them, or a PersonaPlex checkpoint"
             )
         return PreparedPersona(persona, lm.initial_state(1, 1))
-    text = tokenizer.encode(tagged(persona.text_prompt))
+    try:
+        spelled = tokenizer.spell(persona.text_prompt)
+        text = tokenizer.encode(tagged(spelled.text))
+        expect_room(config, codec.config.frame_rate, _voice_frames(voice, codec), len(text))
+    except ValueError as error:
+        raise ValueError(f"persona {persona.name!r}: {error}") from error
     codes = encode_voice(voice, codec, config.codebooks) if isinstance(voice, WaveVoice) else None
     frames = prompt_frames(config, codec.config.frame_rate, codes, text).to(device)
     if isinstance(voice, EmbeddedVoice):
@@ -74,7 +85,14 @@ def prepare(
     first = min(embedded.shape[1], columns.shape[1] - 2 * max(config.delays))
     for column in range(max(first, 0), columns.shape[1]):
         state.grid[0, :, column % width] = columns[:, column]
-    return PreparedPersona(persona, state)
+    return PreparedPersona(persona, state, spelled.left_out)
+
+
+def _voice_frames(voice: WaveVoice | EmbeddedVoice | None, codec: Mimi) -> int:
+    """Return how many frames of a prompt a voice takes."""
+    if isinstance(voice, EmbeddedVoice):
+        return len(voice.embeddings) + 1
+    return -(-len(voice.samples) // codec.config.frame_size) if voice else 0
 
 
 def encode_voice(voice: WaveVoice, codec: Mimi, codebooks: int) -> Tensor:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from personaplex_ros.checkpoint import TextTokenizer
-
-UNKNOWN = 0  # SentencePiece's id of what it has no piece for
+from personaplex_ros.lm.script import expect_room
 
 
 @dataclass
@@ -17,6 +15,7 @@ class Saying:
     words: tuple[str, ...]
     first_pieces: tuple[int, ...]  # at which piece each word begins
     pieces: int
+    left_out: str = ""  # symbols of the text that have no words, as emoji
     heard: int = 0  # pieces that were heard
     lag: int = 0  # frames until the next token can be one of the script's
     cancelled: bool = False
@@ -39,29 +38,46 @@ class Saying:
             self.heard += 1
 
 
-def script_of(text: str, tokenizer: TextTokenizer) -> tuple[list[int], list[bool]]:
-    """Return the pieces of a text and whether each begins a word.
+@dataclass(frozen=True)
+class Sentence:
+    """A text as the model says it: its pieces, and whether each begins a word.
 
-    Raises ValueError for a text without words, or one that the tokenizer has no pieces for.
+    ``left_out`` names symbols that have no words.
     """
-    pieces = tokenizer.encode(text)
-    if not text.strip() or not pieces:
+
+    pieces: list[int]
+    begins: list[bool]
+    left_out: str
+
+
+def sentence_of(text: str, tokenizer: TextTokenizer) -> Sentence:
+    """Return a text in pieces.
+
+    Raises ValueError for a text without words, one that is too long, or one with characters that
+    the tokenizer does not know.
+    """
+    spelled = tokenizer.spell(text)
+    pieces = tokenizer.encode(spelled.text)
+    if not any(character.isalnum() for character in spelled.text):
         raise ValueError("there is no word to say")
-    if UNKNOWN in pieces:
-        raise ValueError(
-            f"{text!r} has characters that the model's tokenizer does not know; write it in words"
-        )
-    return pieces, [tokenizer.piece(piece).startswith(" ") for piece in pieces]
+    expect_room(len(pieces))
+    begins = [tokenizer.piece(piece).startswith(" ") for piece in pieces]
+    return Sentence(pieces, begins, spelled.left_out)
 
 
-def saying_of(
-    pieces: Sequence[int], begins: Sequence[bool], tokenizer: TextTokenizer, lag: int
-) -> Saying:
+def saying_of(sentence: Sentence, tokenizer: TextTokenizer, lag: int) -> Saying:
     """Return the beginning of a saying."""
-    firsts = [number for number, first in enumerate(begins) if first]
+    pieces = sentence.pieces
+    firsts = [number for number, first in enumerate(sentence.begins) if first]
     ends = [*firsts[1:], len(pieces)]
     words = (
         "".join(tokenizer.piece(piece) for piece in pieces[first:end])
         for first, end in zip(firsts, ends, strict=True)
     )
-    return Saying(tuple(word.strip() for word in words), tuple(firsts), len(pieces), lag=lag)
+    return Saying(
+        tuple(word.strip() for word in words),
+        tuple(firsts),
+        len(pieces),
+        left_out=sentence.left_out,
+        lag=lag,
+    )

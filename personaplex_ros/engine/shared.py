@@ -81,6 +81,10 @@ class SharedEngine:
         """Take a persona's prompt through the model, in the caller's thread, beside the frames."""
         return self._engine.prepare(persona)
 
+    def check_text(self, text: str) -> None:
+        """Raise what ``Session.say`` raises for a text that it does not take."""
+        self._engine.check_text(text)
+
     def open(
         self,
         persona: Persona | PreparedPersona,

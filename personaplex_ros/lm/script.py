@@ -55,8 +55,7 @@ class Script:
         Raises ValueError if it is longer than ``LONGEST``.
         """
         count = len(pieces)
-        if count > LONGEST:
-            raise ValueError(f"a text of {count} tokens; at most {LONGEST} can be said at once")
+        expect_room(count)
         self.pieces[row].fill_(-1)
         self.pieces[row, :count] = torch.tensor(pieces, dtype=torch.int64)
         self.begins[row, :count] = torch.tensor(begins, dtype=torch.bool)
@@ -93,3 +92,9 @@ class Script:
         token = torch.where(hushed, config.text_padding, token)
         token = torch.where(announced, config.text_end_padding, token)
         return torch.where(said, piece, token)
+
+
+def expect_room(tokens: int) -> None:
+    """Raise ValueError if a script cannot hold so many tokens."""
+    if tokens > LONGEST:
+        raise ValueError(f"a text of {tokens} tokens; at most {LONGEST} can be said at once")

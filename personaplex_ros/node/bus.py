@@ -18,6 +18,13 @@ Outcome = Literal["succeeded", "canceled", "aborted"]
 Done = Callable[[Outcome | Literal["rejected"], Any], None]
 """Told at the client's end how a goal ended, and its result; None if it was rejected."""
 
+Check = Callable[[Any], None]
+"""Raises if a goal's request cannot be accepted, with the reason."""
+
+
+def accept_all(request: Any) -> None:
+    """Find nothing wrong with a goal."""
+
 
 @dataclass(frozen=True)
 class Qos:
@@ -154,10 +161,14 @@ class Bus(Protocol):
     def client(self, name: str, type_name: str) -> Client:
         """Open the calling end of a service."""
 
-    def serve_action(self, name: str, type_name: str, begin: Callable[[Goal], None]) -> Service:
+    def serve_action(
+        self, name: str, type_name: str, begin: Callable[[Goal], None], check: Check = accept_all
+    ) -> Service:
         """Accept goals and call ``begin(goal)`` for each, one at a time.
 
-        Whoever took it ends the goal; one that is not ended when the server is closed is aborted.
+        A goal is rejected for which ``check`` raises; the text of what it raises is logged, for the
+        protocol of actions has no place for it. Whoever took a goal ends it; one that is not ended
+        when the server is closed is aborted.
         """
 
     def action_client(self, name: str, type_name: str) -> ActionClient:

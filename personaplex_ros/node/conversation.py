@@ -26,7 +26,7 @@ from personaplex_ros.node.loading import (
     release_memory,
     sampling_of,
 )
-from personaplex_ros.node.model_thread import ModelThread
+from personaplex_ros.node.model_thread import MODEL_HAS_FAILED, ModelThread
 from personaplex_ros.node.motion_outputs import MotionOutputs
 from personaplex_ros.node.outputs import AudioSink, Outputs
 from personaplex_ros.node.parameter import State
@@ -82,7 +82,7 @@ class Conversation:
         self._state_topics = StateTopics(bus, parameters.hold_rate_hz, parameters.hold_timeout_s)
         self._state_topics.follow(self._follow_hold)
         self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
-        self._say = bus.serve_action("~/say", SAY, self.say)
+        self._say = bus.serve_action("~/say", SAY, self.say, self.check_goal)
 
     @property
     def state(self) -> State:
@@ -276,8 +276,17 @@ class Conversation:
         model.persona, model.prepared = chosen, prepared
         return f"began a new conversation as {chosen.name}"
 
+    def check_goal(self, request: Any) -> None:
+        """Raise RuntimeError or ValueError for a goal of ~/say that cannot be spoken now."""
+        model, running = self._model, self._running
+        if model is None or running is None:
+            raise RuntimeError("the node is not active")
+        if running.thread.failed:
+            raise RuntimeError(MODEL_HAS_FAILED)
+        model.engine.check_text(request.text)
+
     def say(self, goal: Goal) -> None:
-        """Speak the sentence of a goal; one that cannot be spoken is aborted, with the reason."""
+        """Speak the sentence of a goal; one that turns out not to be possible is aborted."""
         with self._lock:
             running = self._running
         try:

@@ -24,6 +24,8 @@ WAKE_UP_S = 0.05
 STALLED_S = 2.0
 """Time without a round of the thread after which it counts as stuck."""
 
+MODEL_HAS_FAILED = "the model has failed; mend the cause and call ~/reset"
+
 
 class ModelThread:
     """Takes microphone frames, runs the model and the turn monitor, and publishes.
@@ -128,7 +130,7 @@ class ModelThread:
 
     def _begin_saying(self, goal: Goal) -> None:
         if self.failed:
-            raise RuntimeError("the model has failed; mend the cause and call ~/reset")
+            raise RuntimeError(MODEL_HAS_FAILED)
         self._say.begin(goal)
 
     def _begin(self, persona: PreparedPersona | None) -> None:

@@ -37,6 +37,7 @@ class SayGoals:
     """Speaks one goal at a time; used between frames, by the model's thread."""
 
     def __init__(self, bus: Bus, session: Session | SharedSession) -> None:
+        self._bus = bus
         self._session = session
         self._type: Any = bus.message(SAY)
         self._now: _Spoken | None = None
@@ -48,6 +49,8 @@ class SayGoals:
         except ValueError as error:
             refuse(self._type, goal, str(error))
             return
+        if saying.left_out:
+            self._bus.log("warn", f"~/say leaves out {saying.left_out}")
         self.end("another sentence took its place")
         self._now = _Spoken(goal, saying)
 

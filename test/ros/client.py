@@ -78,7 +78,10 @@ class Client:
         return future.result()
 
     def say(self, text: str, cancel_after: int = 0) -> tuple[Any, list[str]]:
-        """Let the robot say a text; return how it ended and the words; 0: do not cancel."""
+        """Let the robot say a text; return how it ended and the words; 0: do not cancel.
+
+        It did not begin (None) if the goal was rejected.
+        """
         client = ActionClient(self.node, Say, "personaplex/say")
         assert client.wait_for_server(20.0), "no action say"
         words: list[str] = []
@@ -86,6 +89,9 @@ class Client:
             Say.Goal(text=text), feedback_callback=lambda m: words.append(m.feedback.word)
         )
         self.until(sending.done)
+        if not sending.result().accepted:
+            client.destroy()
+            return None, words
         result = sending.result().get_result_async()
         if cancel_after:
             self.until(lambda: len(words) >= cancel_after)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from personaplex_ros.node.bus import LATCHED, RELIABLE, Done, Goal, Outcome
+from personaplex_ros.node.bus import LATCHED, RELIABLE, Check, Done, Goal, Outcome
 from personaplex_ros.node.dds.service import Respond
 from personaplex_ros.node.messages import set_time, time_ns
 
@@ -63,10 +63,17 @@ class DdsActionServer:
     """Keeps the goals of one action; ``name`` is absolute."""
 
     def __init__(
-        self, bus: DdsBus, name: str, type_name: str, begin: Callable[[Goal], None]
+        self,
+        bus: DdsBus,
+        name: str,
+        type_name: str,
+        begin: Callable[[Goal], None],
+        check: Check,
     ) -> None:
         self._bus = bus
+        self._name = name
         self._begin = begin
+        self._check = check
         self._types = bus.types.action(type_name)
         self._cancel = bus.types.service(CANCEL)
         self._info = bus.types.message("action_msgs/msg/GoalInfo")
@@ -126,8 +133,9 @@ class DdsActionServer:
         goal_id = bytes(request.goal_id.uuid)
         goal = DdsGoal(self, goal_id, request.goal, self._bus.now_ns())
         response = self._types.send_goal.Response()
+        passed = self._passes(request.goal)
         with self._lock:
-            response.accepted = goal_id not in self._goals
+            response.accepted = passed and goal_id not in self._goals
             if response.accepted:
                 self._goals[goal_id] = goal
                 set_time(response.stamp, goal.stamp_ns)
@@ -139,6 +147,14 @@ class DdsActionServer:
             except Exception:
                 self.end(goal, "aborted", self._types.Result())
                 raise
+
+    def _passes(self, request: Any) -> bool:
+        try:
+            self._check(request)
+        except Exception as error:
+            self._bus.log("warn", f"{self._name}: rejected a goal: {error}")
+            return False
+        return True
 
     def _on_get_result(self, request: Any, respond: Respond) -> None:
         with self._lock:

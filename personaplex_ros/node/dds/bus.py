@@ -12,7 +12,7 @@ from typing import Any
 from cyclonedds.core import DDSException
 from cyclonedds.pub import DataWriter
 
-from personaplex_ros.node.bus import Goal, LogLevel, Qos, Timer
+from personaplex_ros.node.bus import Check, Goal, LogLevel, Qos, Timer, accept_all
 from personaplex_ros.node.dds.action import DdsActionClient, DdsActionServer
 from personaplex_ros.node.dds.domain import domain_settings
 from personaplex_ros.node.dds.executor import Executor, Source
@@ -172,10 +172,10 @@ class DdsBus:
         return DdsService(self.participant, self._action_executor, name, types, handler)
 
     def serve_action(
-        self, name: str, type_name: str, begin: Callable[[Goal], None]
+        self, name: str, type_name: str, begin: Callable[[Goal], None], check: Check = accept_all
     ) -> DdsActionServer:
-        """Accept goals and call ``begin(goal)`` for each, on a thread of actions alone."""
-        return DdsActionServer(self, self.resolve(name, "service"), type_name, begin)
+        """Call ``begin(goal)`` for each goal that passes, on a thread of actions alone."""
+        return DdsActionServer(self, self.resolve(name, "service"), type_name, begin, check)
 
     def action_client(self, name: str, type_name: str) -> DdsActionClient:
         """Open the calling end of an action; answers come on the thread of topics and timers."""

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.action import ActionClient, ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 
-from personaplex_ros.node.bus import Done, Goal, Outcome
+from personaplex_ros.node.bus import Check, Done, Goal, Outcome
 
 _OUTCOMES: dict[int, Outcome] = {
     GoalStatus.STATUS_SUCCEEDED: "succeeded",
@@ -54,17 +54,21 @@ class RosActionServer:
         type_class: Any,
         name: str,
         begin: Callable[[Goal], None],
+        check: Check,
         group: CallbackGroup,
     ) -> None:
         self._node = node
         self._type = type_class
+        self._name = name
         self._begin = begin
+        self._check = check
         self._goals: set[RosGoal] = set()
         self._server = ActionServer(
             node,
             type_class,
             name,
             execute_callback=self._execute,
+            goal_callback=self._judge,
             cancel_callback=lambda handle: CancelResponse.ACCEPT,
             callback_group=group,
         )
@@ -77,6 +81,14 @@ class RosActionServer:
         """
         for goal in list(self._goals):
             goal.end("aborted", self._type.Result())
+
+    def _judge(self, request: Any) -> GoalResponse:
+        try:
+            self._check(request)
+        except Exception as error:
+            self._node.get_logger().warning(f"{self._name}: rejected a goal: {error}")
+            return GoalResponse.REJECT
+        return GoalResponse.ACCEPT
 
     async def _execute(self, handle: ServerGoalHandle) -> Any:
         ended = Future(executor=self._node.executor)

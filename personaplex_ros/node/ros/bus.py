@@ -11,7 +11,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from personaplex_ros.node.bus import Goal, LogLevel, Qos
+from personaplex_ros.node.bus import Check, Goal, LogLevel, Qos, accept_all
 from personaplex_ros.node.ros.action import RosActionClient, RosActionServer
 
 _Guard = Callable[[Callable[..., None], str], Callable[..., None]]
@@ -120,11 +120,11 @@ class RosBus:
         return _Client(client, self._node.destroy_client, self._guarded)
 
     def serve_action(
-        self, name: str, type_name: str, begin: Callable[[Goal], None]
+        self, name: str, type_name: str, begin: Callable[[Goal], None], check: Check = accept_all
     ) -> RosActionServer:
-        """Accept goals and call `begin` for each, beside services: a slow one delays no goal."""
+        """Call `begin` for each goal that passes, beside services: a slow one delays no goal."""
         group = MutuallyExclusiveCallbackGroup()
-        return RosActionServer(self._node, self.message(type_name), name, begin, group)
+        return RosActionServer(self._node, self.message(type_name), name, begin, check, group)
 
     def action_client(self, name: str, type_name: str) -> RosActionClient:
         """Open the calling end of an action; answers come between the topics."""
