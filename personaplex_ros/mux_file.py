@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from personaplex_ros.text_file import read_yaml
 
 NODES = ("/**/twist_mux", "/**", "/twist_mux", "twist_mux")  # names that a file may give the mux
 
@@ -37,7 +37,7 @@ class MuxConfiguration:
 def read_mux_file(path: str | Path) -> MuxConfiguration:
     """Read a parameter file of twist_mux; ValueError names the file, the key and the remedy."""
     path = Path(path)
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     try:
         (node,) = [name for name in content if name in NODES]
         parameters = content[node]["ros__parameters"]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 
 from personaplex_ros.lm import LMConfig
+from personaplex_ros.nn.configuration import shown
 from personaplex_ros.resources import share_directory
+from personaplex_ros.text_file import read_yaml
 
 TAG = "<system>"
 LARGEST_PROMPT = 0.75
@@ -45,15 +46,18 @@ def load_persona(persona: str | Path) -> Persona:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise FileNotFoundError(f"no persona {str(persona)!r}: no file {path}; there are: {known}")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold `name`, `text_prompt` and `voice`")
+        raise ValueError(
+            f"{path} must hold a mapping of `name`, `text_prompt` and `voice`, it holds "
+            f"{shown(content)}"
+        )
     surplus = set(content) - {"name", "text_prompt", "voice"}
     if surplus:
-        raise ValueError(f"{path}: unknown {', '.join(sorted(map(str, surplus)))}")
+        raise ValueError(
+            f"{path}: unknown {', '.join(sorted(map(str, surplus)))}; a persona has `name`, "
+            "`text_prompt` and `voice`"
+        )
     wrong = [key for key, value in content.items() if not isinstance(value, str | None)]
     if wrong:
         raise ValueError(f"{path}: {', '.join(wrong)} must be text")

@@ -97,7 +97,7 @@ def test_a_whole_layer_that_is_missing_is_noticed(checkpoint: Path) -> None:
 
 def test_a_file_without_a_language_model_is_refused(checkpoint: Path) -> None:
     shutil.copy(checkpoint / "mimi.safetensors", checkpoint / "model.safetensors")
-    with pytest.raises(ValueError, match="not a PersonaPlex or Moshi language model: no tensor"):
+    with pytest.raises(ValueError, match=r"model\.safetensors holds a codec \(Mimi\), not a"):
         Engine.load(checkpoint, device="cpu")
 
 
@@ -161,11 +161,17 @@ def test_the_codec_of_another_model_is_refused(checkpoint: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [({"dtype": "int8"}, "dtype is 'int8'.*float32, bfloat16, float16"),
-     ({"device": "abacus"}, "device 'abacus' is not known"),
-     *([] if torch.cuda.is_available() else [({"device": "cuda"}, "no CUDA device; use cpu")])],
+     *(({"device": name}, f"device '{name}' is not known; devices are auto, cpu, cuda")
+       for name in ("abacus", "xpu", "mps", "meta", "vulkan", "cpu:1", "", "CPU", "cuda:-1")),
+     *([] if torch.cuda.is_available() else [({"device": "cuda"}, "no CUDA device; use cpu"),
+                                             ({"device": "cuda:9"}, "no CUDA device; use cpu")])],
 )  # fmt: skip
 def test_unknown_devices_and_types_are_refused(
     small_checkpoint: Path, wrong: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(ValueError, match=problem):
         Engine.load(small_checkpoint, **({"device": "cpu"} | wrong))  # type: ignore[arg-type]
+
+
+def test_the_one_cpu_has_a_number_too(small_checkpoint: Path) -> None:
+    assert Engine.load(small_checkpoint, device="cpu:0").device == torch.device("cpu")

@@ -183,7 +183,7 @@ def test_a_configuration_of_another_model_is_found(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "delays": [0, 1]}))
     (finding,) = weights_check.check(Setup(str(copy), "cpu"))
-    assert finding.status is Status.FAIL and "2 delays for 17" in finding.found
+    assert finding.status is Status.FAIL and "2 `delays` for 17" in finding.found
 
 
 def test_a_tokenizer_that_is_none_is_found(copy: Path) -> None:

@@ -201,7 +201,7 @@ def test_content_other_than_stated_is_deleted(hub: Hub, client: Client) -> None:
 
 def test_files_that_do_not_belong_together_are_told(hub: Hub, client: Client) -> None:
     hub.files[MODEL] = hub.files[WEIGHTS[1]]
-    assert "not a PersonaPlex or Moshi language model" in client.refused()
+    assert "model.safetensors holds a codec (Mimi), not a" in client.refused()
 
 
 def test_no_network_is_told_apart_from_a_refusal(hub: Hub, client: Client) -> None:

@@ -53,8 +53,13 @@ def test_an_unknown_persona_is_refused_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("name: [", "not valid YAML"),
-        ("- one\n- two\n", "must hold"),
+        ("name: [", "line 1: not valid YAML"),
+        ("name: a\nvoice:\tb\n\ttext_prompt: c\n", "line 2: not valid YAML.*not tabs"),
+        ("name: a\nvoice: b\nname: c\n", "line 3: not valid YAML: the key 'name' stands twice"),
+        ("name: a\nvoice: 2026-13-45\n", "not valid YAML: month"),
+        ("name: a\nvoice: \x01\n", "line 2 is not valid YAML: unacceptable character"),
+        ("[" * 10000, "not valid YAML"),
+        ("- one\n- two\n", r"must hold a mapping .* it holds \['one', 'two'\]"),
         ("", "must hold"),
         ("name: a\nvoices: b\nmood: c\n", "unknown mood, voices"),
         ("text_prompt: [1, 2]\nname: 7\n", "text_prompt, name must be text"),
@@ -64,6 +69,23 @@ def test_a_wrong_persona_file_is_refused_by_name(tmp_path: Path, text: str, prob
     with pytest.raises(ValueError, match=problem) as error:
         load_persona(written(tmp_path, text))
     assert "someone.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
+def test_a_persona_in_another_encoding_is_told_with_its_line(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, "")
+    path.write_bytes("voice: NATF2\nname: Zoë\n".encode(encoding))
+    kind, line = ("LATIN1", 2) if encoding == "latin-1" else ("UTF-16", 1)
+    with pytest.raises(
+        ValueError, match=rf"someone\.yaml, line {line}: .*iconv -f {kind} -t UTF-8"
+    ):
+        load_persona(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_persona(tmp_path: Path) -> None:
+    path = written(tmp_path, "")
+    path.write_text("name: Zoë\n", encoding="utf-8-sig")
+    assert load_persona(path).name == "Zoë"
 
 
 @pytest.mark.parametrize(

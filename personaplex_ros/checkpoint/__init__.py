@@ -10,6 +10,7 @@ from personaplex_ros.checkpoint.voices import (
     load_voice,
     voice_file,
 )
+from personaplex_ros.checkpoint.weights_file import stored_bytes
 
 __all__ = [
     "CheckpointFiles",
@@ -20,6 +21,7 @@ __all__ = [
     "load_codec",
     "load_language_model",
     "load_voice",
+    "stored_bytes",
     "stored_in_half",
     "voice_file",
 ]

@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from huggingface_hub import constants, get_hf_file_metadata, get_token, hf_hub_url
@@ -32,7 +31,9 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, CheckpointFiles
 from personaplex_ros.checkpoint.inspection import inspect
+from personaplex_ros.checkpoint.weights_file import is_inside
 from personaplex_ros.files import check_output_folder, give_name, told
+from personaplex_ros.text_file import read_json
 from personaplex_ros.units import readable
 
 PUBLISHED = "nvidia/personaplex-7b-v1"
@@ -96,7 +97,7 @@ def download(
         # All further files are of the commit that this one was of, whatever is pushed meanwhile.
         repository = Repository(repository.name, first.commit)
         _fetch(repository, first, folder, say)
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
     files = _look_all(repository, config, say)
     missing = [file for file in files if not _is_there(file, folder / file.name)]
     for file in files:
@@ -123,8 +124,7 @@ def needed_files(config: Mapping[str, Any]) -> list[str]:
     if config.get("mimi_config_name"):
         names.append(str(config["mimi_config_name"]))
     for name in names:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        if not is_inside(name):
             raise ValueError(f"{CONFIG} names {name!r}, which is not a file of the repository")
     return names
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from personaplex_ros.checkpoint.files import CheckpointFiles
 from personaplex_ros.checkpoint.loading import (
     Shape,
+    check_codec,
     check_language_model,
-    compare,
-    open_weights,
     stored_shapes,
 )
+from personaplex_ros.checkpoint.weights_file import WeightsFile
 from personaplex_ros.lm import LMConfig
-from personaplex_ros.mimi import Mimi, MimiConfig
+from personaplex_ros.mimi import MimiConfig
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ def inspect(files: CheckpointFiles) -> ModelSizes:
     Raises ValueError as loading would: for a file cut short, and for tensors that are missing,
     surplus, misshapen or not floats.
     """
-    with open_weights(files.model, "cpu") as file:
+    with WeightsFile(files.model, "cpu") as file:
         config = check_language_model(files.model, file, files.config)
-    with open_weights(files.mimi, "cpu") as file:
-        compare(files.mimi, file, Mimi(files.mimi_config, device="meta"))
+    with WeightsFile(files.mimi, "cpu") as file:
+        check_codec(files.mimi, file, files.mimi_config)
     return ModelSizes(config, files.mimi_config)
 
 
@@ -43,5 +43,5 @@ def read_shapes(path: Path) -> dict[str, Shape]:
 
     Raises ValueError when the file is cut short.
     """
-    with open_weights(path, "cpu") as file:
+    with WeightsFile(path, "cpu") as file:
         return stored_shapes(file)

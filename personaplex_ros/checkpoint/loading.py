@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from personaplex_ros.checkpoint.recognition import foreign_tensors
+from personaplex_ros.checkpoint.weights_file import WeightsFile
 from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.nn.conv import lay_kernels_by_sample
@@ -28,11 +29,9 @@ def load_codec(path: Path, config: MimiConfig, device: torch.device | str) -> Mi
 
     Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
-    codec = Mimi(config, device="meta")
-    with open_weights(path, device) as file:
-        names = list(codec.state_dict())
-        compare(path, file, codec)
-        state = {name: file.get_tensor(name).float() for name in names}
+    with WeightsFile(path, device) as file:
+        codec = check_codec(path, file, config)
+        state = {name: file.tensor(name).float() for name in codec.state_dict()}
     codec.load_state_dict(state, assign=True)
     codec.quantizer.derive()
     lay_kernels_by_sample(codec)
@@ -53,7 +52,7 @@ def load_language_model(
     has fewer, they repeat.
     Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
-    with open_weights(path, device) as file:
+    with WeightsFile(path, device) as file:
         stored = check_language_model(path, file, config)
         wanted = stored.with_depth_steps(depth_steps or stored.codebooks)
         model = LanguageModel(wanted, device="meta", dtype=dtype)
@@ -65,11 +64,26 @@ def load_language_model(
     return model.eval().requires_grad_(False)
 
 
-def check_language_model(path: Path, file: Any, config: Mapping[str, Any]) -> LMConfig:
+def check_codec(path: Path, file: WeightsFile, config: MimiConfig) -> Mimi:
+    """Compare an open file with a codec's configuration; return the codec without memory.
+
+    Raises ValueError as ``load_codec`` does.
+    """
+    if "text_emb.weight" in file.names():
+        raise ValueError(f"{path} holds a language model, not a codec (Mimi)")
+    codec = Mimi(config, device="meta")
+    compare(path, file, codec)
+    return codec
+
+
+def check_language_model(path: Path, file: WeightsFile, config: Mapping[str, Any]) -> LMConfig:
     """Compare an open file with the content of config.json; return what the file stores.
 
     Raises ValueError as ``load_language_model`` does.
     """
+    foreign = foreign_tensors(file.names())
+    if foreign:
+        raise ValueError(f"{path} holds {foreign}")
     try:
         stored = LMConfig.from_checkpoint(config, stored_shapes(file))
     except ValueError as error:
@@ -78,7 +92,7 @@ def check_language_model(path: Path, file: Any, config: Mapping[str, Any]) -> LM
     return stored
 
 
-def compare(path: Path, file: Any, module: nn.Module) -> None:
+def compare(path: Path, file: WeightsFile, module: nn.Module) -> None:
     """Raise ValueError if the tensors of an open file are not those that a module loads."""
     found, expected = stored_shapes(file), module_shapes(module)
     wrong = [
@@ -100,30 +114,20 @@ def compare(path: Path, file: Any, module: nn.Module) -> None:
         )
 
 
-def open_weights(path: Path, device: torch.device | str) -> Any:
-    """Open a safetensors file for tensors on a device; ValueError when it was cut short."""
-    try:
-        return safe_open(path, framework="pt", device=str(device))
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is not a complete safetensors file ({error}); download it again"
-        ) from error
-
-
 def stored_in_half(path: Path) -> bool:
     """Return whether a file's tensors are all float16."""
-    with open_weights(path, "cpu") as file:
-        return all(file.get_slice(name).get_dtype() == "F16" for name in file.keys())
+    with WeightsFile(path, "cpu") as file:
+        return all(file.part(name).get_dtype() == "F16" for name in file.names())
 
 
-def stored_shapes(file: Any) -> dict[str, Shape]:
+def stored_shapes(file: WeightsFile) -> dict[str, Shape]:
     """Return the shapes of all tensors from the header alone."""
-    return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    return {name: tuple(file.part(name).get_shape()) for name in file.names()}
 
 
-def unloadable(file: Any) -> list[str]:
+def unloadable(file: WeightsFile) -> list[str]:
     """Name the tensors that are of another type than a float that torch computes with."""
-    types = {name: file.get_slice(name).get_dtype() for name in file.keys()}
+    types = {name: file.part(name).get_dtype() for name in file.names()}
     return [f"{name} is {kind}" for name, kind in types.items() if kind not in FLOATS]
 
 
@@ -132,10 +136,10 @@ def module_shapes(module: nn.Module) -> dict[str, Shape]:
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
 
-def _read(file: Any, name: str, stored_steps: int, wanted_steps: int) -> Tensor:
+def _read(file: WeightsFile, name: str, stored_steps: int, wanted_steps: int) -> Tensor:
     """Read one tensor; of those that belong to depth steps, the wanted steps' part."""
     if re.fullmatch(r"depformer\.layers\.\d+\.self_attn\.(in_proj_weight|out_proj\.weight)", name):
-        entry = file.get_slice(name)
+        entry = file.part(name)
         rows = entry.get_shape()[0] // stored_steps
         part = entry[: rows * min(stored_steps, wanted_steps)]
         order = torch.arange(wanted_steps, device=part.device) % stored_steps
@@ -153,4 +157,4 @@ def _read(file: Any, name: str, stored_steps: int, wanted_steps: int) -> Tensor:
     if embedding and int(embedding[1]) >= stored_steps - 1:
         table = min(int(embedding[1]) % stored_steps, stored_steps - 2)
         name = f"depformer_emb.{table}.weight"
-    return file.get_tensor(name)
+    return file.tensor(name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sentencepiece
 
+from personaplex_ros.checkpoint.recognition import foreign_file
 from personaplex_ros.checkpoint.spelling import Spelled, spell
 
 WORD_BEGIN = "\u2581"  # SentencePiece writes a leading space so
@@ -22,7 +23,11 @@ class TextTokenizer:
         try:
             self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (RuntimeError, OSError) as error:
-            raise ValueError(f"{path} is not a SentencePiece model: {error}") from error
+            kind = foreign_file(path) or "damaged or of another kind"
+            raise ValueError(
+                f"{path} is not a SentencePiece model, it is {kind}; take the one of the "
+                "checkpoint's repository"
+            ) from error
         self.size = int(self._model.get_piece_size())
         if cardinality not in (None, self.size):
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer
+from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer, stored_bytes
 from personaplex_ros.checkpoint.inspection import inspect, read_shapes
 from personaplex_ros.doctor.finding import Finding, Setup, Status
 from personaplex_ros.units import readable
@@ -25,7 +25,7 @@ def check(setup: Setup) -> list[Finding]:
         remedy = "fetch it again; what is right is kept:"
         command = f"personaplex download {files.directory}"
         return [Finding(SUBJECT, Status.FAIL, str(error), remedy, command)]
-    stored = sum(path.stat().st_size for path in (files.model, files.mimi))
+    stored = stored_bytes(files.model) + stored_bytes(files.mimi)
     count = len(read_shapes(files.model)) + len(read_shapes(files.mimi))
     found = f"{files.directory}, complete: {count} tensors, {readable(stored)}"
     return [Finding(SUBJECT, Status.OK, found, values={"bytes": stored})]

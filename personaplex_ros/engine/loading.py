@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from personaplex_ros.checkpoint import (
     TextTokenizer,
     load_codec,
     load_language_model,
+    stored_bytes,
     stored_in_half,
 )
 from personaplex_ros.engine.packing import check_packable, pack, scale
@@ -22,6 +24,7 @@ from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.packed import available
 
 SMALL_BYTES = 200 << 20  # language models of smaller files run on one thread of a CPU
+DEVICES = "auto, cpu, cuda, cuda:1 and so on"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -66,6 +69,11 @@ def load_models(
             f"{files.mimi} has {codec.config.codebooks} codebooks, {files.model} needs "
             f"{lm.config.codebooks}; they do not belong together"
         )
+    if codec.config.cardinality != lm.config.cardinality:
+        raise ValueError(
+            f"{files.mimi} has {codec.config.cardinality} codes a codebook, {files.model} has "
+            f"{lm.config.cardinality}; they do not belong together"
+        )
     tokenizer = TextTokenizer(files.tokenizer, lm.config.text_cardinality)
     return Models(lm, codec, tokenizer, files.directory)
 
@@ -77,7 +85,7 @@ def _for_cpu(
     weights: str | None,
     threads: int | None,
 ) -> LanguageModel:
-    small = files.model.stat().st_size < SMALL_BYTES
+    small = stored_bytes(files.model) < SMALL_BYTES
     torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
     plain = weights is None and dtype == torch.float32
     if plain and small and available() and stored_in_half(files.model):
@@ -100,10 +108,18 @@ def choose_device(name: str) -> torch.device:
     """Return a torch device; ``auto`` is CUDA where there is one. Raises ValueError for others."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device {name!r} is not known to torch: {error}") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if name in ("cpu", "cpu:0"):
+        return torch.device("cpu")
+    known = re.fullmatch(r"cuda(?::([0-9]{1,3}))?", name)
+    if known is None:
+        raise ValueError(f"device {name!r} is not known; devices are {DEVICES}")
+    if not torch.cuda.is_available():
         raise ValueError(f"device {name!r} was asked for, but torch finds no CUDA device; use cpu")
-    return device
+    count = torch.cuda.device_count()
+    if int(known[1] or 0) >= count:
+        raise ValueError(f"device {name!r} is not there; the CUDA devices are {_numbered(count)}")
+    return torch.device(name)
+
+
+def _numbered(count: int) -> str:
+    return "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"

@@ -6,12 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from personaplex_ros.nn.configuration import integers, read, refuse
+from personaplex_ros.nn.configuration import number, read, refuse, shown, text, whole, wholes
 
 Shapes = Mapping[str, Sequence[int]]
 
 SILENCE_CODES = (948, 243, 1178, 546, 1736, 1030, 1978, 2008)
 SINE_CODES = (430, 1268, 381, 1611, 1095, 1495, 56, 472)
+
+# Tensors that are counted.
+AUDIO_ROW = "emb.{}.weight"
+LAYER = "transformer.layers.{}.norm1.alpha"
+DEPTH_LAYER = "depformer.layers.{}.norm1.alpha"
+DEPTH_STEP = "linears.{}.weight"
+
+# What a configuration may say: far beyond any model, yet nothing that memory would not hold.
+HEADS = whole(1, 1024)
+CONTEXT = whole(2, 100_000)  # frames
+PERIOD = number(1, 1e9)
+IDS = whole(0, 10_000_000)
+CODES = wholes(0, 10_000_000)
+DELAYS = wholes(0, 1000)  # frames
+PAUSE = number(0, 60)  # seconds
 
 
 @dataclass(frozen=True)
@@ -80,10 +95,24 @@ class LMConfig:
             raise ValueError(
                 f"not a PersonaPlex or Moshi language model: no tensor {', '.join(missing)}"
             )
+        odd = [name for name in needed if len(shapes[name]) != 2 or 0 in shapes[name]]
+        if odd:
+            found = ", ".join(f"{name} is {list(shapes[name])}" for name in odd)
+            raise ValueError(f"tensors that must be matrices: {found}")
         base = LMConfig()
-        audio_rows = _count(shapes, "emb.{}.weight")
+        counts = {
+            pattern: _count(shapes, pattern)
+            for pattern in (AUDIO_ROW, LAYER, DEPTH_LAYER, DEPTH_STEP)
+        }
+        audio_rows, depth_steps = counts[AUDIO_ROW], counts[DEPTH_STEP]
+        if 0 in counts.values() or audio_rows % 2 or depth_steps < min(2, audio_rows // 2):
+            raise ValueError(
+                f"not a whole language model: {audio_rows} audio rows, which must be even, "
+                f"{counts[LAYER]} layers, {counts[DEPTH_LAYER]} layers and {depth_steps} steps of "
+                "the depth transformer"
+            )
         no_delays: tuple[int, ...] = ()
-        delays = read(config, "delays", no_delays, integers)
+        delays = read(config, "delays", no_delays, DELAYS)
         if not delays:
             if audio_rows != base.audio_rows:
                 raise ValueError(
@@ -92,34 +121,33 @@ class LMConfig:
                 )
             delays = base.delays
         if len(delays) != 1 + audio_rows:
-            raise ValueError(f"config.json: {len(delays)} delays for {1 + audio_rows} token rows")
-        depth_steps = _count(shapes, "linears.{}.weight")
+            raise ValueError(f"{len(delays)} `delays` for {1 + audio_rows} token rows")
         # A file may carry fewer depth steps than are configured; Moshi has the agent's alone.
-        both_speakers = read(config, "dep_q", depth_steps, int) > audio_rows // 2
-        kind = read(config, "model_type", "personaplex" if both_speakers else "moshi", str)
+        both_speakers = read(config, "dep_q", depth_steps, IDS) > audio_rows // 2
+        kind = read(config, "model_type", "personaplex" if both_speakers else "moshi", text)
         result = LMConfig(
             dim=shapes["emb.0.weight"][1],
-            heads=read(config, "num_heads", base.heads, int),
-            layers=_count(shapes, "transformer.layers.{}.norm1.alpha"),
+            heads=read(config, "num_heads", base.heads, HEADS),
+            layers=counts[LAYER],
             hidden=shapes["transformer.layers.0.gating.linear_out.weight"][1],
-            context=read(config, "context", base.context, int),
-            max_period=read(config, "max_period", base.max_period, float),
+            context=read(config, "context", base.context, CONTEXT),
+            max_period=read(config, "max_period", base.max_period, PERIOD),
             text_cardinality=shapes["text_emb.weight"][0] - 1,
             cardinality=shapes["emb.0.weight"][0] - 1,
             audio_rows=audio_rows,
             depth_steps=depth_steps,
             depth_dim=shapes["depformer_in.0.weight"][0],
-            depth_heads=read(config, "depformer_num_heads", base.depth_heads, int),
-            depth_layers=_count(shapes, "depformer.layers.{}.norm1.alpha"),
+            depth_heads=read(config, "depformer_num_heads", base.depth_heads, HEADS),
+            depth_layers=counts[DEPTH_LAYER],
             depth_hidden=shapes["depformer.layers.0.gating.0.linear_out.weight"][1],
             delays=delays,
-            text_padding=read(config, "existing_text_padding_id", base.text_padding, int),
+            text_padding=read(config, "existing_text_padding_id", base.text_padding, IDS),
             text_end_padding=read(
-                config, "existing_text_end_padding_id", base.text_end_padding, int
+                config, "existing_text_end_padding_id", base.text_end_padding, IDS
             ),
-            silence_codes=read(config, "silence_codes", base.silence_codes, integers),
-            sine_codes=read(config, "sine_codes", base.sine_codes, integers),
-            prompt_pause=read(config, "prompt_pause", base.prompt_pause, float),
+            silence_codes=read(config, "silence_codes", base.silence_codes, CODES),
+            sine_codes=read(config, "sine_codes", base.sine_codes, CODES),
+            prompt_pause=read(config, "prompt_pause", base.prompt_pause, PAUSE),
             takes_persona=kind != "moshi",
         )
         _check(result, config)
@@ -133,30 +161,37 @@ def _check(result: LMConfig, config: Mapping[str, Any]) -> None:
         if not fits:
             raise ValueError(
                 f"config.json must give `{key}`: {result.codebooks} ids below "
-                f"{result.cardinality}; there are {list(codes)}"
+                f"{result.cardinality}; there are {shown(list(codes))}"
             )
-    text_ids = range(result.text_cardinality)
+    pieces = f"an id below the {result.text_cardinality} pieces of the text"
+    padding, end, text_ids = (
+        result.text_padding, result.text_end_padding, range(result.text_cardinality)
+    )  # fmt: skip
     refuse(
-        config,
         {
-            "num_heads": result.heads > 0 and result.dim % (2 * result.heads) == 0,
-            "depformer_num_heads": result.depth_heads > 0
-            and result.depth_dim % result.depth_heads == 0,
-            "context": result.context >= 2,
-            "max_period": result.max_period > 0,
-            "delays": min(result.delays) >= 0,
-            "existing_text_padding_id": result.text_padding in text_ids,
-            "existing_text_end_padding_id": result.text_end_padding in text_ids,
-            "prompt_pause": 0 <= result.prompt_pause < float("inf"),
-        },
-    )
+            "num_heads": (
+                result.heads, result.dim % (2 * result.heads) == 0,
+                f"a number of which twice divides the width {result.dim}",
+            ),
+            "depformer_num_heads": (
+                result.depth_heads, result.depth_dim % result.depth_heads == 0,
+                f"a number that divides the width {result.depth_dim}",
+            ),
+            "delays": (
+                list(result.delays), max(result.delays) < result.context,
+                f"below the context of {result.context} frames",
+            ),
+            "existing_text_padding_id": (padding, padding in text_ids, pieces),
+            "existing_text_end_padding_id": (end, end in text_ids, pieces),
+        }
+    )  # fmt: skip
     stored = {
         "dim": result.dim, "num_layers": result.layers, "text_card": result.text_cardinality,
         "card": result.cardinality, "n_q": result.audio_rows, "depformer_dim": result.depth_dim,
         "depformer_num_layers": result.depth_layers,
     }  # fmt: skip
     other = [
-        f"`{key}` is {config[key]!r}, the file has {value}"
+        f"`{key}` is {shown(config[key])}, the file has {value}"
         for key, value in stored.items()
         if config.get(key, value) != value
     ]
@@ -184,7 +219,7 @@ def _refuse_other_architectures(config: Mapping[str, Any]) -> None:
     for key, value in known.items():
         if key in config and config[key] != value:
             raise ValueError(
-                f"config.json: `{key}` is {config[key]!r}; this engine runs {value!r} only"
+                f"config.json: `{key}` is {shown(config[key])}; this engine runs {value!r} only"
             )
     if config.get("conditioners"):
         raise ValueError("config.json: models with `conditioners` are not supported")

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from personaplex_ros.nn.configuration import integers, read, refuse
+from personaplex_ros.nn.configuration import number, read, refuse, shown, whole, wholes
+
+# What a configuration may say: far beyond any codec, yet quick to lay out.
+RATE = whole(1000, 384_000)  # Hz
+FRAMES = number(1, 1000)  # a second
+WIDTH = whole(1, 1 << 16)
+KERNEL = whole(1, 1000)
+COUNT = whole(1, 100)
+CODEBOOKS = whole(2, 256)
+CONTEXT = whole(1, 100_000)  # transformer steps
+PERIOD = number(1, 1e9)
+CHANNELS = whole(1, 4096)
+STRIDES = wholes(2, 1000)
+MOST_STRIDES = 8
 
 
 @dataclass(frozen=True)
@@ -56,28 +69,28 @@ class MimiConfig:
         }  # fmt: skip
         for key, value in known.items():
             if flat.get(key, value) != value:
-                raise ValueError(f"`{key}` is {flat[key]!r}, only {value!r} is known")
+                raise ValueError(f"`{key}` is {shown(flat[key])}, only {value!r} is known")
         base = MimiConfig()
         result = MimiConfig(
-            sample_rate=read(flat, "sample_rate", base.sample_rate, int),
-            frame_rate=read(flat, "frame_rate", base.frame_rate, float),
-            filters=read(flat, "seanet.n_filters", base.filters, int),
-            dimension=read(flat, "seanet.dimension", base.dimension, int),
-            ratios=read(flat, "seanet.ratios", base.ratios, integers),
-            kernel=read(flat, "seanet.kernel_size", base.kernel, int),
-            residual_kernel=read(flat, "seanet.residual_kernel_size", base.residual_kernel, int),
-            last_kernel=read(flat, "seanet.last_kernel_size", base.last_kernel, int),
-            compress=read(flat, "seanet.compress", base.compress, int),
-            heads=read(flat, "transformer.num_heads", base.heads, int),
-            layers=read(flat, "transformer.num_layers", base.layers, int),
-            hidden=read(flat, "transformer.dim_feedforward", base.hidden, int),
-            context=read(flat, "transformer.context", base.context, int),
-            max_period=read(flat, "transformer.max_period", base.max_period, float),
-            code_dimension=read(flat, "quantizer.dimension", base.code_dimension, int),
-            cardinality=read(flat, "quantizer.bins", base.cardinality, int),
-            codebooks=read(flat, "quantizer.n_q", base.codebooks, int),
+            sample_rate=read(flat, "sample_rate", base.sample_rate, RATE),
+            frame_rate=read(flat, "frame_rate", base.frame_rate, FRAMES),
+            filters=read(flat, "seanet.n_filters", base.filters, CHANNELS),
+            dimension=read(flat, "seanet.dimension", base.dimension, WIDTH),
+            ratios=read(flat, "seanet.ratios", base.ratios, STRIDES),
+            kernel=read(flat, "seanet.kernel_size", base.kernel, KERNEL),
+            residual_kernel=read(flat, "seanet.residual_kernel_size", base.residual_kernel, KERNEL),
+            last_kernel=read(flat, "seanet.last_kernel_size", base.last_kernel, KERNEL),
+            compress=read(flat, "seanet.compress", base.compress, CHANNELS),
+            heads=read(flat, "transformer.num_heads", base.heads, COUNT),
+            layers=read(flat, "transformer.num_layers", base.layers, COUNT),
+            hidden=read(flat, "transformer.dim_feedforward", base.hidden, WIDTH),
+            context=read(flat, "transformer.context", base.context, CONTEXT),
+            max_period=read(flat, "transformer.max_period", base.max_period, PERIOD),
+            code_dimension=read(flat, "quantizer.dimension", base.code_dimension, WIDTH),
+            cardinality=read(flat, "quantizer.bins", base.cardinality, WIDTH),
+            codebooks=read(flat, "quantizer.n_q", base.codebooks, CODEBOOKS),
         )
-        _check(result, flat)
+        _check(result)
         return result
 
 
@@ -87,30 +100,34 @@ def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
     for section in ("seanet", "transformer", "quantizer"):
         content = flat.pop(section, {})
         if not isinstance(content, Mapping):
-            raise ValueError(f"`{section}` is {content!r}, it must be an object")
+            raise ValueError(f"`{section}` is {shown(content)}, it must be an object")
         flat |= {f"{section}.{key}": value for key, value in content.items()}
     return flat
 
 
-def _check(result: MimiConfig, flat: Mapping[str, Any]) -> None:
+def _check(result: MimiConfig) -> None:
+    strides, heads = len(result.ratios), result.heads
     refuse(
-        flat,
         {
-            "sample_rate": result.sample_rate > 0,
-            "frame_rate": 0 < result.frame_rate <= result.sample_rate,
-            "seanet.n_filters": result.filters > 0,
-            "seanet.ratios": min(result.ratios, default=0) > 0,
-            "seanet.compress": result.compress > 0,
-            "transformer.num_heads": result.heads > 0
-            and result.dimension % (2 * result.heads) == 0,
-            "transformer.max_period": result.max_period > 0,
-            "quantizer.n_q": result.codebooks > 1,
+            "seanet.ratios": (
+                list(result.ratios), 1 <= strides <= MOST_STRIDES, f"1 to {MOST_STRIDES} strides"
+            ),
+            "seanet.compress": (
+                result.compress, result.compress <= result.filters,
+                f"not above the {result.filters} channels of `seanet.n_filters`",
+            ),
+            "transformer.num_heads": (
+                heads, result.dimension % (2 * heads) == 0,
+                f"a number of which twice divides the width {result.dimension}",
+            ),
         },
-    )
-    if result.frame_size != result.latent_stride * prod(result.ratios):
+    )  # fmt: skip
+    if result.frame_size % prod(result.ratios):
         raise ValueError(
             f"a frame of {result.frame_size} samples is not a multiple of the strides "
-            f"{result.ratios}"
+            f"{result.ratios}; correct `sample_rate`, `frame_rate` or `seanet.ratios`"
         )
     # Of the context, one position is never seen, and a frame needs all of its own.
-    refuse(flat, {"transformer.context": result.context > result.latent_stride})
+    must = f"above the {result.latent_stride} steps of a frame"
+    context = result.context
+    refuse({"transformer.context": (context, context > result.latent_stride, must)})
