@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import stat
+import struct
 import wave
 
 import numpy as np
 import pytest
 import scipy.io.wavfile
+import soundfile
 
 from personaplex_ros.audio import (
     WaveWriter,
@@ -74,6 +77,71 @@ def test_a_failed_recording_leaves_the_older_file_untouched(tmp_path):
         raise RuntimeError
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+SOUND = (0.3 * np.sin(np.arange(4_000) * 0.3)).astype(np.float32)
+PCM = float32_to_int16(SOUND).tobytes()
+
+
+def times(factor: float) -> bytes:
+    return (SOUND * factor).astype("<f4").tobytes()
+
+
+def riff(size: int, length: int, form: int, channels: int, rate: int, bits: int, data: bytes):
+    """Return a WAV file with these words in its header, true or not."""
+    align = channels * bits // 8
+    fmt = struct.pack("<HHIIHH", form, channels, rate, rate * align % 2**32, align, bits)
+    head = b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" + struct.pack("<I", length)
+    return b"RIFF" + struct.pack("<I", size) + head + data
+
+
+@pytest.mark.parametrize(
+    ("size", "length"),
+    [(8_036, 8_000), (2**32 - 1, 2**32 - 1), (0, 0), (36, 0), (2**31 + 36, 2**31), (8_036, 9_999)],
+)
+def test_a_file_that_was_streamed_is_read_to_its_end(tmp_path, size, length):
+    (tmp_path / "a.wav").write_bytes(riff(size, length, 1, 1, 16_000, 16, PCM))
+    assert np.array_equal(float32_to_int16(read_wave(tmp_path / "a.wav").samples[:, 0]),
+                          np.frombuffer(PCM, np.int16))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("a.wav", "PCM_U8"), ("a.wav", "PCM_24"), ("a.wav", "PCM_32"), ("a.wav", "DOUBLE"),
+        ("a.wavex", "PCM_16"), ("a.rf64", "PCM_16"), ("a.flac", "PCM_24"), ("a.ogg", "OPUS"),
+        ("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III"), ("a.wav", "ULAW"),
+    ],
+)  # fmt: skip
+def test_every_usual_kind_of_file_is_read(tmp_path, name, encoding):
+    kind = name.rpartition(".")[2].upper()
+    soundfile.write(tmp_path / name, SOUND, 16_000, encoding, format=kind)
+    content = read_wave(tmp_path / name)
+    assert content.rate == 16_000 and abs(len(content.samples) - len(SOUND)) < 1_200
+    assert np.sqrt(np.mean(content.samples[500:3_500] ** 2)) == pytest.approx(0.212, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (riff(36, 0, 1, 1, 16_000, 16, b""), "holds no samples"),
+        (riff(8_036, 8_000, 1, 1, 1, 16, PCM), "has 1 samples a second; from 8000 to 192000 Hz"),
+        (riff(8_036, 8_000, 1, 1, 10**7, 16, PCM), "has 10000000 samples a second"),
+        (riff(8_036, 8_000, 1, 1_000, 16_000, 16, PCM), "has 1000 channels; at most 32"),
+        (riff(8_036, 8_000, 1, 0, 16_000, 16, PCM), "cannot be read as a sound file"),
+        (riff(8_036, 8_000, 0x55, 1, 16_000, 16, PCM), "cannot be read as a sound file"),
+        (riff(8_036, 8_000, 1, 1, 16_000, 16, PCM)[:30], "cannot be read as a sound file"),
+        (riff(16_036, 16_000, 3, 1, 16_000, 32, times(32_768.0)), "divide them by 32768"),
+        (riff(16_036, 16_000, 3, 1, 16_000, 32, times(1e30)), "as 3e+29, but full scale is 1.0"),
+        (b"", "cannot be read as a sound file"),
+    ],
+    ids=range(10),
+)  # fmt: skip
+def test_what_is_no_sound_of_a_microphone_is_refused_in_words(tmp_path, content, words):
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape("a.wav'") + ".*") as told:
+        read_wave(tmp_path / "a.wav")
+    assert words in str(told.value)
 
 
 def test_faulty_files_are_named_with_the_reason(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,17 @@ def test_the_answer_is_as_long_as_the_question(recording: Path, tmp_path: Path) 
     assert len(entries) == -(-len(answer) // 1920)
     assert all(isinstance(entry, str) and entry for entry in entries)
     assert {"PAD", "EPAD"} & set(entries)
+
+
+def test_a_caller_whose_channels_cancel_each_other_is_heard(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, rate = soundfile.read(recording)
+    soundfile.write(recording, np.stack([samples[:, 0], -samples[:, 0]], axis=1), rate)
+    assert main(["offline", "--input-wav", str(recording), "--seed", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "caller.wav: its two channels cancel each other: only the louder" in out
+    assert len(re.findall(r"^text: .*\w", out, re.MULTILINE)) == 1
 
 
 @pytest.mark.parametrize(

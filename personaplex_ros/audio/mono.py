@@ -101,7 +101,8 @@ class StreamMono:
         """Divide by the full scale; None where the samples are larger than any."""
         sizes = np.abs(samples)
         # Single values beyond full scale are errors, to be clipped; half of all are a wrong scale.
-        if float(np.median(sizes)) > self._scale:
+        middle = len(sizes) // 2
+        if float(np.partition(sizes, middle)[middle]) > self._scale:
             peak = float(sizes.max())
             scale = next((scale for scale in INTEGER_SCALES if peak <= scale), None)
             if scale is None:

@@ -91,7 +91,13 @@ def _read(path: Path) -> tuple[NDArray[np.float32], int]:
                 f"sound file '{path}' has {file.channels} channels; at most "
                 f"{limits.max_channels} are understood"
             )
-        return file.read(dtype="float32", always_2d=True), int(file.samplerate)
+        try:
+            return file.read(dtype="float32", always_2d=True), int(file.samplerate)
+        except MemoryError as error:
+            raise ValueError(
+                f"sound file '{path}' says that it has {file.frames} samples, more than there is "
+                "memory for: it is damaged, or to be cut into parts"
+            ) from error
 
 
 def _with_length(path: Path) -> Path | io.BytesIO:

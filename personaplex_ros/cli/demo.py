@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         console.line("starting the node ...")
         with node_process(node_parameters(arguments)) as node:
             wait_until_active(node, recorder.active, START_S)
+            if wave.remark:
+                console.line(f"{path.name}: {wave.remark}")
             console.line(f"the caller {path.name} speaks for {len(caller) / wave.rate:.0f} s")
             _converse(bus, recorder, caller, wave.rate)
         time.sleep(TAIL_S)  # for what the node says when it ends: its last utterance

@@ -75,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _answer(arguments: argparse.Namespace) -> int:
     wave = read_wave(arguments.input_wav)
+    if wave.remark:
+        print(f"{arguments.input_wav}: {wave.remark}")
     persona, sampling = chosen_persona(arguments), chosen_sampling(arguments)
     started = time.perf_counter()
     engine = load_engine(arguments)

@@ -99,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
         with node_process(parameters) as node:
             wait_until_active(node, recorder.active, START_S)
             seconds = len(caller) / wave.rate
+            if wave.remark:
+                console.line(f"{path.name}: {wave.remark}")
             console.line(f"{path.name} speaks for {seconds:.0f} s while the robot patrols")
             _patrol(bus, recorder, track, caller, wave.rate)
         end_s = seconds + TAIL_S
