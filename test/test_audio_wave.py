@@ -144,6 +144,17 @@ def test_what_is_no_sound_of_a_microphone_is_refused_in_words(tmp_path, content,
     assert words in str(told.value)
 
 
+def test_a_damaged_file_that_claims_more_than_memory_holds_is_refused(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, SOUND, 16_000)
+    content = bytearray(path.read_bytes())
+    content[21] |= 0x0F  # of the 36 bits with the number of samples
+    content[22] = 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.flac' says that it has \d+ samples, more than"):
+        read_wave(path)
+
+
 def test_faulty_files_are_named_with_the_reason(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.wav' does not exist"):
         read_wave(tmp_path / "none.wav")
