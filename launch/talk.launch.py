@@ -1,4 +1,4 @@
-"""Starts the conversation node and, with autostart, configures and activates it."""
+"""Starts the conversation node, which with autostart configures and activates itself."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from typing import Any
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
-    LogInfo,
+    GroupAction,
     OpaqueFunction,
-    RegisterEventHandler,
+    UnsetLaunchConfiguration,
 )
-from launch.conditions import IfCondition
-from launch.events import matches_action
 from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescription
 from launch.launch_description_entity import LaunchDescriptionEntity
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
+from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from lifecycle_msgs.msg import Transition
+
+from personaplex_ros.launch_arguments import (
+    ending_with,
+    existing_file,
+    program,
+    seconds,
+    switch,
+)
+from personaplex_ros.node.host_options import parse_host_options
+from personaplex_ros.node.names import NodeName
 
 PACKAGE = "personaplex_ros"
+EXECUTABLE = "personaplex_node"
+NAME = "personaplex"
 
 # Launch arguments that become node parameters; empty ones leave what params_file says.
 PARAMETERS = {
@@ -37,114 +42,82 @@ PARAMETERS = {
     "audio_source": "Microphone: topic, device, device:NAME or file:PATH",
     "audio_sink": "Loudspeaker besides the topic: topic, device, device:NAME or file:PATH",
 }
+LOG_LEVELS = ["debug", "info", "warn", "error", "fatal"]
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the arguments and the node."""
     params_file = Path(get_package_share_directory(PACKAGE)) / "config" / "personaplex.yaml"
-    arguments = [
-        DeclareLaunchArgument(
-            name, default_value="", description=f"{text} (empty: as in params_file)"
-        )
-        for name, text in PARAMETERS.items()
-    ]
-    arguments += [
-        DeclareLaunchArgument(
-            "namespace", default_value="", description="Namespace of the node and its topics"
+    arguments = {
+        **{name: ("", f"{text} (empty: as in params_file)") for name, text in PARAMETERS.items()},
+        "namespace": ("", "Namespace of the node and its topics"),
+        "robots": ("", "Namespaces, robot1,robot2,...: a node for each, one model for all"),
+        "params_file": (str(params_file), "Parameter file of the node"),
+        "use_sim_time": ("false", "Take the time from /clock: true or false"),
+        "autostart": ("true", "Configure and activate the node once it runs: true or false"),
+        "respawn": (
+            "false",
+            "Start the node again when it dies, instead of ending the launch: true or false",
         ),
-        DeclareLaunchArgument(
-            "robots",
-            default_value="",
-            description="Namespaces, robot1,robot2,...: a node for each, one model for all",
+        "respawn_delay": ("2.0", "Wait before it is started again, s"),
+        "python": (
+            "",
+            "Python interpreter for the node alone, that of a virtual environment: "
+            "~/personaplex_venv/bin/python (empty: python3)",
         ),
-        DeclareLaunchArgument(
-            "params_file",
-            default_value=str(params_file),
-            description="Parameter file of the node",
-        ),
-        DeclareLaunchArgument(
-            "use_sim_time",
-            default_value="false",
-            choices=["true", "false"],
-            description="Take the time from /clock",
-        ),
-        DeclareLaunchArgument(
-            "autostart",
-            default_value="true",
-            choices=["true", "false"],
-            description="Configure and activate the node at once",
-        ),
-        DeclareLaunchArgument(
-            "log_level",
-            default_value="info",
-            choices=["debug", "info", "warn", "error", "fatal"],
-            description="What the node writes to its log",
-        ),
-    ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=_node)])
+    }
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=text)
+                for name, (default, text) in arguments.items()
+            ),
+            DeclareLaunchArgument(
+                "log_level",
+                default_value="info",
+                choices=LOG_LEVELS,
+                description="What the node writes to its log",
+            ),
+            OpaqueFunction(function=_node),
+        ]
+    )
 
 
 def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    given = {name: context.launch_configurations[name] for name in PARAMETERS}
-    overrides = {n: ParameterValue(text, value_type=str) for n, text in given.items() if text}
-    overrides["use_sim_time"] = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
-    robots = context.launch_configurations["robots"].replace(",", " ").split()
+    given = context.launch_configurations
+    robots = given["robots"].replace(",", " ").split()
+    names = [_name(given, robot) for robot in robots or [""]]
     if robots:
-        return [_fleet(context, robots, overrides)]
-    node = LifecycleNode(
-        package=PACKAGE,
-        executable="personaplex_node",
-        name="personaplex",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), overrides],
-        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        parse_host_options(["--robots", *(name.namespace for name in names)])  # checks them
+    host = ["--autostart" if switch(given, "autostart") else "--no-autostart"]
+    if robots:
+        host += ["--robots", *(name.namespace for name in names)]
+    levels = [("--log-level", f"{name.logger}:={given['log_level']}") for name in names]
+    overrides: dict[str, Any] = {
+        name: ParameterValue(given[name], value_type=str) for name in PARAMETERS if given[name]
+    }
+    overrides["use_sim_time"] = switch(given, "use_sim_time")
+    respawn = switch(given, "respawn")
+    node = Node(
+        **program(
+            given, EXECUTABLE, [*host, "--ros-args", *(word for level in levels for word in level)]
+        ),
+        **({} if robots else {"name": NAME, "namespace": names[0].namespace}),
+        parameters=[existing_file(given, "params_file"), overrides],
+        respawn=respawn,
+        respawn_delay=seconds(given, "respawn_delay"),
+        on_exit=None if respawn else ending_with(EXECUTABLE),
         output="screen",
         emulate_tty=True,
     )
-    autostart = IfCondition(LaunchConfiguration("autostart"))
-    return [
-        # Only from configuring: a node that someone deactivates must stay inactive.
-        RegisterEventHandler(
-            OnStateTransition(
-                target_lifecycle_node=node,
-                start_state="configuring",
-                goal_state="inactive",
-                entities=[_change(node, Transition.TRANSITION_ACTIVATE)],
-            ),
-            condition=autostart,
-        ),
-        RegisterEventHandler(
-            OnStateTransition(
-                target_lifecycle_node=node,
-                start_state="configuring",
-                goal_state="unconfigured",
-                entities=[LogInfo(msg="personaplex could not be configured; see its log above")],
-            ),
-            condition=autostart,
-        ),
-        node,
-        _change(node, Transition.TRANSITION_CONFIGURE, condition=autostart),
-    ]
+    # The namespaces of robots are in their names: one for the process would replace them all.
+    return [GroupAction([UnsetLaunchConfiguration("ros_namespace"), node])]
 
 
-def _fleet(context: LaunchContext, robots: list[str], overrides: dict[str, Any]) -> Node:
-    """Return the process that serves several robots; it configures and activates their nodes."""
-    started = context.launch_configurations["autostart"] == "true"
-    return Node(
-        package=PACKAGE,
-        executable="personaplex_node",
-        parameters=[LaunchConfiguration("params_file"), overrides],
-        arguments=[
-            "--robots", *robots, *([] if started else ["--no-autostart"]),
-            "--ros-args", "--log-level", LaunchConfiguration("log_level"),
-        ],
-        output="screen",
-        emulate_tty=True,
-    )  # fmt: skip
-
-
-def _change(
-    node: LifecycleNode, transition: int, condition: IfCondition | None = None
-) -> EmitEvent:
-    event = ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
-    return EmitEvent(event=event, condition=condition)
+def _name(given: dict[str, str], robot: str) -> NodeName:
+    """Return a node's name below the namespaces of an including launch file and of this one."""
+    namespace = given["namespace"]
+    if not namespace.startswith("/"):
+        namespace = f"{given.get('ros_namespace', '')}/{namespace}"
+    parts = [part for part in f"{namespace}/{robot}".split("/") if part]
+    return NodeName(NAME, "/" + "/".join(parts))

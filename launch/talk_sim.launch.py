@@ -23,13 +23,18 @@ from launch.launch_description import LaunchDescription
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node, PushRosNamespace
 
+from personaplex_ros.launch_arguments import ending_with, existing_file, program, switch
+
 PACKAGE = "personaplex_ros"
 GAZEBO = ("ros_gz_sim", "ros_gz_bridge")
 RECORDED = (
     "audio_in", "audio_out", "text", "transcript", "turn_event", "motion_hold", "user_speaking",
     "robot_speaking", "engaged", "odom", "nav_vel", "cmd_vel", "/diagnostics",
 )  # fmt: skip
-PASSED_ON = ("checkpoint", "persona", "device", "params_file", "use_sim_time")
+PASSED_ON = (
+    "checkpoint", "persona", "device", "params_file", "use_sim_time", "python", "namespace",
+)  # fmt: skip
+SIMULATION = "personaplex_simulation"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -53,6 +58,11 @@ def generate_launch_description() -> LaunchDescription:
         "device": ("", "Where the model runs (empty: as in params_file)"),
         "params_file": (str(share / "config/personaplex.yaml"), "Parameter file of the node"),
         "use_sim_time": ("false", "Take the time from /clock: true or false"),
+        "python": (
+            "",
+            "Python interpreter for this package's nodes alone, that of a virtual environment: "
+            "~/personaplex_venv/bin/python (empty: python3)",
+        ),
     }
     return LaunchDescription(
         [
@@ -69,8 +79,8 @@ def _everything(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     gazebo = _in_gazebo(given["simulator"])
     mux = _installed("twist_mux")
-    stamped = _stamped(Path(given["mux_file"]), real_mux=mux)
-    leader = "receptionist" if given["tree"] == "true" else "patrol"
+    stamped = _stamped(Path(existing_file(given, "mux_file")), real_mux=mux)
+    leader = "receptionist" if switch(given, "tree") else "patrol"
     parts = [leader, "driver" if gazebo else "base"]
     if not mux:
         parts.append("mux")
@@ -135,29 +145,31 @@ def _version(package: str) -> tuple[int, ...]:
 
 
 def _simulation(given: dict[str, str], parts: list[str], stamped: bool) -> Node:
+    audio = "" if given["audio_file"] == "device" else existing_file(given, "audio_file")
     return Node(
-        package=PACKAGE,
-        executable="personaplex_simulation",
+        **program(given, SIMULATION, []),
         parameters=[
             {
                 "parts": ",".join(parts),
-                "mux_file": given["mux_file"],
+                "mux_file": existing_file(given, "mux_file"),
                 "stamped": stamped,
-                "audio_file": given["audio_file"],
-                "loop": given["loop"] == "true",
-                "use_sim_time": given["use_sim_time"] == "true",
+                "audio_file": audio,
+                "loop": switch(given, "loop"),
+                "use_sim_time": switch(given, "use_sim_time"),
             }
         ],
+        on_exit=ending_with(SIMULATION),
         output="screen",
     )
 
 
 def _twist_mux(given: dict[str, str], stamped: bool) -> Node:
-    sim_time = given["use_sim_time"] == "true"
+    sim_time = switch(given, "use_sim_time")
+    mux_file = existing_file(given, "mux_file")
     return Node(
         package="twist_mux",
         executable="twist_mux",
-        parameters=[given["mux_file"], {"use_stamped": stamped, "use_sim_time": sim_time}],
+        parameters=[mux_file, {"use_stamped": stamped, "use_sim_time": sim_time}],
         remappings=[("cmd_vel_out", "cmd_vel")],
         output="screen",
     )
@@ -166,7 +178,7 @@ def _twist_mux(given: dict[str, str], stamped: bool) -> Node:
 def _gazebo(given: dict[str, str]) -> list[LaunchDescriptionEntity]:
     simulation = Path(get_package_share_directory(PACKAGE)) / "config" / "simulation"
     launch = Path(get_package_share_directory("ros_gz_sim")) / "launch" / "gz_sim.launch.py"
-    window = "-s " if given["headless"] == "true" else ""
+    window = "-s " if switch(given, "headless") else ""
     return [
         IncludeLaunchDescription(
             str(launch), launch_arguments={"gz_args": f"-r {window}{given['world']}"}.items()
@@ -197,7 +209,7 @@ def _recording(given: dict[str, str]) -> ExecuteProcess:
 
 def _talk(given: dict[str, str], audio_source: str) -> IncludeLaunchDescription:
     talk = Path(get_package_share_directory(PACKAGE)) / "launch" / "talk.launch.py"
-    passed = {name: given[name] for name in (*PASSED_ON, "namespace")}
+    passed = {name: given[name] for name in PASSED_ON}
     passed["audio_source"] = audio_source
     if audio_source == "device":
         passed["audio_sink"] = "device"

@@ -80,6 +80,10 @@ class MemoryBus:
         self.lines: list[tuple[str, str]] = []
 
     node_name = "/personaplex"
+    other_nodes_of_this_name = 0
+
+    def namesakes(self) -> int:
+        return self.other_nodes_of_this_name
 
     def now_ns(self) -> int:
         return time.time_ns()
@@ -98,7 +102,7 @@ class MemoryBus:
         self.callbacks[topic] = callback
         return Handle(lambda: self.callbacks.pop(topic, None) and None)
 
-    def serve(self, name: str, type_name: str, handler: Any) -> Handle:
+    def serve(self, name: str, type_name: str, handler: Any, slow: bool = False) -> Handle:
         self.services[name] = (self.message(type_name), handler)
         return Handle(lambda: self.services.pop(name, None) and None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import threading
 import time
 from typing import Any
 
@@ -118,12 +119,48 @@ def test_call_service_says_whether_the_server_is_absent_or_silent(bus: DdsBus) -
     with pytest.raises(TimeoutError, match=r"no server of /robot/nobody"):
         call_service(bus, "nobody", TRIGGER, request, timeout_s=0.2)
 
+    over = threading.Event()
+
     def handler(request: Any, response: Any) -> Any:
+        over.wait()
+        return response
+
+    bus.serve("~/silent", TRIGGER, handler)
+    with pytest.raises(TimeoutError, match=r"/robot/talk/silent did not answer"):
+        call_service(bus, "~/silent", TRIGGER, request, timeout_s=0.5)
+    over.set()
+
+
+def test_a_broken_or_busy_service_holds_up_no_other(
+    bus: DdsBus, capfd: pytest.CaptureFixture[str]
+) -> None:
+    request = bus.message(TRIGGER).Request()  # type: ignore[attr-defined]
+    over, begun = threading.Event(), threading.Event()
+
+    def broken(request: Any, response: Any) -> Any:
         raise RuntimeError("broken handler")
 
-    bus.serve("~/broken", TRIGGER, handler)
-    with pytest.raises(TimeoutError, match=r"/robot/talk/broken did not answer"):
-        call_service(bus, "~/broken", TRIGGER, request, timeout_s=0.5)
+    def busy(request: Any, response: Any) -> Any:
+        begun.set()
+        over.wait()
+        return response
+
+    bus.serve("~/broken", TRIGGER, broken)
+    bus.serve("~/busy", TRIGGER, busy, slow=True)
+    bus.client("~/busy", TRIGGER).call(request, lambda response: None)
+    assert begun.wait(10.0)
+    assert not call_service(bus, "~/broken", TRIGGER, request, timeout_s=5.0).success
+    over.set()
+    assert "the service /robot/talk/broken failed: RuntimeError" in capfd.readouterr().err
+
+
+def test_a_node_of_the_same_name_is_counted_until_it_goes(bus: DdsBus) -> None:
+    others = [DdsBus("talk", "/robot"), DdsBus("talk", "/robot2")]
+    wait_until(lambda: bus.namesakes() == 1 and others[0].namesakes() == 1)
+    assert others[1].namesakes() == 0
+    for other in others:
+        other.close()
+    wait_until(lambda: bus.namesakes() == 0)
 
 
 def test_graph_tools_see_the_node_and_see_it_go_at_once(bus: DdsBus) -> None:

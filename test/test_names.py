@@ -14,6 +14,7 @@ from personaplex_ros.node.names import (
     parse_ros_arguments,
     remap_node,
     resolve,
+    without_parameters,
 )
 
 # The table "Expanding names" of design.ros2.org/articles/topic_and_service_names.html.
@@ -92,19 +93,62 @@ def test_ros_arguments_as_launch_passes_them() -> None:
     command_line = (
         "--checkpoint x --ros-args -r __node:=talk -r a:=b --params-file p.yaml "
         "-p device:=cpu -p talk:slots:=2 -p list:=[1,2.5,yes] --log-level talk:=debug "
-        "--disable-rosout-logs -- tail --ros-args -p empty:=''"
+        "--disable-rosout-logs --log-file-name talk -- tail --ros-args -p empty:=''"
     )
     parsed = parse_ros_arguments(command_line.split())
     assert parsed.rest == ("--checkpoint", "x", "tail")
     assert parsed.remaps == (RemapRule("__node", "talk"), RemapRule("a", "b"))
     assert parsed.params_files == ("p.yaml",)
-    assert parsed.log_level == "debug"
+    assert parsed.log_levels == (("talk", "debug"),)
     assert parsed.parameters == (
         ParameterOverride("device", "cpu"),
         ParameterOverride("slots", 2, node="talk"),
         ParameterOverride("list", [1, 2.5, True]),
         ParameterOverride("empty", ""),
     )
+
+
+@pytest.mark.parametrize(
+    ("levels", "level"),
+    [
+        ("", "info"),
+        ("--log-level debug", "debug"),
+        ("--log-level rcl:=debug", "info"),
+        ("--log-level robot.talk:=debug", "debug"),
+        ("--log-level robot:=warn --log-level debug", "warn"),
+        ("--log-level rob:=warn --log-level robot.talk:=error", "error"),
+    ],
+)
+def test_a_log_level_for_another_logger_does_not_count(levels: str, level: str) -> None:
+    parsed = parse_ros_arguments(["--ros-args", *levels.split()])
+    assert NodeName("talk", "/robot").log_level(parsed.log_levels) == level
+
+
+def test_what_is_said_about_parameters_can_be_left_out() -> None:
+    line = (
+        "a -p b --ros-args -p c:=1 --params-file d -r e:=f --param g:=2 -- -p h --ros-args -p i:=3"
+    )
+    left = "a -p b --ros-args -r e:=f -- -p h --ros-args"
+    assert without_parameters(line.split()) == left.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-1", 0.1),
+        ("'1'", "1"),
+        ("2024-01-01", "2024-01-01"),
+        ("1:30", "1:30"),
+        ("y", True),
+        ("", ""),
+        ("~", "~"),
+        ("0x1F", 31),
+        ("[1, 2.5]", [1, 2.5]),
+    ],
+)
+def test_a_parameter_is_read_as_rcl_reads_it(text: str, value: object) -> None:
+    parsed = parse_parameter(f"a:={text}").value
+    assert (parsed, type(parsed)) == (value, type(value))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from personaplex_ros.node.names import NodeName, parse_ros_arguments
 from personaplex_ros.node.parameter import ParameterError, State, When
-from personaplex_ros.node.parameter_files import read_parameter_file, render_parameter_file
+from personaplex_ros.node.parameter_files import render_parameter_file
 from personaplex_ros.node.parameters import PARAMETERS, Parameters, lookup
+from personaplex_ros.node.start_parameters import StartParameters, start_parameters
 from personaplex_ros.node.turn_parameters import turn_parameters
 from personaplex_ros.turns import HoldParameters, TurnParameters
 
@@ -129,45 +131,136 @@ personaplex:
 /*/personaplex:
   ros__parameters:
     text_top_k: 4
+/robot/**:
+  ros__parameters:
+    text_prompt: Hello.
+/**/personaplex:
+  ros__parameters:
+    audio_top_k: 5
+/robot/*:
+  ros__parameters:
+    frame_id: head
 """
+ROBOT = {"greedy": True, "text_top_k": 4, "text_prompt": "Hello.", "frame_id": "head"}
+
+
+def start(tmp_path: Path, node: NodeName, *texts: str, line: str = "") -> StartParameters:
+    """Return what a node starts with, given parameter files and further arguments."""
+    words = ["--ros-args", *line.split()]
+    for number, text in enumerate(texts):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text)
+        words += ["--params-file", str(path)]
+    return start_parameters(parse_ros_arguments(words), node)
+
+
+def refusal(tmp_path: Path, *texts: str, line: str = "") -> str:
+    with pytest.raises(ParameterError) as caught:
+        start(tmp_path, NODE, *texts, line=line)
+    return str(caught.value)
+
+
+NODE = NodeName("personaplex")
 
 
 @pytest.mark.parametrize(
     ("node", "expected"),
     [
-        ("/robot/personaplex", {"seed": 2, "persona": "teacher", "greedy": True, "text_top_k": 4}),
-        ("/personaplex", {"seed": 3, "persona": "teacher"}),
-        ("/robot/other", {"seed": 1, "persona": "teacher"}),
+        ("/robot", {"seed": 2, "persona": "teacher", "audio_top_k": 5, **ROBOT}),
+        ("/", {"seed": 3, "persona": "teacher", "audio_top_k": 5}),
+        ("/a/b", {"seed": 1, "persona": "teacher", "audio_top_k": 5}),
     ],
 )
 def test_sections_of_a_parameter_file_are_taken_by_node_name(tmp_path, node, expected):
-    path = tmp_path / "parameters.yaml"
-    path.write_text(FILE)
-    assert read_parameter_file(path, node) == expected
+    found = start(tmp_path, NodeName("personaplex", node), FILE)
+    assert found.parameters == Parameters.of(expected) and not found.remarks
 
 
-def test_an_empty_parameter_file_sets_nothing(tmp_path):
-    path = tmp_path / "parameters.yaml"
-    path.write_text("# nothing\n")
-    assert read_parameter_file(path, "/personaplex") == {}
+def test_what_comes_later_wins_and_single_arguments_win_over_files(tmp_path):
+    files = [f"/**: {{ros__parameters: {{seed: {seed}, text_top_k: 7}}}}" for seed in (1, 2)]
+    assert start(tmp_path, NODE, *files).parameters.seed == 2
+    found = start(tmp_path, NODE, *files, line="-p seed:=3 -p other:seed:=4").parameters
+    assert (found.seed, found.text_top_k) == (3, 7)
+
+
+SHARED = """
+/**:
+  ros__parameters:
+    use_sim_time: false
+    robot_radius: 0.3
+    seed: 5
+    text_temprature: 0.5
+    gains: {p: 1, d: [2, 3]}
+    qos_overrides:
+      /audio_in: {subscription: {depth: 3}}
+other_node:
+  ros__parameters:
+    seed: many
+"""
+
+
+def test_what_other_nodes_have_in_a_shared_file_is_passed_over_and_told(tmp_path):
+    found = start(tmp_path, NODE, SHARED)
+    assert found.parameters == Parameters.of({"seed": 5})
+    assert found.of_every_node == {"use_sim_time": False}
+    (warned, near), (told, names) = found.remarks
+    assert (warned, told) == ("warn", "info")
+    assert "no parameter text_temprature; did you mean text_temperature?" in near
+    for name in ("0.yaml, under /**:", "robot_radius, text_temprature, gains.p, gains.d, qos_"):
+        assert name in names
+
+
+def test_under_the_own_name_and_as_an_argument_an_unknown_name_is_refused(tmp_path):
+    text = "personaplex: {ros__parameters: {text_temprature: 1.0, gains: {p: 1}}}"
+    told = refusal(tmp_path, text, line="-p colour:=red")
+    for expected in (
+        "0.yaml, under /personaplex: there is no parameter text_temprature; did you mean text_tem",
+        "no parameter gains.p",
+        "; there is no parameter colour",
+    ):
+        assert expected in told
+
+
+def test_a_section_for_another_namespace_is_pointed_at(tmp_path):
+    found = start(
+        tmp_path, NodeName("personaplex", "/robot1"), "personaplex: {ros__parameters: {seed: 1}}"
+    )
+    ((level, text),) = found.remarks
+    assert level == "warn" and "/personaplex and none for this node, /robot1/personaplex" in text
+    assert "/**/personaplex" in text and found.parameters.seed == Parameters().seed
+
+
+@pytest.mark.parametrize("text", ["# nothing", "/**:\n  ros__parameters:\n", "a: &x {}"])
+def test_a_parameter_file_may_set_nothing(tmp_path, text):
+    assert start(tmp_path, NODE, text).parameters == Parameters()
+
+
+def test_an_alias_stands_for_what_it_names(tmp_path):
+    text = "a: &own\n  ros__parameters: {seed: 1}\npersonaplex: *own\n"
+    assert start(tmp_path, NODE, text).parameters.seed == 1
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("a: [", "is not YAML"),
-        ("seed: 1", "of the form node_name: {ros__parameters: {name: value}}"),
+        ("a: &x {b: *x}", "contains itself"),
+        ("seed: 1", "/seed must be of the form node_name: {ros__parameters: {name: value}}"),
+        ("- seed", "the file must be of the form"),
+        ("personaplex: {seed: 1}", "/personaplex/seed must be of the form"),
         ("/**:\n  ros__parameters: 5", "must be a mapping"),
+        ("/robot*: {ros__parameters: {seed: 1}}", "* must be a whole part of the name"),
+        ("/**: {ros__parameters: {seed: [1, 2]}}", "seed is [1, 2] of type list; it must be int"),
+        ("/**: {ros__parameters: {seed: 25.0}}", "it must be int: write 25"),
+        ("/**: {ros__parameters: {hold_timeout_s: true}}", "it must be float"),
+        ("/**: {ros__parameters: {persona: 7}}", "it must be str: write it in quotes"),
+        ("/**: {ros__parameters: {use_sim_time: 1}}", "use_sim_time is 1; it must be true or"),
     ],
 )
 def test_a_parameter_file_that_cannot_be_used_is_named(tmp_path, text, problem):
-    path = tmp_path / "parameters.yaml"
-    path.write_text(text)
-    with pytest.raises(ParameterError) as caught:
-        read_parameter_file(path, "/personaplex")
-    assert str(path) in str(caught.value) and problem in str(caught.value)
+    told = refusal(tmp_path, text)
+    assert str(tmp_path / "0.yaml") in told and problem in told
 
 
 def test_a_missing_parameter_file_is_named(tmp_path):
-    with pytest.raises(ParameterError, match=r"none\.yaml cannot be read"):
-        read_parameter_file(tmp_path / "none.yaml", "/personaplex")
+    assert "none.yaml cannot be read" in refusal(tmp_path, line="--params-file none.yaml")

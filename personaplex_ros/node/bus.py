@@ -126,12 +126,15 @@ class Bus(Protocol):
 
     Callbacks of topics and timers move data and return. Service handlers may take their time:
     they run one at a time on a thread of their own. An exception in a callback is logged and does
-    not stop the others.
+    not stop the others; a service answers then with what its response holds by default.
     """
 
     @property
     def node_name(self) -> str:
         """The node's full name after remapping: "/robot1/personaplex"."""
+
+    def namesakes(self) -> int:
+        """Return how many other nodes of this full name the graph has, as far as is known."""
 
     def now_ns(self) -> int:
         """Return the node's time in nanoseconds since the epoch (simulated if so configured)."""
@@ -155,8 +158,17 @@ class Bus(Protocol):
         The id differs by publisher; it is empty where the middleware does not tell.
         """
 
-    def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> Service:
-        """Answer requests with ``handler(request, response) -> response``."""
+    def serve(
+        self,
+        name: str,
+        type_name: str,
+        handler: Callable[[Any, Any], Any],
+        slow: bool = False,
+    ) -> Service:
+        """Answer requests with ``handler(request, response) -> response``.
+
+        Handlers of slow ones run one at a time, too, and hold up no other service.
+        """
 
     def client(self, name: str, type_name: str) -> Client:
         """Open the calling end of a service."""

@@ -28,6 +28,7 @@ from personaplex_ros.node.loading import (
 )
 from personaplex_ros.node.model_thread import MODEL_HAS_FAILED, ModelThread
 from personaplex_ros.node.motion_outputs import MotionOutputs
+from personaplex_ros.node.namesakes import Namesakes
 from personaplex_ros.node.outputs import AudioSink, Outputs
 from personaplex_ros.node.parameter import State
 from personaplex_ros.node.parameters import Parameters
@@ -81,6 +82,7 @@ class Conversation:
         self._motion = MotionOutputs(bus, parameters)
         self._state_topics = StateTopics(bus, parameters.hold_rate_hz, parameters.hold_timeout_s)
         self._state_topics.follow(self._follow_hold)
+        self._namesakes = Namesakes(bus)
         self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
         self._say = bus.serve_action("~/say", SAY, self.say, self.check_goal)
 
@@ -246,6 +248,7 @@ class Conversation:
             self._state = State.UNCONFIGURED
             self._say.close()
             self._diagnostics.close()
+            self._namesakes.close()
             self._state_topics.close()
             self._motion.close()
         self._release()
@@ -328,6 +331,7 @@ class Conversation:
             None if running is None else running_snapshot(running, source),
             self._motion.snapshot(),
             "" if sink is None else sink.problem,
+            self._namesakes.problem,
         )
 
     def _next_seed(self) -> int:

@@ -42,13 +42,17 @@ class RunningSnapshot:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything diagnostics tell; None for what does not exist in this state."""
+    """Everything diagnostics tell; None for what does not exist in this state.
+
+    `namesake` tells of another node of the same name, empty if there is none.
+    """
 
     state: State
     model: ModelSnapshot | None = None
     running: RunningSnapshot | None = None
     motion: MotionSnapshot | None = None
     sink_problem: str = ""
+    namesake: str = ""
 
 
 class Diagnostics:
@@ -109,6 +113,8 @@ def _conversation(snapshot: Snapshot, growth: Growth) -> Status:
         level, message = WARN, snapshot.sink_problem
     if snapshot.sink_problem:
         values.append(("sink problem", snapshot.sink_problem))
+    if snapshot.namesake:
+        level, message = WARN, snapshot.namesake
     running = snapshot.running
     if running is not None:
         statistics = running.statistics

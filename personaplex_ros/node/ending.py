@@ -6,6 +6,9 @@ import signal
 import threading
 from types import FrameType
 
+CANNOT_START = 2
+"""Exit status when arguments, parameters or the installation have to be mended first."""
+
 
 def ending_signal() -> threading.Event:
     """Return an event that SIGINT, SIGTERM and SIGHUP set from now on; call from the main thread.

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import yaml
 
+from personaplex_ros.node.ros_yaml import load_yaml
+
 Kind = Literal["topic", "service"]
 
 _TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -19,6 +21,8 @@ _LOG_SWITCHES = {
     for state in ("enable", "disable")
     for sink in ("rosout", "stdout", "external-lib")
 }
+_LOG_OPTIONS = ("--log-config-file", "--log-file-name")
+_PARAMETER_OPTIONS = ("-p", "--param", "--params-file")
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,15 @@ class ParameterOverride:
 
 @dataclass(frozen=True)
 class RosArguments:
-    """What ``--ros-args`` said; ``rest`` holds the arguments that are not ROS's."""
+    """What ``--ros-args`` said; ``rest`` holds the arguments that are not ROS's.
+
+    ``log_levels`` are pairs of a logger's name and a level; the name is empty for all loggers.
+    """
 
     remaps: tuple[RemapRule, ...] = ()
     parameters: tuple[ParameterOverride, ...] = ()
     params_files: tuple[str, ...] = ()
-    log_level: str = "info"
+    log_levels: tuple[tuple[str, str], ...] = ()
     enclave: str = "/"
     rest: tuple[str, ...] = ()
 
@@ -75,6 +82,18 @@ class NodeName:
     def logger(self) -> str:
         """Name that rclcpp and rclpy give the node's logger, "robot.personaplex"."""
         return self.full[1:].replace("/", ".")
+
+    def log_level(self, levels: Sequence[tuple[str, str]]) -> str:
+        """Return the level that counts for the node's logger: that of the nearest name, or info.
+
+        A name stands for all loggers below it, too: "robot1" for "robot1.personaplex".
+        """
+        nearest, found = -1, "info"
+        for name, level in levels:
+            if name in ("", self.logger) or self.logger.startswith(f"{name}."):
+                if len(name) >= nearest:
+                    nearest, found = len(name), level
+        return found
 
 
 def expand(name: str, node: NodeName) -> str:
@@ -138,11 +157,25 @@ def parse_parameter(text: str) -> ParameterOverride:
     if not separator or not source:
         raise ValueError(f"parameter {text!r} must have the form name:=value")
     try:
-        parsed = yaml.safe_load(value)
+        parsed = load_yaml(value)
     except yaml.YAMLError as error:
         raise ValueError(f"the value of parameter {text!r} is not YAML: {error}") from error
     node, name = _split_node(source)
-    return ParameterOverride(name, parsed, node)
+    return ParameterOverride(name, "" if parsed is None else parsed, node)
+
+
+def without_parameters(arguments: Sequence[str]) -> list[str]:
+    """Return a command line without what it says about parameters, for one that was parsed."""
+    kept: list[str] = []
+    inside = False
+    pending = iter(arguments)
+    for argument in pending:
+        inside = argument != "--" if inside else argument == "--ros-args"
+        if inside and argument in _PARAMETER_OPTIONS:
+            next(pending)
+        else:
+            kept.append(argument)
+    return kept
 
 
 def parse_ros_arguments(arguments: Sequence[str]) -> RosArguments:
@@ -154,7 +187,8 @@ def parse_ros_arguments(arguments: Sequence[str]) -> RosArguments:
     parameters: list[ParameterOverride] = []
     files: list[str] = []
     rest: list[str] = []
-    level, enclave = "info", "/"
+    levels: list[tuple[str, str]] = []
+    enclave = "/"
     pending = iter(arguments)
     inside = False
     for argument in pending:
@@ -171,16 +205,20 @@ def parse_ros_arguments(arguments: Sequence[str]) -> RosArguments:
         elif argument == "--params-file":
             files.append(_value(argument, pending))
         elif argument == "--log-level":
-            level = _log_level(_value(argument, pending))
+            levels.append(_log_level(_value(argument, pending)))
         elif argument in ("-e", "--enclave"):
             enclave = _value(argument, pending)
             _check_absolute(enclave, "enclave")
+        elif argument in _LOG_OPTIONS:
+            _value(argument, pending)  # files of rcl's own logging
         elif argument not in _LOG_SWITCHES:
             raise ValueError(
                 f"unknown ROS argument {argument!r}; known are -r, -p, --params-file, "
                 "--log-level and --enclave (end ROS arguments with --)"
             )
-    return RosArguments(tuple(remaps), tuple(parameters), tuple(files), level, enclave, tuple(rest))
+    return RosArguments(
+        tuple(remaps), tuple(parameters), tuple(files), tuple(levels), enclave, tuple(rest)
+    )
 
 
 def _value(argument: str, pending: Any) -> str:
@@ -190,11 +228,11 @@ def _value(argument: str, pending: Any) -> str:
     return str(value)
 
 
-def _log_level(text: str) -> str:
-    level = text.rpartition(":=")[2].lower()
-    if level not in _LOG_LEVELS:
+def _log_level(text: str) -> tuple[str, str]:
+    name, _, level = text.rpartition(":=")
+    if level.lower() not in _LOG_LEVELS:
         raise ValueError(f"log level {text!r} is unknown; known are {', '.join(_LOG_LEVELS)}")
-    return level
+    return name, level.lower()
 
 
 def _split_node(source: str) -> tuple[str | None, str]:

@@ -72,6 +72,13 @@ class Parameter:
     def _has_type_of(self, value: Any) -> bool:
         return type(value) is self.type  # a bool is an int to isinstance
 
+    def _remedy(self, value: Any) -> str:
+        if self.type is str and isinstance(value, bool | int | float):
+            return ": write it in quotes"
+        if self.type is int and isinstance(value, float) and value.is_integer():
+            return f": write {value:.0f}"
+        return ""
+
     def check(self, value: Any) -> Value:
         """Return `value` as this parameter's type; raises ParameterError naming the remedy."""
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
@@ -79,7 +86,7 @@ class Parameter:
         if not self._has_type_of(value):
             raise ParameterError(
                 f"{self.name} is {value!r} of type {type(value).__name__}; "
-                f"it must be {self.type.__name__}"
+                f"it must be {self.type.__name__}{self._remedy(value)}"
             )
         if self.minimum is not None and self.maximum is not None:
             if not math.isfinite(value) or not self.minimum <= value <= self.maximum:

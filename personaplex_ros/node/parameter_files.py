@@ -5,66 +5,96 @@
 
 from __future__ import annotations
 
-import fnmatch
+import re
 import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from personaplex_ros.node.names import NodeName
 from personaplex_ros.node.parameter import ParameterError
 from personaplex_ros.node.parameters import PARAMETERS
+from personaplex_ros.node.ros_yaml import flat, load_yaml
+
+PARAMETERS_KEY = "ros__parameters"
+_FORM = f"node_name: {{{PARAMETERS_KEY}: {{name: value}}}}"
 
 
-def read_parameter_file(path: str | Path, node: str) -> dict[str, Any]:
-    """Return what the file at `path` sets for the node with the full name `node` ("/ns/name").
+@dataclass(frozen=True)
+class Section:
+    """One section of a parameter file: for which nodes, and what it sets by dotted names.
 
-    Later sections override earlier ones. Raises ParameterError naming file, place and remedy.
+    Without a path, a single argument for one node.
+    """
+
+    path: str
+    pattern: str
+    values: dict[str, Any]
+
+    @property
+    def for_many(self) -> bool:
+        """Whether it may be meant for other nodes as well."""
+        return "*" in self.pattern
+
+    @property
+    def place(self) -> str:
+        """File and section, to begin a message with; empty for a single argument."""
+        return f"{self.path}, under {self.pattern}: " if self.path else ""
+
+    def matches(self, node: NodeName) -> bool:
+        """Tell whether it is for `node`: * stands for one part of a name, ** for any number."""
+        return matches(self.pattern, node)
+
+
+def matches(pattern: str, node: NodeName) -> bool:
+    """Tell whether an absolute name with * and ** in it means `node`."""
+    expression = "".join(
+        {"*": r"/\w+", "**": r"(/\w+)*"}.get(part, f"/{re.escape(part)}")
+        for part in pattern.lstrip("/").split("/")
+    )
+    return re.fullmatch(expression, node.full) is not None
+
+
+def read_parameter_file(path: str | Path) -> list[Section]:
+    """Return the sections of the file at `path`, in the order in which they stand.
+
+    Raises ParameterError naming file, place and remedy.
     """
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        document = load_yaml(Path(path).read_text(encoding="utf-8"))
+        return list(_sections(document, str(path), "")) if document is not None else []
     except OSError as error:
         raise ParameterError(f"the parameter file {path} cannot be read: {error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParameterError(f"the parameter file {path} is not YAML: {error}") from error
-    if document is None:
-        return {}
-    values: dict[str, Any] = {}
-    for pattern, section in _sections(document, path):
-        if not _matches(pattern, node):
+    except RecursionError:
+        raise ParameterError(f"the parameter file {path} contains itself by an alias") from None
+
+
+def _sections(tree: Any, path: str, prefix: str) -> Iterator[Section]:
+    """Find the sections of both spellings: nested namespaces, or one full name."""
+    if not isinstance(tree, dict):
+        raise ParameterError(
+            f"the parameter file {path}: {prefix or 'the file'} must be of the form {_FORM}"
+        )
+    for key, below in tree.items():
+        if key != PARAMETERS_KEY:
+            yield from _sections(below, path, f"{prefix.rstrip('/')}/{str(key).lstrip('/')}")
             continue
-        if not isinstance(section, dict):
+        if not isinstance(below or {}, dict):
             raise ParameterError(
-                f"{path}: {pattern}/ros__parameters must be a mapping of names to values"
+                f"the parameter file {path}: {prefix}/{PARAMETERS_KEY} must be a mapping of names "
+                "to values"
             )
-        values.update(section)
-    return values
-
-
-def _sections(document: Any, path: str | Path) -> list[tuple[str, Any]]:
-    """Return (node pattern, parameters) of both spellings: nested namespaces or one full name."""
-    found: list[tuple[str, Any]] = []
-
-    def walk(tree: Any, prefix: str) -> None:
-        if not isinstance(tree, dict):
+        if any("*" in part and part not in ("*", "**") for part in prefix.split("/")):
             raise ParameterError(
-                f"{path}: {prefix or 'the file'} must be of the form "
-                "node_name: {ros__parameters: {name: value}}"
+                f"the parameter file {path}: in {prefix} a * must be a whole part of the name, "
+                "as in /*/personaplex and /**/personaplex"
             )
-        for key, below in tree.items():
-            if key == "ros__parameters":
-                found.append((prefix, below))
-            else:
-                walk(below, f"{prefix.rstrip('/')}/{str(key).lstrip('/')}")
-
-    walk(document, "")
-    return found
-
-
-def _matches(pattern: str, node: str) -> bool:
-    if pattern.startswith("/**/"):
-        return fnmatch.fnmatchcase(node, "*" + pattern[3:])
-    return pattern == "/**" or fnmatch.fnmatchcase(node, pattern)
+        yield Section(path, prefix, flat(below or {}))
 
 
 def render_parameter_file() -> str:

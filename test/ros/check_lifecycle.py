@@ -15,6 +15,8 @@ from client import Client
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description import LaunchDescription
 from personaplex_ros.msg import AudioFrame
+from rcl_interfaces.msg import Parameter, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from std_msgs.msg import Bool
 
 
@@ -58,6 +60,9 @@ class TestLifecycle(unittest.TestCase):
         self.assertEqual(speech, [])
 
         self.assertTrue(client.change("activate"))
+        for number in (0, 1, 3, 5, 10, 60, 255):
+            self.assertFalse(client.change(number=number))
+        self._set_with_other_types()
         client.speak(10)
         self.assertGreater(len(speech), 5)
         self.assertFalse(client.set_parameter("max_backlog_frames", 9)[0])
@@ -79,6 +84,18 @@ class TestLifecycle(unittest.TestCase):
         self.assertGreater(len(speech), said)
         self.assertTrue(client.change("shutdown"))
         self.assertEqual(client.state(), "finalized")
+
+    def _set_with_other_types(self) -> None:
+        """Set an integer for a double, and what has no type that there is."""
+        client = self.client
+        self.assertEqual(client.set_parameter("hold_timeout_s", 9), (True, ""))
+        self.assertEqual(client.parameter("hold_timeout_s").double_value, 9.0)
+        self.assertFalse(client.set_parameter("hold_timeout_s", True)[0])
+        self.assertFalse(client.set_parameter("seed", 25.0)[0])
+        unknown = Parameter(name="seed", value=ParameterValue(type=77))
+        self.assertEqual(
+            client.call(SetParameters, "set_parameters", parameters=[unknown]).results, []
+        )
 
     def test_parameters_are_described_with_their_ranges(self) -> None:
         found = self.client.descriptor("text_temperature")

@@ -115,7 +115,11 @@ class TestTalking(unittest.TestCase):
         names = [status.name for status in heard[-1].status]
         self.assertEqual(
             names,
-            ["personaplex: conversation", "personaplex: model", "personaplex: microphone"],
+            [
+                "robot1/personaplex: conversation",
+                "robot1/personaplex: model",
+                "robot1/personaplex: microphone",
+            ],
         )
 
 

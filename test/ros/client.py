@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
+from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from personaplex_ros.action import Say
 from personaplex_ros.msg import AudioFrame
@@ -100,13 +101,20 @@ class Client:
         client.destroy()
         return result.result(), words
 
+    def alive(self) -> bool:
+        """Tell whether the node serves its state; one that was killed is seen for a while."""
+        client = self.node.create_client(GetState, "personaplex/get_state")
+        future = client.call_async(GetState.Request())
+        self.spin(1.0)
+        self.node.destroy_client(client)
+        return bool(future.done())
+
     def state(self) -> str:
         return str(self.call(GetState, "get_state").current_state.label)
 
-    def change(self, label: str) -> bool:
-        client = ChangeState.Request()
-        client.transition.label = label
-        return bool(self.call(ChangeState, "change_state", transition=client.transition).success)
+    def change(self, label: str = "", number: int = 0) -> bool:
+        transition = Transition(id=number, label=label)
+        return bool(self.call(ChangeState, "change_state", transition=transition).success)
 
     def set_parameter(self, name: str, value: Any) -> tuple[bool, str]:
         parameter = Parameter(name, value=value).to_parameter_msg()

@@ -94,20 +94,28 @@ class DdsBus:
     ) -> None:
         arguments = arguments or RosArguments()
         self._rules = arguments.remaps
-        self._level = _LEVELS[arguments.log_level]
         self.node = remap_node(NodeName(name, namespace), self._rules)
+        self._level = _LEVELS[self.node.log_level(arguments.log_levels)]
         self.types = MessageTypes(standard_types(os.environ))
         settings = domain_settings(os.environ, os.getpid())
         self.participant = Participant(self.node, arguments.enclave, settings, self.types)
         self.executor = Executor(self.participant.entity, self.log)
         self._service_executor = Executor(self.participant.entity, self.log)
+        self._slow_service_executor = Executor(self.participant.entity, self.log)
         self._action_executor = Executor(self.participant.entity, self.log)
         self._closed = False
+        self._service_executor.add(
+            "the graph", self.participant.info_reader, self.participant.take_info
+        )
 
     @property
     def node_name(self) -> str:
         """Return the node's full name after remapping."""
         return self.node.full
+
+    def namesakes(self) -> int:
+        """Return how many other nodes of this full name the graph has."""
+        return self.participant.namesakes()
 
     def resolve(self, name: str, kind: Kind) -> str:
         """Return the absolute name of a topic or service after remapping."""
@@ -152,17 +160,30 @@ class DdsBus:
 
         return DdsSubscription(self, self.executor.add(name, reader, deliver))
 
-    def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> DdsService:
+    def serve(
+        self,
+        name: str,
+        type_name: str,
+        handler: Callable[[Any, Any], Any],
+        slow: bool = False,
+    ) -> DdsService:
         """Answer requests with ``handler(request, response) -> response``.
 
-        Handlers run one at a time on a thread of their own, beside topics and timers.
+        Handlers run one at a time on a thread of their own, beside topics and timers; those of
+        slow services on another one.
         """
         types = self.types.service(type_name)
+        name = self.resolve(name, "service")
 
         def answer(request: Any, respond: Respond) -> None:
-            respond(handler(request, types.Response()))
+            response = types.Response()
+            try:
+                response = handler(request, response)
+            except Exception as error:
+                self.log("error", f"the service {name} failed: {error!r}")
+            respond(response)
 
-        executor, name = self._service_executor, self.resolve(name, "service")
+        executor = self._slow_service_executor if slow else self._service_executor
         return DdsService(self.participant, executor, name, types, answer)
 
     def open_action_service(
@@ -206,5 +227,6 @@ class DdsBus:
             self._closed = True
             self.executor.close()
             self._service_executor.close()
+            self._slow_service_executor.close()
             self._action_executor.close()
             self.participant.close()

@@ -10,15 +10,14 @@ from typing import Any
 
 from personaplex_ros.node.conversation import Conversation, EngineLoader
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.lifecycle import Lifecycle
 from personaplex_ros.node.dds.parameter_services import ParameterServices
 from personaplex_ros.node.ending import ending_signal
-from personaplex_ros.node.host_options import ROBOTS, parse_host_options
+from personaplex_ros.node.host_options import parse_host_options
+from personaplex_ros.node.lifecycle import Lifecycle
 from personaplex_ros.node.loading import load_engine, release_memory
-from personaplex_ros.node.names import NodeName, RosArguments, parse_ros_arguments
-from personaplex_ros.node.parameter_files import read_parameter_file
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.names import RosArguments, parse_ros_arguments
 from personaplex_ros.node.shared_model import SharedModel
+from personaplex_ros.node.start_parameters import USE_SIM_TIME, start_parameters
 
 NODE_NAME = "personaplex"
 
@@ -35,22 +34,6 @@ class RobotNode:
         return self.lifecycle.change("configure") and self.lifecycle.change("activate")
 
 
-def parameters_of(arguments: RosArguments, node: NodeName) -> Parameters:
-    """Return what parameter files, then single parameters, set for `node`.
-
-    Raises ParameterError naming every value that cannot be used.
-    """
-    values: dict[str, Any] = {}
-    for path in arguments.params_files:
-        values.update(read_parameter_file(path, node.full))
-    for override in arguments.parameters:
-        if override.node in (None, node.name, node.full):
-            values[override.name] = override.value
-    if values.pop("use_sim_time", False):
-        raise ValueError("use_sim_time needs the node under ROS 2: ros2 launch personaplex_ros ...")
-    return Parameters.of(values)
-
-
 def main(arguments: Sequence[str], load: Callable[..., Any] = load_engine) -> int:
     """Run the node until SIGINT or SIGTERM; returns the exit status.
 
@@ -59,9 +42,7 @@ def main(arguments: Sequence[str], load: Callable[..., Any] = load_engine) -> in
     Raises ValueError for arguments and parameters that cannot be used.
     """
     parsed = parse_ros_arguments(arguments)
-    options = parse_host_options(parsed.rest)
-    if options.robots and any(rule.source == "__ns" for rule in parsed.remaps):
-        raise ValueError(f"{ROBOTS} gives each robot its namespace; leave __ns out")
+    options = parse_host_options(parsed.rest, parsed.remaps)
     ending = ending_signal()
     with ExitStack() as resources:
         release: Callable[[], None] = release_memory
@@ -91,7 +72,12 @@ def _open(
 ) -> RobotNode:
     bus = DdsBus(NODE_NAME, namespace, arguments)
     resources.callback(bus.close)
-    conversation = Conversation(bus, parameters_of(arguments, bus.node), load, release)
+    start = start_parameters(arguments, bus.node)
+    if start.of_every_node.get(USE_SIM_TIME):
+        raise ValueError("use_sim_time needs the node under ROS 2: ros2 launch personaplex_ros ...")
+    for level, text in start.remarks:
+        bus.log(level, text)
+    conversation = Conversation(bus, start.parameters, load, release)
     resources.callback(conversation.shutdown)
     lifecycle = Lifecycle(bus, conversation)
     ParameterServices(bus, conversation)

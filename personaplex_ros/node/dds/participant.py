@@ -27,6 +27,7 @@ from personaplex_ros.node.dds.types import MessageTypes
 from personaplex_ros.node.names import NodeName
 
 _DISCOVERY_TOPIC = "ros_discovery_info"
+_EVERYBODY = Qos(reliable=True, transient_local=True, depth=1000)
 _WRITE_TIMEOUT_S = 0.1
 
 
@@ -76,6 +77,8 @@ class Participant:
         self._subscriber = Subscriber(self.entity)
         self._info_class = types.message("rmw_dds_common/msg/ParticipantEntitiesInfo")
         self._info_writer = self._make_writer(_DISCOVERY_TOPIC, self._info_class, LATCHED, "")
+        self.info_reader = self._make_reader(_DISCOVERY_TOPIC, self._info_class, _EVERYBODY, "")
+        self._others: dict[int, list[tuple[str, str]]] = {}
         self._announce()
 
     def writer(
@@ -90,11 +93,27 @@ class Participant:
         self, topic: str, message: type[RosMessage], qos: Qos, user_data: str = ""
     ) -> DataReader:
         """Open a reader on a DDS topic and announce it as the node's."""
-        entity = DataReader(
-            self._subscriber, self._topic(topic, message), _qos(message, qos, user_data)
-        )
+        entity = self._make_reader(topic, message, qos, user_data)
         self._add(_Endpoint(entity, is_writer=False))
         return entity
+
+    def take_info(self, info: Any) -> None:
+        """Learn from a sample of ``info_reader`` which nodes another participant has."""
+        if bytes(info.gid.data) != bytes(self._gid(self.entity).data):
+            names = [(n.node_namespace, n.node_name) for n in info.node_entities_info_seq]
+            with self._lock:
+                self._others[info.sample_info.publication_handle % 2**64] = names
+
+    def namesakes(self) -> int:
+        """Return how many nodes of this full name other participants have."""
+        with self._lock:
+            if self._closed:
+                return 0
+            # cyclonedds gives the same handle signed here and unsigned with a sample.
+            alive = {h % 2**64 for h in self.info_reader.get_matched_publications()}
+            self._others = {h: names for h, names in self._others.items() if h in alive}
+            own = (self._node.namespace, self._node.name)
+            return sum(names.count(own) for names in self._others.values())
 
     def remove(self, entity: Entity) -> None:
         """Delete a reader or writer and announce that it is gone."""
@@ -115,7 +134,10 @@ class Participant:
             for endpoint in self._endpoints:
                 delete(endpoint.entity)
             self._endpoints = []
-            for entity in (self._info_writer, self._publisher, self._subscriber, self.entity):
+            for entity in (
+                *(self._info_writer, self.info_reader),
+                *(self._publisher, self._subscriber, self.entity),
+            ):
                 delete(entity)
 
     def _make_writer(
@@ -123,6 +145,13 @@ class Participant:
     ) -> DataWriter:
         return DataWriter(
             self._publisher, self._topic(topic, message), _qos(message, qos, user_data)
+        )
+
+    def _make_reader(
+        self, topic: str, message: type[RosMessage], qos: Qos, user_data: str
+    ) -> DataReader:
+        return DataReader(
+            self._subscriber, self._topic(topic, message), _qos(message, qos, user_data)
         )
 
     def _topic(self, name: str, message: type[RosMessage]) -> Topic:

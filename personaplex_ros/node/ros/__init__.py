@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from personaplex_ros.node.ending import CANNOT_START
 from personaplex_ros.optional import missing_package
 
 
@@ -14,5 +15,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
         from personaplex_ros.node.ros.host import main
     except ImportError as error:
         print(f"personaplex: {missing_package(error)}", file=sys.stderr)
-        return 1
+        return CANNOT_START
     return main(arguments)

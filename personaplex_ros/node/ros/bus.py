@@ -55,7 +55,7 @@ class _Client(_Handle):
 
 
 class RosBus:
-    """Subscriptions, services, each action and each timer have callback groups of their own.
+    """Subscriptions, services, slow services, each action and each timer have groups of their own.
 
     So with a multi-threaded executor a slow service or transition holds up neither audio nor
     timers. Timers run on the steady clock: a paused simulation must not silence motion_hold.
@@ -65,12 +65,18 @@ class RosBus:
         self._node = node
         self._topics: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._services: CallbackGroup = MutuallyExclusiveCallbackGroup()
+        self._slow_services: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
 
     @property
     def node_name(self) -> str:
         """Return the node's full name after remapping."""
         return str(self._node.get_fully_qualified_name())
+
+    def namesakes(self) -> int:
+        """Return how many other nodes of this full name the graph has."""
+        own = (self._node.get_name(), self._node.get_namespace())
+        return max(0, self._node.get_node_names_and_namespaces().count(own) - 1)
 
     def now_ns(self) -> int:
         """Return the node's time, simulated when use_sim_time is set."""
@@ -105,12 +111,33 @@ class RosBus:
         )
         return _Handle(subscription, self._node.destroy_subscription)
 
-    def serve(self, name: str, type_name: str, handler: Callable[[Any, Any], Any]) -> _Handle:
+    def serve(
+        self,
+        name: str,
+        type_name: str,
+        handler: Callable[[Any, Any], Any],
+        slow: bool = False,
+    ) -> _Handle:
         """Answer requests, one at a time, beside topics and timers."""
         service = self._node.create_service(
-            self.message(type_name), name, handler, callback_group=self._services
+            self.message(type_name),
+            name,
+            self.answering(handler, name),
+            callback_group=self._slow_services if slow else self._services,
         )
         return _Handle(service, self._node.destroy_service)
+
+    def answering(self, handler: Callable[[Any, Any], Any], name: str) -> Callable[[Any, Any], Any]:
+        """Return a handler that answers also when `handler` fails: with the response as it is."""
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return handler(request, response)
+            except Exception as error:
+                self.log("error", f"the service {name} failed: {error!r}")
+                return response
+
+        return answer
 
     def client(self, name: str, type_name: str) -> _Client:
         """Open the calling end of a service; replies come between the topics."""

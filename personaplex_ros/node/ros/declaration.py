@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from personaplex_ros.node.bus import Bus
 from personaplex_ros.node.descriptors import describe
-from personaplex_ros.node.parameter import ParameterError
 from personaplex_ros.node.parameters import PARAMETERS, Parameters
 
+_FLOATS = {parameter.name for parameter in PARAMETERS if parameter.type is float}
 
-def declare(node: Node, bus: Bus) -> Parameters:
-    """Declare every parameter on `node` and return the values from files and arguments.
 
-    Raises ParameterError naming the parameters that cannot be used.
-    """
-    values: dict[str, Any] = {}
-    problems: list[str] = []
+def declare(node: Node, bus: Bus, parameters: Parameters) -> None:
+    """Declare every parameter on `node` with the value that it starts with."""
     for parameter in PARAMETERS:
-        try:
-            declared = node.declare_parameter(
-                parameter.name, parameter.default, describe(parameter, bus)
-            )
-            values[parameter.name] = declared.value
-        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            problems.append(str(error))
-    if problems:
-        raise ParameterError("; ".join(problems))
-    return Parameters.of(values)
+        node.declare_parameter(
+            parameter.name,
+            getattr(parameters, parameter.name),
+            describe(parameter, bus),
+            ignore_override=True,
+        )
+
+
+def with_floats(parameters: Iterable[Parameter]) -> list[Parameter]:
+    """Return the parameters with integers as floating-point numbers where those are meant."""
+    return [
+        Parameter(p.name, value=float(p.value))
+        if p.name in _FLOATS and p.type_ is Parameter.Type.INTEGER
+        else p
+        for p in parameters
+    ]

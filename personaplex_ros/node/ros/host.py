@@ -1,30 +1,40 @@
-"""The node under ROS 2: an rclpy lifecycle node around the conversation."""
+"""The node under ROS 2: an rclpy node around the conversation."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import MultiThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 
 from personaplex_ros.node.conversation import Conversation, EngineLoader
-from personaplex_ros.node.ending import ending_signal
+from personaplex_ros.node.ending import CANNOT_START, ending_signal
 from personaplex_ros.node.host_options import HostOptions, parse_host_options
+from personaplex_ros.node.lifecycle import Lifecycle
 from personaplex_ros.node.loading import load_engine, release_memory
+from personaplex_ros.node.names import (
+    NodeName,
+    RosArguments,
+    parse_ros_arguments,
+    remap_node,
+    without_parameters,
+)
 from personaplex_ros.node.parameter import ParameterError
 from personaplex_ros.node.parameters import PARAMETERS
 from personaplex_ros.node.ros.bus import RosBus
-from personaplex_ros.node.ros.declaration import declare
+from personaplex_ros.node.ros.declaration import declare, with_floats
+from personaplex_ros.node.ros.spinning import Spinner
 from personaplex_ros.node.shared_model import SharedModel
+from personaplex_ros.node.start_parameters import StartParameters, start_parameters
 
 NODE_NAME = "personaplex"
 EXECUTOR_THREADS = 5
@@ -34,48 +44,41 @@ SHUTDOWN_TIMEOUT_S = 2.0
 _OURS = {parameter.name for parameter in PARAMETERS}
 
 
-class PersonaPlexNode(LifecycleNode):
-    """Maps transitions and parameters to the conversation; it holds no behaviour of its own."""
+class PersonaPlexNode(Node):
+    """Maps parameters to the conversation; it holds no behaviour of its own."""
 
     def __init__(
         self,
+        start: StartParameters,
         load: EngineLoader = load_engine,
         release: Callable[[], None] = release_memory,
         namespace: str | None = None,
     ) -> None:
-        """Declare the parameters; raises ParameterError for values that cannot be used."""
-        super().__init__(NODE_NAME, namespace=namespace)
+        """Declare the parameters; raises ParameterError for values that do not go together."""
+        super().__init__(
+            NODE_NAME,
+            namespace=namespace,
+            parameter_overrides=[
+                Parameter(name, value=value) for name, value in start.of_every_node.items()
+            ],
+        )
         bus = RosBus(self)
-        self.conversation = Conversation(bus, declare(self, bus), load, release)
+        for service in self.services:  # rclpy's own, for parameters
+            service.callback = bus.answering(service.callback, service.srv_name)
+        for level, text in start.remarks:
+            bus.log(level, text)
+        self.conversation = Conversation(bus, start.parameters, load, release)
+        self.lifecycle = Lifecycle(bus, self.conversation)
+        declare(self, bus, start.parameters)
         self.add_on_set_parameters_callback(self._on_set_parameters)
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the model."""
-        return self._attempt("configure", self.conversation.configure)
+    def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
+        """Set them one by one, as rclpy does; an integer serves as a floating-point number."""
+        return list(super().set_parameters(with_floats(parameter_list)))
 
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the conversation."""
-        return self._attempt("activate", self.conversation.activate)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Pause the conversation."""
-        return self._attempt("deactivate", self.conversation.deactivate)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the model."""
-        return self._attempt("cleanup", self.conversation.cleanup)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End the conversation for good."""
-        return self._attempt("shutdown", self.conversation.shutdown)
-
-    def _attempt(self, name: str, transition: Callable[[], None]) -> TransitionCallbackReturn:
-        try:
-            transition()
-        except Exception as error:
-            self.get_logger().error(f"{name} failed: {error}")
-            return TransitionCallbackReturn.FAILURE
-        return TransitionCallbackReturn.SUCCESS
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set them together, as rclpy does; an integer serves as a floating-point number."""
+        return super().set_parameters_atomically(with_floats(parameter_list))
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         values: dict[str, Any] = {p.name: p.value for p in parameters if p.name in _OURS}
@@ -89,66 +92,67 @@ class PersonaPlexNode(LifecycleNode):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; returns the exit status.
 
-    A single node waits for transitions, as ROS 2 launch files expect. With `--robots` there is a
-    node for each namespace and one model for all; they configure and activate themselves, unless
-    `--no-autostart` is given.
+    A single node waits for transitions, as ROS 2 launch files expect, unless `--autostart` is
+    given. With `--robots` there is a node for each namespace and one model for all; they configure
+    and activate themselves, unless `--no-autostart` is given.
     """
-    words = remove_ros_args(sys.argv if arguments is None else [NODE_NAME, *arguments])[1:]
-    try:
-        options = parse_host_options(words)
-    except ValueError as error:
-        print(f"{NODE_NAME}: {error}", file=sys.stderr)
-        return 2
+    words = list(sys.argv[1:] if arguments is None else arguments)
     ending = ending_signal()
-    # rclpy's own handlers would invalidate the context before the last messages are sent.
-    rclpy.init(
-        args=None if arguments is None else list(arguments),
-        signal_handler_options=SignalHandlerOptions.NO,
-    )
-    try:
-        return _run(ending, options)
-    except ParameterError as error:
-        print(f"{NODE_NAME}: {error}", file=sys.stderr)
-        return 1
-    finally:
-        rclpy.shutdown()
+    with ExitStack() as resources:
+        try:
+            parsed = parse_ros_arguments(words)
+            options = parse_host_options(parsed.rest, parsed.remaps)
+            starts = _starts(parsed, options)
+            # rclpy's own handlers would invalidate the context before the last messages are sent.
+            rclpy.init(
+                args=[NODE_NAME, *without_parameters(words)],
+                signal_handler_options=SignalHandlerOptions.NO,
+            )
+            resources.callback(rclpy.shutdown)
+            nodes = _nodes(starts, options, resources)
+        except (ValueError, LookupError, RuntimeError) as error:
+            print(f"{NODE_NAME}: {error}", file=sys.stderr)
+            return CANNOT_START
+        return _run(ending, options, nodes)
 
 
-def _run(ending: threading.Event, options: HostOptions) -> int:
-    model = None
-    if options.robots:
-        model = SharedModel(partial(load_engine, slots=len(options.robots)))
-        nodes = [PersonaPlexNode(model.load, model.release, robot) for robot in options.robots]
-    else:
-        nodes = [PersonaPlexNode()]
+def _starts(arguments: RosArguments, options: HostOptions) -> dict[str | None, StartParameters]:
+    """Return what each robot's node starts with by its namespace, None for that of a single one."""
+    return {
+        namespace: start_parameters(
+            arguments, remap_node(NodeName(NODE_NAME, namespace or "/"), arguments.remaps)
+        )
+        for namespace in options.robots or (None,)
+    }
+
+
+def _nodes(
+    starts: dict[str | None, StartParameters], options: HostOptions, resources: ExitStack
+) -> list[PersonaPlexNode]:
+    if not options.robots:
+        return [PersonaPlexNode(start) for start in starts.values()]
+    model = SharedModel(partial(load_engine, slots=len(options.robots)))
+    resources.callback(model.close)
+    return [PersonaPlexNode(s, model.load, model.release, n) for n, s in starts.items()]
+
+
+def _run(ending: threading.Event, options: HostOptions, nodes: list[PersonaPlexNode]) -> int:
     executor = MultiThreadedExecutor(EXECUTOR_THREADS * len(nodes))
     for node in nodes:
         executor.add_node(node)
-    failure: list[BaseException] = []
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except BaseException as error:
-            failure.append(error)
-            ending.set()
-
-    spinning = threading.Thread(target=spin, name="executor", daemon=True)
-    spinning.start()
-    if options.robots and options.autostart is not False:
+    spinner = Spinner(executor, nodes[0].get_logger(), ending)
+    if options.autostart or (options.robots and options.autostart is None):
         for node in nodes:
-            if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-                node.trigger_activate()
+            if node.lifecycle.change("configure"):
+                node.lifecycle.change("activate")
     ending.wait()
     for node in nodes:
         node.conversation.shutdown()
-    if model is not None:
-        model.close()
     executor.shutdown(SHUTDOWN_TIMEOUT_S)
-    spinning.join(SHUTDOWN_TIMEOUT_S)
+    spinner.join(SHUTDOWN_TIMEOUT_S)
     for node in nodes:
         node.destroy_node()
-    if failure:
-        print(f"{NODE_NAME}: the executor failed: {failure[0]!r}", file=sys.stderr)
+    if spinner.failure is not None:
+        print(f"{NODE_NAME}: the executor failed: {spinner.failure!r}", file=sys.stderr)
         return 1
     return 0

@@ -1,10 +1,13 @@
-"""The services and the topic of a ROS 2 managed node (design.ros2.org/articles/node_lifecycle)."""
+"""The services and the topic of a ROS 2 managed node (design.ros2.org/articles/node_lifecycle).
+
+Both hosts use these: rclpy's own life cycle ends the process at a transition that cannot be.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,32 +68,50 @@ class Lifecycle:
             ("~/get_available_transitions", "GetAvailableTransitions", self._on_available),
             ("~/get_transition_graph", "GetAvailableTransitions", self._on_graph),
         ):
-            bus.serve(name, f"lifecycle_msgs/srv/{type_name}", handler)
+            # A transition may take a minute: the others answer meanwhile.
+            slow = name == "~/change_state"
+            bus.serve(name, f"lifecycle_msgs/srv/{type_name}", handler, slow=slow)
 
     @property
     def state(self) -> str:
         """Return the present state's label."""
         return self._state
 
-    def change(self, label: str) -> bool:
-        """Make the transition `label`; False if it is not possible now or failed."""
-        with self._lock:
+    def change(self, label: str = "", number: int = 0) -> bool:
+        """Make the transition of this label, or of this id; False if it cannot be or failed."""
+        if not self._lock.acquire(blocking=False):
+            self._bus.log("warn", f"refused transition {label or number} while {self._state}")
+            return False
+        try:
+            possible = [t for t in TRANSITIONS if t.start == self._state]
+            # As in rcl_lifecycle: a label, where there is one, goes before the id.
             edge = next(
-                (t for t in TRANSITIONS if t.label == label and t.start == self._state), None
+                (t for t in possible if (t.label == label if label else t.id == number)), None
             )
             if edge is None:
-                self._bus.log("warn", f"no transition {label} from {self._state}")
+                self._refuse(label or str(number), possible)
                 return False
-            action: Callable[[], None] = getattr(self._conversation, label)
-            self._go(edge, edge.by_way_of)
-            try:
-                action()
-            except Exception as error:
-                self._bus.log("error", f"{label} failed: {error}")
-                self._go(edge, edge.start)
-                return False
-            self._go(edge, edge.goal)
-            return True
+            return self._make(edge)
+        finally:
+            self._lock.release()
+
+    def _refuse(self, wanted: str, possible: Sequence[Transition]) -> None:
+        choice = ", ".join(f"{t.label} ({t.id})" for t in possible) or "none"
+        self._bus.log(
+            "warn", f"refused transition {wanted} in state {self._state}; possible: {choice}"
+        )
+
+    def _make(self, edge: Transition) -> bool:
+        action: Callable[[], None] = getattr(self._conversation, edge.label)
+        self._go(edge, edge.by_way_of)
+        try:
+            action()
+        except Exception as error:
+            self._bus.log("error", f"{edge.label} failed: {error}")
+            self._go(edge, edge.start)
+            return False
+        self._go(edge, edge.goal)
+        return True
 
     def _go(self, edge: Transition, state: str) -> None:
         before, self._state = self._state, state
@@ -107,9 +128,7 @@ class Lifecycle:
 
     def _on_change_state(self, request: Any, response: Any) -> Any:
         wanted = request.transition
-        labels = {t.id: t.label for t in TRANSITIONS}
-        # As in rcl_lifecycle: a label, where there is one, goes before the id.
-        response.success = self.change(wanted.label or labels.get(wanted.id, str(wanted.id)))
+        response.success = self.change(wanted.label, wanted.id)
         return response
 
     def _on_states(self, request: Any, response: Any) -> Any:
