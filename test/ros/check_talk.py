@@ -96,6 +96,13 @@ class TestTalking(unittest.TestCase):
         self.assertEqual(" ".join(words), "We are open from eight to five.")
         self.assertEqual(outcome.result.spoken, "We are open from eight to five.")
 
+    def test_a_robot_whose_sampling_was_changed_speaks_on(self) -> None:
+        for name, value in (("greedy", True), ("text_temperature", 0.5), ("greedy", False)):
+            self.assertEqual(self.client.set_parameter(name, value), (True, ""))
+            outcome, words = self.client.say("We are open from eight to five.")
+            self.assertEqual(outcome.status, GoalStatus.STATUS_SUCCEEDED, outcome.result.message)
+            self.assertEqual(len(words), 7)
+
     def test_a_sentence_that_is_cancelled_ends_soon(self) -> None:
         outcome, words = self.client.say("We are open from eight to five.", cancel_after=2)
         self.assertEqual(outcome.status, GoalStatus.STATUS_CANCELED, outcome.result.message)
