@@ -29,9 +29,10 @@ from personaplex_ros.doctor.accelerator import check as accelerator_check
 from personaplex_ros.doctor.chosen import Chosen, chosen_model
 from personaplex_ros.doctor.cost import Cost, cost
 from personaplex_ros.doctor.examination import guarded
+from personaplex_ros.doctor.frames import MeasuredFrames, measured_frames
 from personaplex_ros.doctor.memory import judge as judge_memory
 from personaplex_ros.doctor.memory import other_types, smallest_gpu
-from personaplex_ros.doctor.pace import FrameTime, bound_by_memory, frame_time
+from personaplex_ros.doctor.pace import FrameTime, bound_by_memory, frame_time, judge_frames
 from personaplex_ros.doctor.pace import judge as judge_pace
 from personaplex_ros.doctor.page import as_data, ready, render, verdict
 from personaplex_ros.doctor.personas import check as personas_check
@@ -129,6 +130,33 @@ def test_the_expected_time_of_a_frame_is_near_the_engine_s_own() -> None:
     frames = [session.push(frame).timing for _ in range(40)]
     fastest = min(timing.total for timing in frames)
     assert fastest / 3 < expected.total < fastest * 3
+
+
+def median_of_frames() -> float:
+    """Return the seconds of a frame of nano in a conversation."""
+    session = Engine.load("nano", device="cpu").open(Persona("nobody"))
+    noise = 0.05 * np.random.default_rng(1).standard_normal((100, 1920))
+    return float(np.median([session.push(f.astype(np.float32)).timing.total for f in noise]))
+
+
+def test_on_a_machine_that_is_busy_frames_take_what_they_take_in_a_conversation() -> None:
+    threads = torch.get_num_threads()
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        frames = measured_frames("nano", torch.device("cpu"))
+        assert torch.get_num_threads() == threads
+        taken = median_of_frames()
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert frames is not None
+    assert taken / 2 < frames.median < taken * 2
+    assert frames.p99 >= frames.median > sum(frames.parts.values()) / 2
+
+
+def test_a_checkpoint_that_is_not_there_is_not_run(tmp_path: Path) -> None:
+    assert measured_frames(str(tmp_path / "none"), torch.device("cpu")) is None
 
 
 # Situations and their lines.
@@ -234,7 +262,7 @@ def test_memory_is_judged_by_what_is_free() -> None:
     ("seconds", "status", "said"),
     [
         (0.020, Status.OK, "it keeps up, 4.0 x real time: 20 of 80 ms"),
-        (0.070, Status.WARN, "no reserve"),
+        (0.070, Status.WARN, "with little reserve"),
         (0.160, Status.FAIL, "it will not keep up, 0.5 x real time"),
     ],
 )
@@ -242,6 +270,21 @@ def test_pace_is_judged_against_the_time_that_a_frame_lasts(
     seconds: float, status: Status, said: str
 ) -> None:
     finding = judge_pace(FrameTime(seconds / 2, seconds / 4, 0, seconds / 4), 0.08, "it")
+    assert finding.status is status and said in finding.found
+
+
+@pytest.mark.parametrize(
+    ("median", "p99", "status", "said"),
+    [
+        (0.020, 0.040, Status.OK, "it keeps up, 4.0 x real time: 20 of 80 ms a frame, measured"),
+        (0.020, 0.090, Status.WARN, "it keeps up with little reserve, 4.0 x real time"),
+        (0.100, 0.300, Status.FAIL, "it will not keep up, 0.8 x real time"),
+    ],
+)
+def test_frames_that_were_run_are_judged_by_the_usual_and_the_slow_ones(
+    median: float, p99: float, status: Status, said: str
+) -> None:
+    finding = judge_frames(MeasuredFrames({"decode": median}, median, p99), 0.08, "it")
     assert finding.status is status and said in finding.found
 
 

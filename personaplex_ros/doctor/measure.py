@@ -12,6 +12,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from personaplex_ros.engine.denormals import flush_denormals
+from personaplex_ros.engine.packing import pack
 from personaplex_ros.lm import LMConfig
 from personaplex_ros.lm.depth import DepthTransformer
 from personaplex_ros.lm.sampling import Draw, Sampling, choose
@@ -70,6 +72,8 @@ def codec_frame(config: MimiConfig, codebooks: int, device: torch.device) -> flo
     """Return the seconds to encode one frame and decode one."""
     codec = constant(Mimi(config, device))
     codec.quantizer.derive()
+    if device.type == "cpu":  # as the engine does
+        pack(codec, "float32")
     hearing, speaking = codec.encoder_state(1), codec.decoder_state(1)
     wave = torch.zeros(1, 1, config.frame_size, device=device)
 
@@ -89,7 +93,7 @@ def constant(module: Module) -> Module:
 @torch.inference_mode()
 def seconds(call: Callable[[], object], device: torch.device) -> float:
     """Return the seconds of a call at its fastest: what else runs here can only add to it."""
-    torch.set_flush_denormal(True)  # as the engine does
+    flush_denormals()
 
     def batch() -> float:
         start = time.perf_counter()

@@ -1,9 +1,15 @@
-"""Whether it keeps up: the expected time of a frame against the time that a frame lasts."""
+"""Whether it keeps up: the time of a frame against the time that a frame lasts.
+
+A small checkpoint is run, by the engine itself; of a large one the parts are measured, as many
+threads sharing them as in the engine.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
+import psutil
 import torch
 
 from personaplex_ros.doctor import measure
@@ -11,6 +17,7 @@ from personaplex_ros.doctor.accelerator import chosen_dtype, usable_device
 from personaplex_ros.doctor.chosen import Chosen, chosen_model
 from personaplex_ros.doctor.cost import cost, cost_in
 from personaplex_ros.doctor.finding import Finding, Setup, Status
+from personaplex_ros.doctor.frames import MeasuredFrames, measured_frames
 from personaplex_ros.doctor.memory import described
 from personaplex_ros.units import milliseconds, readable
 
@@ -40,8 +47,12 @@ def check(setup: Setup) -> list[Finding]:
     chosen, dtype = chosen_model(setup.checkpoint), chosen_dtype(device)
     speed = measure.bandwidth(device, dtype)
     bound = bound_by_memory(chosen, dtype, speed)
+    period = 1 / chosen.sizes.codec.frame_rate
+    frames = measured_frames(setup.checkpoint, device)
+    if frames is not None:
+        return [bound, judge_frames(frames, period, chosen.name)]
     time = frame_time(chosen, device, dtype)
-    return [bound, judge(time, 1 / chosen.sizes.codec.frame_rate, described(chosen, dtype))]
+    return [bound, judge(time, period, described(chosen, dtype))]
 
 
 def frame_time(chosen: Chosen, device: torch.device, dtype: torch.dtype) -> FrameTime:
@@ -76,20 +87,39 @@ def bound_by_memory(chosen: Chosen, dtype: torch.dtype, speed: float) -> Finding
 
 def judge(time: FrameTime, period: float, model: str) -> Finding:
     """Judge the expected seconds of a frame against the seconds that it lasts."""
-    parts = (
-        f"temporal {milliseconds(time.temporal)}, depth {milliseconds(time.depth)}, "
-        f"text {milliseconds(time.text)}, codec {milliseconds(time.codec)}"
-    )
-    values = {"frame_seconds": time.total, "period_seconds": period}
-    rate = period / time.total
-    expected = f"{milliseconds(time.total)} of {milliseconds(period)} ms a frame for {model}"
-    if time.total <= RESERVE * period:
-        found = f"it keeps up, {rate:.1f} x real time: {expected} ({parts})"
+    parts = {"temporal": time.temporal, "depth": time.depth, "text": time.text, "codec": time.codec}
+    return _judge(time.total, time.total, period, f"expected for {model}", parts)
+
+
+def judge_frames(frames: MeasuredFrames, period: float, model: str) -> Finding:
+    """Judge the seconds of frames that were run against the seconds that a frame lasts."""
+    how = f"measured with {model}, 99 of 100 under {milliseconds(frames.p99)} ms"
+    return _judge(frames.median, frames.p99, period, how, frames.parts)
+
+
+def _judge(
+    typical: float, slow: float, period: float, how: str, parts: dict[str, float]
+) -> Finding:
+    rate = period / typical
+    values = {"frame_seconds": typical, "frame_seconds_p99": slow, "period_seconds": period}
+    each = ", ".join(f"{name} {milliseconds(seconds)}" for name, seconds in parts.items())
+    taken = f"{milliseconds(typical)} of {milliseconds(period)} ms a frame, {how} ({each})"
+    taken += _load()
+    if typical <= RESERVE * period and slow <= period:
+        found = f"it keeps up, {rate:.1f} x real time: {taken}"
         return Finding("Pace", Status.OK, found, values=values)
-    if time.total <= period:
-        found = f"it keeps up with no reserve: {expected} ({parts})"
+    if typical <= period:
+        found = f"it keeps up with little reserve, {rate:.1f} x real time: {taken}"
         remedy = "expect late frames under load; leave the machine to the model"
         return Finding("Pace", Status.WARN, found, remedy, values=values)
-    found = f"it will not keep up, {rate:.2g} x real time: {expected} ({parts})"
+    found = f"it will not keep up, {rate:.2g} x real time: {taken}"
     remedy = "recordings work (personaplex offline); to talk, take a GPU or a smaller checkpoint"
     return Finding("Pace", Status.FAIL, found, remedy, values=values)
+
+
+def _load() -> str:
+    """Say that other programs are at work, since they make frames slower."""
+    load, cores = psutil.getloadavg()[0], os.cpu_count() or 1
+    if load <= cores:
+        return ""
+    return f"; the machine is busy now: a load of {load:.1f} on {cores} cores"

@@ -13,6 +13,7 @@ import torch
 
 from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer
 from personaplex_ros.engine.captured import CapturedFrames
+from personaplex_ros.engine.denormals import flush_denormals
 from personaplex_ros.engine.fault import ModelFault, fault_of
 from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
 from personaplex_ros.engine.loading import choose_device, load_models
@@ -135,7 +136,7 @@ class Engine:
         longer than doing it, else all cores. ``plain`` is for debugging, see the class.
         Raises FileNotFoundError or ValueError naming file and remedy.
         """
-        _flush_denormals()
+        flush_denormals()
         started = time.perf_counter()
         models = load_models(checkpoint, choose_device(device), dtype, weights, threads)
         if models.lm.text_emb.weight.is_cuda:
@@ -151,7 +152,7 @@ class Engine:
 
         The last few are kept, so that a persona that comes again costs nothing.
         """
-        _flush_denormals()
+        flush_denormals()
         if self._stream is None:
             return self._personas.prepare(persona)
         beside = torch.cuda.Stream(self.device)  # of lower priority than the frames
@@ -264,7 +265,7 @@ class Engine:
         """
         if not frames:
             return {}
-        _flush_denormals()
+        flush_denormals()
         for session, frame in frames.items():
             self.check(session, frame)
         given = {session.slot: frame for session, frame in frames.items()}
@@ -344,14 +345,3 @@ class Engine:
         if token == config.text_end_padding:
             return "", "EPAD"
         return self.tokenizer.piece(token), ""
-
-
-def _flush_denormals() -> None:
-    """Let this thread take denormal numbers, which silence ends in, for 0.
-
-    They make some CPUs many times slower. The setting belongs to a thread and is inherited by the
-    workers that it starts, so it must come before the thread's first parallel work.
-    """
-    for kind in (np.float32, np.float64):
-        np.finfo(kind)  # numpy measures its denormals once, and warns where it finds none
-    torch.set_flush_denormal(True)
