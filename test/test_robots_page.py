@@ -121,7 +121,7 @@ def test_wheels_bridge_and_driver_speak_of_the_same_topics():
     assert all(wheel[2] == pytest.approx(radius) for wheel in wheels), "they stand on the floor"
 
 
-def test_the_simulation_s_launch_file_needs_no_package_of_the_virtual_environment() -> None:
+def test_the_mux_s_file_is_read_without_packages_of_the_virtual_environment() -> None:
     # `ros2 launch` runs in ROS's own Python, which does not see what pip installed for the node.
     code = (
         "import sys\n"
@@ -130,9 +130,6 @@ def test_the_simulation_s_launch_file_needs_no_package_of_the_virtual_environmen
         "from personaplex_ros.mux_file import read_mux_file\n"
         "print(read_mux_file('config/twist_mux.yaml').stamped)"
     )
-    launch = (ROOT / "launch" / "talk_sim.launch.py").read_text()
-    imported = set(re.findall(r"from (personaplex_ros[\w.]*) import", launch))
-    assert imported == {"personaplex_ros.mux_file"}
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
