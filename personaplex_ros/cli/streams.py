@@ -33,12 +33,12 @@ def open_streams() -> Callable[[], str]:
 
 
 def _text(outlet: _Outlet, before: Any) -> io.TextIOWrapper:
+    unbuffered = getattr(before, "write_through", False)  # as PYTHONUNBUFFERED asks for
     return io.TextIOWrapper(
         io.BufferedWriter(outlet),
         encoding=getattr(before, "encoding", "utf-8"),
         errors="backslashreplace",
-        line_buffering=getattr(before, "line_buffering", True),
-        write_through=getattr(before, "write_through", False),
+        line_buffering=unbuffered or getattr(before, "line_buffering", True),
     )
 
 
