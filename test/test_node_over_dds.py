@@ -244,7 +244,7 @@ def test_one_process_serves_several_robots(monkeypatch: pytest.MonkeyPatch) -> N
     node = start_node("--robots", "robot1", "robot2", *parameters(device="cpu", seed=1))
     try:
         assert node.stderr is not None
-        lines = [node.stderr.readline() for _ in range(4)]
+        lines = [node.stderr.readline() for _ in range(5)]
         with process(ROBOT, "fleet", str(CALLER), "6", "robot1", "robot2") as robots:
             said = robots.line()
         status, seconds, log = end_node(node)
