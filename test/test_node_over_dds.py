@@ -65,6 +65,7 @@ def node() -> Iterator[None]:
             assert running.stderr is not None
             line = running.stderr.readline()
             assert "loaded checkpoint nano" in line, line + running.stderr.read()
+            assert "active" in running.stderr.readline()
             yield
             status, seconds, log = end_node(running)
             assert (status, seconds < 5.0) == (0, True), log
