@@ -223,6 +223,11 @@ class FakeSession:
         self.closed = True
 
 
+@dataclass(frozen=True)
+class FakePrepared(Persona):
+    left_out: str = ""
+
+
 class FakeEngine:
     sample_rate, frame_size, frame_rate, context_frames = RATE, FRAME, 12.5, 3000
     device = torch.device("cpu")
@@ -231,14 +236,15 @@ class FakeEngine:
     def __init__(self) -> None:
         self.sessions: list[FakeSession] = []
         self.prepared: list[Persona] = []
+        self.left_out = ""
         self.before_prepare: Callable[[], None] = lambda: None
 
-    def prepare(self, persona: Persona) -> Persona:
+    def prepare(self, persona: Persona) -> FakePrepared:
         self.before_prepare()
         if persona.voice == "unknown":
             raise FileNotFoundError("no voice named unknown; there are: NATF0")
         self.prepared.append(persona)
-        return persona
+        return FakePrepared(persona.name, persona.text_prompt, persona.voice, self.left_out)
 
     def check_text(self, text: str) -> None:
         if not text.strip():

@@ -305,13 +305,18 @@ class Robot(Peer):
             say(**{topic: until(lambda r=reader: samples(r), "no state")[0].data})
 
     def services(self) -> None:
+        self.listen(audio_out=AudioFrame)
         reset = self.call("reset", TriggerRequest(), TriggerResponse)
         persona = self.call("set_persona", SetPersonaRequest(persona="teacher"), SetPersonaResponse)
         wrong = self.call("set_persona", SetPersonaRequest(persona="pirate"), SetPersonaResponse)
-        say(**{
-            name: [answer.success, answer.message]
-            for name, answer in (("reset", reset), ("persona", persona), ("wrong", wrong))
-        })  # fmt: skip
+        begin = time.monotonic()
+        request = SetPersonaRequest(text_prompt="You are brief. " * 1400)
+        long = self.call("set_persona", request, SetPersonaResponse)
+        took, spoken = time.monotonic() - begin, len(self.heard["audio_out"])
+        until(lambda: len(self.heard["audio_out"]) >= spoken + 5, "no speech afterwards")
+        self.silence()
+        answers = {"reset": reset, "persona": persona, "wrong": wrong, "long": long}
+        say(took=took, **{name: [a.success, a.message] for name, a in answers.items()})
 
     def parameters(self) -> None:
         """Set good, bad, late and unknown parameters, and read back."""

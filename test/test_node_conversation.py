@@ -111,7 +111,8 @@ def test_pause_keeps_the_conversation_and_cleanup_ends_it():
         r.conversation.cleanup()
         assert r.session.closed
         assert r.conversation.state is State.UNCONFIGURED
-        assert not r.bus.services and "audio_in" not in r.bus.callbacks
+        assert r.bus.call("~/reset").message == "the node is not configured"
+        assert "audio_in" not in r.bus.callbacks
         assert r.bus.open_topics == {
             "motion_hold",
             "user_speaking",
@@ -158,7 +159,8 @@ def test_configure_that_fails_leaves_nothing_behind():
         with pytest.raises(FileNotFoundError, match="no voice named unknown"):
             r.conversation.configure()
         assert r.conversation.state is State.UNCONFIGURED
-        assert not r.bus.services and "audio_in" not in r.bus.callbacks
+        assert r.bus.call("~/reset").message == "the node is not configured"
+        assert "audio_in" not in r.bus.callbacks
         r.conversation.set_parameters({"voice": ""})
         r.conversation.configure()
 

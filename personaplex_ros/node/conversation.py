@@ -30,9 +30,9 @@ from personaplex_ros.node.model_thread import MODEL_HAS_FAILED, ModelThread
 from personaplex_ros.node.motion_outputs import MotionOutputs
 from personaplex_ros.node.namesakes import Namesakes
 from personaplex_ros.node.outputs import AudioSink, Outputs
-from personaplex_ros.node.parameter import State
+from personaplex_ros.node.parameter import State, Value
 from personaplex_ros.node.parameters import Parameters
-from personaplex_ros.node.personas import chosen_persona
+from personaplex_ros.node.personas import chosen_persona, persona_values
 from personaplex_ros.node.say_action import SAY
 from personaplex_ros.node.say_goals import refuse
 from personaplex_ros.node.services import Services
@@ -52,9 +52,10 @@ REQUEST_TIMEOUT_S = 10.0
 class Conversation:
     """Life cycle as of a ROS 2 managed node; every method may raise, with the remedy in the text.
 
-    From construction on motion_hold and diagnostics are published and ~/say is served. configure()
-    loads the model and opens topics and services, activate() starts or resumes the conversation,
-    deactivate() pauses it, cleanup() frees the memory, shutdown() ends all from any state.
+    From construction on motion_hold and diagnostics are published, and ~/say, ~/reset and
+    ~/set_persona are served. configure() loads the model and opens topics, activate() starts or
+    resumes the conversation, deactivate() pauses it, cleanup() frees the memory, shutdown() ends
+    all from any state.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Conversation:
         self._voices: HumanVoices | None = None
         self._running: RunningConversation | None = None
         self._stuck: ModelThread | None = None
+        self._observers: list[Callable[[Mapping[str, Value]], None]] = []
         turn_parameters(parameters)
         self._motion = MotionOutputs(bus, parameters)
         self._state_topics = StateTopics(bus, parameters.hold_rate_hz, parameters.hold_timeout_s)
@@ -85,6 +87,7 @@ class Conversation:
         self._namesakes = Namesakes(bus)
         self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
         self._say = bus.serve_action("~/say", SAY, self.say, self.check_goal)
+        self._services = Services(bus, reset=self.reset, set_persona=self.set_persona)
 
     @property
     def state(self) -> State:
@@ -95,6 +98,10 @@ class Conversation:
     def parameters(self) -> Parameters:
         """Return the present values."""
         return self._parameters
+
+    def follow_parameters(self, observer: Callable[[Mapping[str, Value]], None]) -> None:
+        """Call ``observer`` with what the conversation changes of its parameters by itself."""
+        self._observers.append(observer)
 
     def set_parameters(self, values: Mapping[str, Any]) -> None:
         """Change parameters; raises ParameterError, and then changes none.
@@ -113,7 +120,7 @@ class Conversation:
             running.thread.change_turns(*turns, REQUEST_TIMEOUT_S)
 
     def configure(self) -> None:
-        """Open topics and services, load the model and prepare the persona."""
+        """Open topics, load the model and prepare the persona."""
         with self._lock:
             self._expect(State.UNCONFIGURED, "configure")
             self._expect_no_stuck_model()
@@ -152,8 +159,8 @@ class Conversation:
             voices=self._voices,
         )
         resources.callback(self._outputs.close)
-        services = Services(self._bus, reset=self.reset, set_persona=self.set_persona)
-        resources.callback(services.close)
+        if prepared.left_out:
+            self._bus.log("warn", f"the text prompt is read without {prepared.left_out}")
         self._bus.log(
             "info",
             f"loaded checkpoint {parameters.checkpoint} with persona {persona.name} "
@@ -232,7 +239,7 @@ class Conversation:
         self._state_topics.clear()
 
     def cleanup(self) -> None:
-        """Close topics and services and free the model's memory."""
+        """Close topics and free the model's memory."""
         with self._lock:
             self._expect(State.INACTIVE, "clean up")
             self._resources.close()
@@ -247,6 +254,7 @@ class Conversation:
             self._resources.close()
             self._state = State.UNCONFIGURED
             self._say.close()
+            self._services.close()
             self._diagnostics.close()
             self._namesakes.close()
             self._state_topics.close()
@@ -263,10 +271,13 @@ class Conversation:
     def set_persona(self, persona: str, text_prompt: str, voice: str) -> str:
         """Begin a new conversation as another persona; the present one goes on meanwhile.
 
-        Empty texts keep what the present persona has. Raises what loading and preparing raise.
+        Empty texts keep what the present persona has. The parameters tell it afterwards, so that
+        the node stays so when it is cleaned up and configured. Raises what loading and preparing
+        raise; then nothing has changed.
         """
         with self._lock:
             model, _ = self._configured()
+            values = persona_values(self._parameters, persona, text_prompt, voice)
         chosen = chosen_persona(persona or model.persona, text_prompt, voice)
         prepared = model.prepared
         if chosen != model.persona:
@@ -276,8 +287,13 @@ class Conversation:
             if present is not model:
                 raise RuntimeError("the node was configured anew meanwhile; ask again")
         self._restart(model, running, prepared)
-        model.persona, model.prepared = chosen, prepared
-        return f"began a new conversation as {chosen.name}"
+        with self._lock:
+            model.persona, model.prepared = chosen, prepared
+            self._parameters = self._parameters.changed(values, State.UNCONFIGURED)
+        for observer in self._observers:
+            observer(values)
+        without = f", whose text is read without {prepared.left_out}" if prepared.left_out else ""
+        return f"began a new conversation as {chosen.name}{without}"
 
     def check_goal(self, request: Any) -> None:
         """Raise RuntimeError or ValueError for a goal of ~/say that cannot be spoken now."""

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from personaplex_ros.node.parameter import Value
+from personaplex_ros.node.parameters import Parameters
 from personaplex_ros.persona import Persona, load_persona
+
+
+def persona_values(
+    present: Parameters, persona: str, text_prompt: str, voice: str
+) -> dict[str, Value]:
+    """Return what a request of ~/set_persona makes of the parameters that say who the robot is.
+
+    Another persona takes the place of text prompt and voice, too; without one they are kept, where
+    the request has no others.
+    """
+    if persona:
+        return {"persona": persona, "text_prompt": text_prompt, "voice": voice}
+    return {
+        "persona": present.persona,
+        "text_prompt": text_prompt or present.text_prompt,
+        "voice": voice or present.voice,
+    }
 
 
 def chosen_persona(base: Persona | str, text_prompt: str, voice: str) -> Persona:

@@ -27,11 +27,12 @@ class Services:
         self._reset = reset
         self._set_persona = set_persona
         self._open = ExitStack()
+        # Both wait for the model, and hold up nothing that does not.
         for name, type_name, handler in (
             ("~/reset", "std_srvs/srv/Trigger", self._on_reset),
             ("~/set_persona", "personaplex_ros/srv/SetPersona", self._on_set_persona),
         ):
-            self._open.callback(bus.serve(name, type_name, handler).close)
+            self._open.callback(bus.serve(name, type_name, handler, slow=True).close)
 
     def close(self) -> None:
         """Withdraw the services."""

@@ -18,6 +18,7 @@ from launch.actions import IncludeLaunchDescription
 from launch.launch_description import LaunchDescription
 from personaplex_ros.msg import AudioFrame
 from personaplex_ros.srv import SetPersona
+from rcl_interfaces.srv import GetParameters
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -89,6 +90,16 @@ class TestTalking(unittest.TestCase):
         answer = self.client.call(SetPersona, "set_persona", persona="pirate")
         self.assertFalse(answer.success)
         self.assertIn("pirate", answer.message)
+        names = ["persona", "text_prompt", "voice"]
+        told = self.client.call(GetParameters, "get_parameters", names=names).values
+        self.assertEqual([value.string_value for value in told], ["casual", "", ""])
+
+    def test_a_prompt_that_does_not_fit_is_refused_and_the_robot_talks_on(self) -> None:
+        answer = self.client.call(SetPersona, "set_persona", text_prompt="Be kind. " * 5000)
+        self.assertFalse(answer.success)
+        self.assertIn("context has 3000", answer.message)
+        heard = self.client.listen("audio_out", AudioFrame)
+        self.client.until(lambda: len(heard) >= 5)
 
     def test_a_given_sentence_is_said_word_by_word(self) -> None:
         outcome, words = self.client.say("We are open from eight to five.")

@@ -101,7 +101,7 @@ class DdsBus:
         self.participant = Participant(self.node, arguments.enclave, settings, self.types)
         self.executor = Executor(self.participant.entity, self.log)
         self._service_executor = Executor(self.participant.entity, self.log)
-        self._slow_service_executor = Executor(self.participant.entity, self.log)
+        self._slow_service_executors: list[Executor] = []
         self._action_executor = Executor(self.participant.entity, self.log)
         self._closed = False
         self._service_executor.add(
@@ -169,8 +169,8 @@ class DdsBus:
     ) -> DdsService:
         """Answer requests with ``handler(request, response) -> response``.
 
-        Handlers run one at a time on a thread of their own, beside topics and timers; those of
-        slow services on another one.
+        Handlers run one at a time on a thread of their own, beside topics and timers; each
+        slow service has another one, which ends with the bus.
         """
         types = self.types.service(type_name)
         name = self.resolve(name, "service")
@@ -183,7 +183,10 @@ class DdsBus:
                 self.log("error", f"the service {name} failed: {error!r}")
             respond(response)
 
-        executor = self._slow_service_executor if slow else self._service_executor
+        executor = self._service_executor
+        if slow:
+            executor = Executor(self.participant.entity, self.log)
+            self._slow_service_executors.append(executor)
         return DdsService(self.participant, executor, name, types, answer)
 
     def open_action_service(
@@ -227,6 +230,7 @@ class DdsBus:
             self._closed = True
             self.executor.close()
             self._service_executor.close()
-            self._slow_service_executor.close()
+            for executor in self._slow_service_executors:
+                executor.close()
             self._action_executor.close()
             self.participant.close()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.bus import Bus, Qos
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.descriptors import describe
+from personaplex_ros.node.messages import set_time
 from personaplex_ros.node.parameter import Parameter, ParameterError, Value
 from personaplex_ros.node.parameters import PARAMETERS, lookup
 
 NOT_SET = 0
+PARAMETER_EVENTS = Qos(reliable=True, transient_local=False, depth=1000)
+"""As every node's, by rmw's profile for them."""
 # rcl_interfaces/ParameterType, and the field of ParameterValue that holds such a value.
 TYPES: dict[type, tuple[int, str]] = {
     bool: (1, "bool_value"),
@@ -40,6 +43,12 @@ class ParameterServices:
         for name, handler in handlers.items():
             snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
             bus.serve(f"~/{snake.lstrip('_')}", f"rcl_interfaces/srv/{name}", handler)
+        self._parameter = bus.message("rcl_interfaces/msg/Parameter")
+        self._event = bus.message("rcl_interfaces/msg/ParameterEvent")
+        self._events = bus.advertise(
+            "/parameter_events", "rcl_interfaces/msg/ParameterEvent", PARAMETER_EVENTS
+        )
+        conversation.follow_parameters(self._announce)
 
     def _on_list(self, request: Any, response: Any) -> Any:
         # No parameter of ours has a dot in its name: a prefix selects one parameter or none.
@@ -69,16 +78,29 @@ class ParameterServices:
         response.result = self._set(request.parameters)
         return response
 
-    def _set(self, parameters: Iterable[Any]) -> Any:
+    def _set(self, parameters: Sequence[Any]) -> Any:
         result = self._result()
         try:
             self._conversation.set_parameters(
                 {parameter.name: _plain(parameter.value) for parameter in parameters}
             )
-            result.successful = True
         except (ParameterError, TimeoutError) as error:
             result.successful, result.reason = False, str(error)
+            return result
+        result.successful = True
+        present = self._conversation.parameters.as_dict()
+        self._announce({parameter.name: present[parameter.name] for parameter in parameters})
         return result
+
+    def _announce(self, values: Mapping[str, Value]) -> None:
+        event = self._event()
+        set_time(event.stamp, self._bus.now_ns())
+        event.node = self._bus.node_name
+        event.changed_parameters = [
+            self._parameter(name=name, value=self._value_of(value))
+            for name, value in values.items()
+        ]
+        self._events.publish(event)
 
     def _value_of(self, value: Value | None) -> Any:
         message = self._value()

@@ -55,7 +55,7 @@ class _Client(_Handle):
 
 
 class RosBus:
-    """Subscriptions, services, slow services, each action and each timer have groups of their own.
+    """Topics, services, each slow service, each action and each timer have groups of their own.
 
     So with a multi-threaded executor a slow service or transition holds up neither audio nor
     timers. Timers run on the steady clock: a paused simulation must not silence motion_hold.
@@ -65,7 +65,6 @@ class RosBus:
         self._node = node
         self._topics: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._services: CallbackGroup = MutuallyExclusiveCallbackGroup()
-        self._slow_services: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
 
     @property
@@ -123,7 +122,7 @@ class RosBus:
             self.message(type_name),
             name,
             self.answering(handler, name),
-            callback_group=self._slow_services if slow else self._services,
+            callback_group=MutuallyExclusiveCallbackGroup() if slow else self._services,
         )
         return _Handle(service, self._node.destroy_service)
 

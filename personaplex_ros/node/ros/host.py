@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ from personaplex_ros.node.names import (
     remap_node,
     without_parameters,
 )
-from personaplex_ros.node.parameter import ParameterError
+from personaplex_ros.node.parameter import ParameterError, Value
 from personaplex_ros.node.parameters import PARAMETERS
 from personaplex_ros.node.ros.bus import RosBus
 from personaplex_ros.node.ros.declaration import declare, with_floats
@@ -37,8 +37,8 @@ from personaplex_ros.node.shared_model import SharedModel
 from personaplex_ros.node.start_parameters import StartParameters, start_parameters
 
 NODE_NAME = "personaplex"
-EXECUTOR_THREADS = 5
-"""Audio, timers, a service, a goal and a transition of a robot at once."""
+EXECUTOR_THREADS = 8
+"""Of a robot at once: audio, timers, a service, a parameter, a goal, and each slow service."""
 SHUTDOWN_TIMEOUT_S = 2.0
 
 _OURS = {parameter.name for parameter in PARAMETERS}
@@ -71,6 +71,7 @@ class PersonaPlexNode(Node):
         self.lifecycle = Lifecycle(bus, self.conversation)
         declare(self, bus, start.parameters)
         self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.conversation.follow_parameters(self._follow_parameters)
 
     def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
         """Set them one by one, as rclpy does; an integer serves as a floating-point number."""
@@ -79,6 +80,10 @@ class PersonaPlexNode(Node):
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """Set them together, as rclpy does; an integer serves as a floating-point number."""
         return super().set_parameters_atomically(with_floats(parameter_list))
+
+    def _follow_parameters(self, values: Mapping[str, Value]) -> None:
+        """Let the parameter server tell what the conversation has changed itself."""
+        self.set_parameters_atomically([Parameter(name, value=v) for name, v in values.items()])
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         values: dict[str, Any] = {p.name: p.value for p in parameters if p.name in _OURS}
