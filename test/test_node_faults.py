@@ -433,3 +433,18 @@ def test_a_thread_that_has_ended_is_an_error_and_the_node_can_be_activated_anew(
         r.conversation.activate()
         r.hear(2)
         assert r.bus.diagnostics()["conversation"].level == 0
+
+
+def test_a_thread_that_has_yet_to_start_is_no_fault(monkeypatch: pytest.MonkeyPatch):
+    with robot(activate=False) as r:
+        statuses = []
+        monkeypatch.setattr(
+            "personaplex_ros.node.conversation.keep_from_collector",
+            lambda: statuses.append(r.bus.diagnostics()["conversation"]),
+        )
+        r.conversation.configure()
+        r.conversation.activate()
+        (status,) = statuses
+        assert (status.level, status.message) == (0, "active")
+        assert not [text for level, text in r.bus.lines if level == "error"]
+        r.hear(1)

@@ -81,7 +81,9 @@ class ModelThread:
 
     @property
     def trouble(self) -> str:
-        """Why nothing comes of the thread that was started; empty while it works."""
+        """Why nothing comes of the thread; empty while it works, and before it was started."""
+        if not self._came_round:
+            return ""
         stalled_s = time.monotonic() - self._came_round
         if not self._thread.is_alive():
             return "the thread of the model has ended; deactivate and activate the node"
