@@ -344,3 +344,43 @@ def test_a_missing_wave_file_is_named_at_configure(tmp_path):
     with robot(activate=False, audio_source=f"file:{tmp_path}/none.wav") as r:
         with pytest.raises(FileNotFoundError, match=r"none\.wav"):
             r.conversation.configure()
+
+
+def test_sampling_that_was_set_in_a_pause_counts_afterwards():
+    with robot() as r:
+        r.hear(1)
+        r.conversation.deactivate()
+        r.conversation.set_parameters({"text_temperature": 0.5})
+        r.conversation.activate()
+        r.next_sample, r.next_stamp_ns = 0, 0
+        r.hear(1)
+        assert r.session.sampling.text_temperature == 0.5
+
+
+def test_who_asks_while_the_model_is_loaded_need_not_wait():
+    go_on, loading = threading.Event(), threading.Event()
+    with robot(activate=False) as r:
+
+        def load(parameters):
+            loading.set()
+            assert go_on.wait(10.0)
+            return r.engine
+
+        r.conversation._load_engine = load
+        configuring = threading.Thread(target=r.conversation.configure)
+        configuring.start()
+        try:
+            assert loading.wait(10.0)
+            begin = time.monotonic()
+            r.conversation.set_parameters({"text_temperature": 0.5})
+            with pytest.raises(ParameterError, match="before configure"):
+                r.conversation.set_parameters({"checkpoint": "other"})
+            for service in ("~/reset", "~/set_persona"):
+                assert "is being configured" in r.bus.call(service).message
+            assert time.monotonic() - begin < 1.0
+        finally:
+            go_on.set()
+            configuring.join()
+        r.conversation.activate()
+        r.hear(1)
+        assert r.session.sampling.text_temperature == 0.5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from personaplex_ros.audio import AudioChunk, MicrophoneIntake
@@ -38,7 +38,6 @@ from personaplex_ros.node.say_goals import refuse
 from personaplex_ros.node.services import Services
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.turn_parameters import hold_parameters, turn_monitor, turn_parameters
-from personaplex_ros.persona import Persona
 from personaplex_ros.turns import HoldParameters, TurnParameters
 
 EngineLoader = Callable[[Parameters], Engine | SharedEngine]
@@ -70,6 +69,8 @@ class Conversation:
         self._load_engine = load_engine
         self._release = release
         self._lock = threading.RLock()
+        self._settings_lock = threading.Lock()
+        self._configuring = False
         self._state = State.UNCONFIGURED
         self._resources = ExitStack()
         self._model: LoadedModel | None = None
@@ -108,9 +109,9 @@ class Conversation:
 
         Other turn parameters begin to count in silence: what was being said is not judged anew.
         """
-        with self._lock:
+        with self._between_transitions() as state, self._settings_lock:
             before = self._parameters
-            after = before.changed(values, self._state)
+            after = before.changed(values, state)
             turns = _turn_settings(after)
             turns_changed = turns != _turn_settings(before)
             self._parameters = after
@@ -124,15 +125,20 @@ class Conversation:
         with self._lock:
             self._expect(State.UNCONFIGURED, "configure")
             self._expect_no_stuck_model()
-            parameters = self._parameters
-            persona = chosen_persona(parameters.persona, parameters.text_prompt, parameters.voice)
-            with ExitStack() as resources:
-                self._configure(parameters, persona, resources)
-                self._resources = resources.pop_all()
-            self._state = State.INACTIVE
+            with self._settings_lock:
+                self._configuring = True
+                parameters = self._parameters
+            try:
+                with ExitStack() as resources:
+                    self._configure(parameters, resources)
+                    self._resources = resources.pop_all()
+                self._state = State.INACTIVE
+            finally:
+                self._configuring = False
 
-    def _configure(self, parameters: Parameters, persona: Persona, resources: ExitStack) -> None:
+    def _configure(self, parameters: Parameters, resources: ExitStack) -> None:
         # The cheap checks come first: loading can take a minute.
+        persona = chosen_persona(parameters.persona, parameters.text_prompt, parameters.voice)
         resources.callback(self._forget)
         check_sink(parameters)
         self._source = open_source(self._bus, parameters, self._deliver)
@@ -263,6 +269,7 @@ class Conversation:
 
     def reset(self) -> str:
         """Begin a new conversation with the same persona; returns a message for the caller."""
+        self._expect_not_configuring()
         with self._lock:
             model, running = self._configured()
         self._restart(model, running, None)
@@ -275,6 +282,7 @@ class Conversation:
         the node stays so when it is cleaned up and configured. Raises what loading and preparing
         raise; then nothing has changed.
         """
+        self._expect_not_configuring()
         with self._lock:
             model, _ = self._configured()
             values = persona_values(self._parameters, persona, text_prompt, voice)
@@ -287,7 +295,7 @@ class Conversation:
             if present is not model:
                 raise RuntimeError("the node was configured anew meanwhile; ask again")
         self._restart(model, running, prepared)
-        with self._lock:
+        with self._lock, self._settings_lock:
             model.persona, model.prepared = chosen, prepared
             self._parameters = self._parameters.changed(values, State.UNCONFIGURED)
         for observer in self._observers:
@@ -363,6 +371,22 @@ class Conversation:
 
     def _follow_hold(self, state: TurnState) -> None:
         self._motion.follow(state.hold)
+
+    @contextmanager
+    def _between_transitions(self) -> Iterator[State]:
+        """Wait for a transition that is under way, if it is short; yield the state.
+
+        A node that is being configured counts as inactive: what it is made with is taken already.
+        """
+        if self._configuring:
+            yield State.INACTIVE
+        else:
+            with self._lock:
+                yield self._state
+
+    def _expect_not_configuring(self) -> None:
+        if self._configuring:
+            raise RuntimeError("the node is being configured; ask again when that is done")
 
     def _expect_no_stuck_model(self) -> None:
         if self._stuck is not None and self._stuck.alive:

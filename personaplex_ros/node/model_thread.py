@@ -7,7 +7,13 @@ import time
 from collections.abc import Callable
 
 from personaplex_ros.audio import MicrophoneFrame, MicrophoneIntake
-from personaplex_ros.engine import PreparedPersona, Session, SharedSession, StepResult
+from personaplex_ros.engine import (
+    PreparedPersona,
+    Sampling,
+    Session,
+    SharedSession,
+    StepResult,
+)
 from personaplex_ros.node.bus import Bus, Goal
 from personaplex_ros.node.loading import sampling_of
 from personaplex_ros.node.messages import NS_PER_S
@@ -61,6 +67,7 @@ class ModelThread:
         self._parameters = parameters
         self._seed = seed
         self._adopted = parameters()
+        self._sampling: Sampling | None = None  # the session's may be of before a pause
         self._requests = RequestQueue()
         self._say = SayGoals(bus, session)
         self._stop = threading.Event()
@@ -170,11 +177,11 @@ class ModelThread:
 
     def _adopt(self, parameters: Parameters) -> None:
         """Take over what changed at run time."""
-        before, self._adopted = self._adopted, parameters
-        if parameters is before:
+        if parameters is self._adopted and self._sampling is not None:
             return
-        sampling = sampling_of(parameters)
-        if sampling != sampling_of(before):
+        sampling, before = sampling_of(parameters), self._sampling
+        self._adopted, self._sampling = parameters, sampling
+        if sampling != before:
             self._session.set_sampling(sampling)
 
     def _next_frame(self) -> MicrophoneFrame | None:
