@@ -144,6 +144,16 @@ def test_a_damaged_checkpoint_fails_the_offline_command(
     assert not answer.exists()
 
 
+def test_codebooks_that_are_not_finite_are_refused_when_they_are_loaded(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "damaged")
+    tensors = load_file(folder / "mimi.safetensors")
+    name = next(name for name in tensors if name.endswith("embedding_sum"))
+    tensors[name][3, 1] = NAN
+    save_file(tensors, folder / "mimi.safetensors")
+    with pytest.raises(ValueError, match=r"mimi\.safetensors: numbers of its codebooks"):
+        Engine.load(folder, device="cpu")
+
+
 def test_sampling_can_change_in_every_direction_after_a_frame(small_engine: Engine) -> None:
     session = small_engine.open(TALKER)
     frames = iter(talk(small_engine, 1.6))

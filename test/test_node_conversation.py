@@ -384,3 +384,10 @@ def test_who_asks_while_the_model_is_loaded_need_not_wait():
         r.conversation.activate()
         r.hear(1)
         assert r.session.sampling.text_temperature == 0.5
+
+
+def test_times_that_were_never_measured_are_no_numbers():
+    with robot() as r:
+        values = r.bus.diagnostics()["model"].values
+        assert values["frame time p50"] == "none yet"
+        assert not any("nan" in value for value in values.values())

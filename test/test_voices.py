@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from reference import GREEDY, LM, converse, speech_like, talk, write_checkpoint
 
 from personaplex_ros.audio.wave import write_wave
 from personaplex_ros.checkpoint import EmbeddedVoice, WaveVoice, find_voice, load_voice
+from personaplex_ros.checkpoint.embedded_voice import LARGEST
 from personaplex_ros.engine import Engine, Persona
 
 WIDTH = 4
@@ -174,14 +176,33 @@ def test_a_voice_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, ki
         ({"embeddings": torch.zeros(0, 1, 1, 64), "cache": torch.zeros(1, 17, 4)}, "no columns"),
         (content() | {"embeddings": torch.full((9, 1, 1, 64), torch.nan)}, "not finite"),
         (content() | {"embeddings": torch.zeros(9, 1, 1, 64, dtype=torch.int64)}, "float"),
+        (content() | {"embeddings": torch.zeros(9, 1, 1, 64).to_sparse()}, "not a plain tensor"),
+        (content() | {"embeddings": torch.zeros(9, 1, 1, 64, device="meta")}, "not a plain"),
+        (content() | {"embeddings": torch.zeros(1).expand(10**12, 1, 1, 64)}, "larger than any"),
+        (content() | {"cache": torch.zeros(1, 0, 4, dtype=torch.int64)}, r"cache` is \[1, 0, 4\]"),
+        (content() | {"cache": torch.zeros(0, 17, 4, dtype=torch.int64)}, "cache"),
+        (content() | {"cache": torch.zeros(2, 17, 4, dtype=torch.int64)}, "cache"),
+        (content() | {"cache": torch.zeros(1, 17, 4, dtype=torch.bool)}, r"torch\.bool"),
+        (content() | {"cache": torch.full((1, 17, 4), torch.nan)}, "ids are int64"),
+        (content() | {"cache": "text"}, "no tensor `cache`"),
+        (content() | {"embeddings": Path("x")}, "it holds other objects than"),
     ],
 )
 def test_a_file_that_is_no_voice_is_refused_by_name(
     tmp_path: Path, wrong: Any, problem: str
 ) -> None:
     path = saved(tmp_path / "EVE.pt", wrong)
-    with pytest.raises(ValueError, match=rf"EVE\.pt.*{problem}"):
+    with pytest.raises(ValueError, match=rf"EVE\.pt.*{problem}") as told:
         load_voice(path, 24000)
+    assert "weights_only" not in str(told.value), "nobody is advised to run what a file holds"
+
+
+def test_a_file_that_says_it_is_huge_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "EVE.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("EVE/data.pkl", b"0" * (LARGEST + 1))
+    with pytest.raises(ValueError, match=r"EVE\.pt.*more than any voice"):
+        load_voice(str(path), 24000)
 
 
 @pytest.mark.parametrize("data", [b"", b"no zip at all", bytes_of(content())[:-400]])
@@ -215,8 +236,8 @@ def test_a_link_in_an_archive_is_not_followed(tmp_path: Path) -> None:
     "foreign",
     [
         content() | {"embeddings": torch.zeros(9, 1, 1, 4096)},
-        content() | {"cache": torch.zeros(1, 9, 4)},
-        content() | {"cache": torch.zeros(1, 17, 5)},
+        content() | {"cache": torch.zeros(1, 9, 4, dtype=torch.int64)},
+        content() | {"cache": torch.zeros(1, 17, 5, dtype=torch.int64)},
         content() | {"cache": torch.full((1, 17, 4), 5000)},
         content() | {"cache": torch.full((1, 17, 4), -7)},
     ],

@@ -1,10 +1,10 @@
 """Files <-> modules: where a checkpoint's parts lie, what they hold, and how they are loaded."""
 
+from personaplex_ros.checkpoint.embedded_voice import EmbeddedVoice
 from personaplex_ros.checkpoint.files import CheckpointFiles
 from personaplex_ros.checkpoint.loading import load_codec, load_language_model, stored_in_half
 from personaplex_ros.checkpoint.tokenizer import TextTokenizer
 from personaplex_ros.checkpoint.voices import (
-    EmbeddedVoice,
     WaveVoice,
     find_voice,
     load_voice,

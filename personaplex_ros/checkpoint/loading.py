@@ -27,13 +27,16 @@ FLOATS = ("F32", "BF16", "F16")
 def load_codec(path: Path, config: MimiConfig, device: torch.device | str) -> Mimi:
     """Load the Mimi codec in float32.
 
-    Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
+    Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats, and for
+    codebooks that are not finite, which no frame would tell.
     """
     with WeightsFile(path, device) as file:
         codec = check_codec(path, file, config)
         state = {name: file.tensor(name).float() for name in codec.state_dict()}
     codec.load_state_dict(state, assign=True)
     codec.quantizer.derive()
+    if not codec.quantizer.is_finite():
+        raise ValueError(f"{path}: numbers of its codebooks are not finite; download it again")
     lay_kernels_by_sample(codec)
     return codec.eval().requires_grad_(False)
 

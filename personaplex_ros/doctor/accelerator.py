@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
+from personaplex_ros.engine.loading import choose_device
 
 DRIVER = Path("/proc/driver/nvidia/version")
 NATIVE_BFLOAT16 = (8, 0)  # compute capability from which bfloat16 is native (Ampere)
@@ -16,16 +17,10 @@ INSTALL = "pip install torch --index-url https://download.pytorch.org/whl/cu128"
 
 def usable_device(name: str) -> torch.device | None:
     """Return the device as the engine takes it (``auto`` is CUDA where there is one), or None."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(name)
-    except RuntimeError:
+        return choose_device(name)
+    except ValueError:
         return None
-    if device.type == "cuda":
-        known = torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
-        return device if known else None
-    return device if device.type == "cpu" else None
 
 
 def chosen_dtype(device: torch.device) -> torch.dtype:

@@ -101,6 +101,11 @@ class SplitQuantizer(nn.Module):
             if isinstance(module, Codebook):
                 module.derive()
 
+    def is_finite(self) -> bool:
+        """Tell whether all projections and centroids are finite."""
+        tensors = [*self.parameters(), *self.buffers()]
+        return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
     def encode(self, latent: Tensor, codebooks: int) -> Tensor:
         """Quantise latent [B, T, D] to ids int64 [B, codebooks, T]."""
         batch, length, _ = latent.shape

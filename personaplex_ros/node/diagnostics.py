@@ -150,7 +150,9 @@ def _model(running: RunningSnapshot, growth: Growth) -> Status:
     return Status("model", OK, "in time", values)
 
 
-def _milliseconds(name: str, percentiles: Percentiles) -> list[tuple[str, str]]:
+def _milliseconds(name: str, percentiles: Percentiles | None) -> list[tuple[str, str]]:
+    if percentiles is None:
+        return [(f"{name} {which}", "none yet") for which in ("p50", "p99", "max")]
     return [
         (f"{name} p50", f"{1e3 * percentiles.p50:.2f} ms"),
         (f"{name} p99", f"{1e3 * percentiles.p99:.2f} ms"),

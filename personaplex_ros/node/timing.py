@@ -13,7 +13,7 @@ RING_SIZE = 750
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Seconds; NaN while nothing was measured."""
+    """Seconds."""
 
     p50: float
     p99: float
@@ -32,11 +32,11 @@ class Ring:
         self._values[self._count % self._values.size] = value
         self._count += 1
 
-    def percentiles(self) -> Percentiles:
-        """Return percentiles of what is stored, by linear interpolation."""
+    def percentiles(self) -> Percentiles | None:
+        """Return percentiles of what is stored, linearly interpolated; None of nothing."""
         values = self._values[: min(self._count, self._values.size)]
         if values.size == 0:
-            return Percentiles(np.nan, np.nan, np.nan)
+            return None
         p50, p99 = np.percentile(values, (50, 99))
         return Percentiles(float(p50), float(p99), float(values.max()))
 
