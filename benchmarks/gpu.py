@@ -47,7 +47,7 @@ PERSONA_TEXT = " ".join(["word"] * 98)  # with the tags 100 tokens of the tokeni
 DEADLINE_MS = 60.0
 SPARE = 5 << 30  # bytes for graphs and the personas that are kept prepared
 SMALL_LM = LMConfig(
-    dim=256, heads=4, layers=3, hidden=512, context=120, text_cardinality=500, cardinality=64,
+    dim=256, heads=4, layers=3, hidden=512, context=320, text_cardinality=500, cardinality=64,
     depth_steps=8, depth_dim=128, depth_heads=4, depth_layers=2, depth_hidden=256,
     silence_codes=(1,) * 8, sine_codes=(2,) * 8,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from personaplex_ros.checkpoint.spelling import Spelled
 from personaplex_ros.engine import Engine
 from personaplex_ros.engine.packing import scale
 from personaplex_ros.lm import LanguageModel, LMConfig
@@ -20,6 +21,10 @@ class Words:
     def encode(self, text: str) -> list[int]:
         """Return ids that differ by the words' lengths."""
         return [10 + len(word) for word in text.split()]
+
+    def spell(self, text: str) -> Spelled:
+        """Return a text as it is: every character is known."""
+        return Spelled(text)
 
     def piece(self, token: int) -> str:
         """Return the text of any token."""

@@ -89,7 +89,7 @@ class Engine:
         self._slots: list[Slot | None] = [None] * slots
         self._tainted: set[int] = set()  # slots whose states hold numbers that are not finite
         self._longest_delay = lm.grid_shape().longest_delay
-        with self._on_device():
+        with torch.cuda.stream(self._stream):
             self.states = SlotStates(
                 lm.initial_state(slots),
                 codec.encoder_state(slots),
