@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from personaplex_ros.engine import Engine, StepResult, StepTiming
+from personaplex_ros.engine import Engine, Startup, StepResult, StepTiming
 from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.host import main as run_node
@@ -42,10 +42,14 @@ class EmptyModel:
     sample_rate, frame_size, frame_rate, context_frames = RATE, FRAME, 12.5, 3000
     device = SimpleNamespace(type="cpu")
     position = 0
+    startup = Startup()
+
+    def hush(self) -> None:
+        """Do nothing."""
 
     def prepare(self, persona: Any) -> Any:
-        """Return it as it is."""
-        return persona
+        """Return what stands for it."""
+        return SimpleNamespace(left_out="")
 
     def open(self, persona: Any, sampling: Any, seed: int) -> EmptyModel:
         """Return the session."""
