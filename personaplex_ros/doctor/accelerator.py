@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
-from personaplex_ros.engine.loading import choose_device
+from personaplex_ros.engine.loading import DEVICES, choose_device
 
 DRIVER = Path("/proc/driver/nvidia/version")
 NATIVE_BFLOAT16 = (8, 0)  # compute capability from which bfloat16 is native (Ampere)
@@ -60,7 +60,7 @@ def gpu_present() -> bool:
 def _why(name: str) -> tuple[str, str]:
     """Return what to do about a device that cannot be used, as remedy and command."""
     if not name.startswith("cuda"):
-        return "devices are auto, cpu, cuda, cuda:1 and so on", ""
+        return f"devices are {DEVICES}", ""
     if torch.cuda.is_available():
         return f"devices are cuda:0 to cuda:{torch.cuda.device_count() - 1}, and cpu", ""
     if not gpu_present():

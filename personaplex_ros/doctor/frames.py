@@ -12,6 +12,7 @@ import torch
 
 from personaplex_ros.checkpoint import CheckpointFiles, stored_bytes
 from personaplex_ros.engine import Engine, Persona
+from personaplex_ros.engine.frame import PARTS
 from personaplex_ros.engine.loading import SMALL_BYTES
 
 FRAMES = 100
@@ -53,8 +54,7 @@ def _measure(engine: Engine) -> MeasuredFrames:
     noise = LOUDNESS * rng.standard_normal((WARM_UP + FRAMES, engine.frame_size))
     timings = [session.push(frame).timing for frame in noise.astype(np.float32)][WARM_UP:]
     parts = {
-        part: float(np.median([getattr(timing, part) for timing in timings]))
-        for part in ("encode", "temporal", "depth", "decode")
+        part: float(np.median([getattr(timing, part) for timing in timings])) for part in PARTS
     }
     totals = [timing.total for timing in timings]
     return MeasuredFrames(parts, float(np.median(totals)), float(np.percentile(totals, 99)))

@@ -12,14 +12,14 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from personaplex_ros.engine.denormals import flush_denormals
 from personaplex_ros.engine.packing import pack
 from personaplex_ros.lm import LMConfig
 from personaplex_ros.lm.depth import DepthTransformer
-from personaplex_ros.lm.sampling import Draw, Sampling, choose
+from personaplex_ros.lm.sampling import Draw, Sampler, Sampling, choose
 from personaplex_ros.lm.temporal import TemporalLayer, ring_spec
 from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.nn.attention import RingView
+from personaplex_ros.nn.denormals import flush_denormals
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -116,10 +116,6 @@ def _linear(width_in: int, width_out: int, device: torch.device, dtype: torch.dt
 
 
 def _draw(vocabulary: int, device: torch.device) -> Draw:
-    ranks = min(Sampling().audio_top_k, vocabulary)
-    return Draw(
-        torch.ones(1, 1, device=device),
-        torch.full((1, 1), ranks, device=device),
-        torch.zeros(1, 1, ranks, device=device),
-        torch.zeros(1, 1, device=device),
-    )
+    sampler = Sampler(1, 1, (vocabulary, vocabulary), device)
+    sampler.start(0, Sampling(), seed=0)
+    return sampler.audio

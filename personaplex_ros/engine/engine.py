@@ -13,7 +13,6 @@ import torch
 
 from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer
 from personaplex_ros.engine.captured import CapturedFrames
-from personaplex_ros.engine.denormals import flush_denormals
 from personaplex_ros.engine.fault import ModelFault, fault_of
 from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
 from personaplex_ros.engine.loading import choose_device, load_models
@@ -25,6 +24,7 @@ from personaplex_ros.lm import LanguageModel, Sampler, Sampling, Script
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.lm.script import QUIET
 from personaplex_ros.mimi import Mimi
+from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.nn.state import reset_row
 from personaplex_ros.persona import Persona
 

@@ -23,6 +23,7 @@ from personaplex_ros.children import worker_pool
 from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.files import write_whole
 from personaplex_ros.mimi import Mimi, MimiConfig
+from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.dialogue import Conversation, Sentence, converse
 from personaplex_ros.training.recordings import FRAME_S, Recording, Take, record
@@ -231,7 +232,7 @@ def caller_words(world: World) -> dict[str, int]:
 def _build(job: tuple[Path, Path, torch.device, Make]) -> Path:
     path, checkpoint, device, make = job
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    flush_denormals()
     codes, about = zip(*make(load_world(), Materials.load(checkpoint, device).codec), strict=True)
 
     def save(place: Path) -> None:

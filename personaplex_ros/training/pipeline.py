@@ -22,6 +22,7 @@ from tqdm import tqdm
 from personaplex_ros.audio import write_wave
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER
 from personaplex_ros.files import write_whole
+from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
 from personaplex_ros.training.corpus import (
@@ -81,7 +82,7 @@ class Workshop:
 
 def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
     """Run stages in their order."""
-    torch.set_flush_denormal(True)
+    flush_denormals()
     for folder in (shop.work, shop.output):
         folder.mkdir(parents=True, exist_ok=True)
     for stage in STAGES:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from personaplex_ros.node.bus import LATCHED, RELIABLE, Check, Done, Goal, Outcome
+from personaplex_ros.node.bus import LATCHED, RELIABLE, Done, Goal, Outcome
 from personaplex_ros.node.dds.service import Respond
 from personaplex_ros.node.messages import set_time, time_ns
 
@@ -68,12 +68,11 @@ class DdsActionServer:
         name: str,
         type_name: str,
         begin: Callable[[Goal], None],
-        check: Check,
+        accepts: Callable[[Any], bool],
     ) -> None:
         self._bus = bus
-        self._name = name
         self._begin = begin
-        self._check = check
+        self._accepts = accepts
         self._types = bus.types.action(type_name)
         self._cancel = bus.types.service(CANCEL)
         self._info = bus.types.message("action_msgs/msg/GoalInfo")
@@ -133,7 +132,7 @@ class DdsActionServer:
         goal_id = bytes(request.goal_id.uuid)
         goal = DdsGoal(self, goal_id, request.goal, self._bus.now_ns())
         response = self._types.send_goal.Response()
-        passed = self._passes(request.goal)
+        passed = self._accepts(request.goal)
         with self._lock:
             response.accepted = passed and goal_id not in self._goals
             if response.accepted:
@@ -147,14 +146,6 @@ class DdsActionServer:
             except Exception:
                 self.end(goal, "aborted", self._types.Result())
                 raise
-
-    def _passes(self, request: Any) -> bool:
-        try:
-            self._check(request)
-        except Exception as error:
-            self._bus.log("warn", f"{self._name}: rejected a goal: {error}")
-            return False
-        return True
 
     def _on_get_result(self, request: Any, respond: Respond) -> None:
         with self._lock:

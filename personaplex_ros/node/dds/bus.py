@@ -20,6 +20,7 @@ from personaplex_ros.node.dds.participant import Participant
 from personaplex_ros.node.dds.service import DdsClient, DdsService, Respond
 from personaplex_ros.node.dds.types import MessageTypes, ServiceTypes, standard_types
 from personaplex_ros.node.names import Kind, NodeName, RosArguments, remap_node, resolve
+from personaplex_ros.node.serving import accepting, answering
 
 _LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
 
@@ -174,14 +175,10 @@ class DdsBus:
         """
         types = self.types.service(type_name)
         name = self.resolve(name, "service")
+        safe = answering(handler, name, self.log)
 
         def answer(request: Any, respond: Respond) -> None:
-            response = types.Response()
-            try:
-                response = handler(request, response)
-            except Exception as error:
-                self.log("error", f"the service {name} failed: {error!r}")
-            respond(response)
+            respond(safe(request, types.Response()))
 
         executor = self._service_executor
         if slow:
@@ -199,7 +196,8 @@ class DdsBus:
         self, name: str, type_name: str, begin: Callable[[Goal], None], check: Check = accept_all
     ) -> DdsActionServer:
         """Call ``begin(goal)`` for each goal that passes, on a thread of actions alone."""
-        return DdsActionServer(self, self.resolve(name, "service"), type_name, begin, check)
+        name = self.resolve(name, "service")
+        return DdsActionServer(self, name, type_name, begin, accepting(check, name, self.log))
 
     def action_client(self, name: str, type_name: str) -> DdsActionClient:
         """Open the calling end of an action; answers come on the thread of topics and timers."""

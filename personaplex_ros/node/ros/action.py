@@ -12,7 +12,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 
-from personaplex_ros.node.bus import Check, Done, Goal, Outcome
+from personaplex_ros.node.bus import Done, Goal, Outcome
 
 _OUTCOMES: dict[int, Outcome] = {
     GoalStatus.STATUS_SUCCEEDED: "succeeded",
@@ -54,21 +54,21 @@ class RosActionServer:
         type_class: Any,
         name: str,
         begin: Callable[[Goal], None],
-        check: Check,
+        accepts: Callable[[Any], bool],
         group: CallbackGroup,
     ) -> None:
         self._node = node
         self._type = type_class
-        self._name = name
         self._begin = begin
-        self._check = check
         self._goals: set[RosGoal] = set()
         self._server = ActionServer(
             node,
             type_class,
             name,
             execute_callback=self._execute,
-            goal_callback=self._judge,
+            goal_callback=lambda request: (
+                GoalResponse.ACCEPT if accepts(request) else GoalResponse.REJECT
+            ),
             cancel_callback=lambda handle: CancelResponse.ACCEPT,
             callback_group=group,
         )
@@ -81,14 +81,6 @@ class RosActionServer:
         """
         for goal in list(self._goals):
             goal.end("aborted", self._type.Result())
-
-    def _judge(self, request: Any) -> GoalResponse:
-        try:
-            self._check(request)
-        except Exception as error:
-            self._node.get_logger().warning(f"{self._name}: rejected a goal: {error}")
-            return GoalResponse.REJECT
-        return GoalResponse.ACCEPT
 
     async def _execute(self, handle: ServerGoalHandle) -> Any:
         ended = Future(executor=self._node.executor)

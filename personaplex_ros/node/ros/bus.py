@@ -13,6 +13,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from personaplex_ros.node.bus import Check, Goal, LogLevel, Qos, accept_all
 from personaplex_ros.node.ros.action import RosActionClient, RosActionServer
+from personaplex_ros.node.serving import accepting, answering
 
 _Guard = Callable[[Callable[..., None], str], Callable[..., None]]
 
@@ -121,22 +122,10 @@ class RosBus:
         service = self._node.create_service(
             self.message(type_name),
             name,
-            self.answering(handler, name),
+            answering(handler, name, self.log),
             callback_group=MutuallyExclusiveCallbackGroup() if slow else self._services,
         )
         return _Handle(service, self._node.destroy_service)
-
-    def answering(self, handler: Callable[[Any, Any], Any], name: str) -> Callable[[Any, Any], Any]:
-        """Return a handler that answers also when `handler` fails: with the response as it is."""
-
-        def answer(request: Any, response: Any) -> Any:
-            try:
-                return handler(request, response)
-            except Exception as error:
-                self.log("error", f"the service {name} failed: {error!r}")
-                return response
-
-        return answer
 
     def client(self, name: str, type_name: str) -> _Client:
         """Open the calling end of a service; replies come between the topics."""
@@ -150,7 +139,8 @@ class RosBus:
     ) -> RosActionServer:
         """Call `begin` for each goal that passes, beside services: a slow one delays no goal."""
         group = MutuallyExclusiveCallbackGroup()
-        return RosActionServer(self._node, self.message(type_name), name, begin, check, group)
+        accepts = accepting(check, name, self.log)
+        return RosActionServer(self._node, self.message(type_name), name, begin, accepts, group)
 
     def action_client(self, name: str, type_name: str) -> RosActionClient:
         """Open the calling end of an action; answers come between the topics."""

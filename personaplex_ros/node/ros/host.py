@@ -33,6 +33,7 @@ from personaplex_ros.node.parameters import PARAMETERS
 from personaplex_ros.node.ros.bus import RosBus
 from personaplex_ros.node.ros.declaration import declare, with_floats
 from personaplex_ros.node.ros.spinning import Spinner
+from personaplex_ros.node.serving import answering
 from personaplex_ros.node.shared_model import SharedModel
 from personaplex_ros.node.start_parameters import StartParameters, start_parameters
 
@@ -64,7 +65,7 @@ class PersonaPlexNode(Node):
         )
         bus = RosBus(self)
         for service in self.services:  # rclpy's own, for parameters
-            service.callback = bus.answering(service.callback, service.srv_name)
+            service.callback = answering(service.callback, service.srv_name, bus.log)
         for level, text in start.remarks:
             bus.log(level, text)
         self.conversation = Conversation(bus, start.parameters, load, release)
