@@ -2,6 +2,7 @@
 
 from .chunk import AudioChunk, ChunkLimits
 from .devices import AudioDeviceError, DeviceInfo, SoundCardSink, SoundCardSource, list_devices
+from .fader import Fader
 from .files import WaveFileSource
 from .formats import output_format
 from .intake_types import IntakeCounters, IntakeLimits, MicrophoneFrame
@@ -19,6 +20,7 @@ __all__ = [
     "AudioDeviceError",
     "ChunkLimits",
     "DeviceInfo",
+    "Fader",
     "IntakeCounters",
     "IntakeLimits",
     "MicrophoneFrame",
