@@ -18,7 +18,7 @@ class Fader:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._from = self._to = 1.0
-        self._ramp = np.empty(0, np.float32)  # what is left of the way to `_to`
+        self._ramp: NDArray[np.float32] = np.empty(0, np.float32)  # what is left of the way
 
     @property
     def gain(self) -> float:
