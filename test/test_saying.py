@@ -193,11 +193,12 @@ def test_the_next_session_in_a_slot_does_not_go_on_with_it(small_checkpoint: Pat
     ],
 )
 def test_what_cannot_be_said_is_refused(small_checkpoint: Path, text: str, problem: str) -> None:
-    session = Engine.load(small_checkpoint, device="cpu").open(TALKER, GREEDY)
+    engine = Engine.load(small_checkpoint, device="cpu")
+    session = engine.open(TALKER, GREEDY)
     with pytest.raises(ValueError, match=problem):
         session.say(text)
     with pytest.raises(ValueError, match=problem):
-        session._engine.check_text(text)
+        engine.check_text(text)
 
 
 def test_a_shared_session_says_it_too(small_checkpoint: Path) -> None:

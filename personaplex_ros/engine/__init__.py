@@ -4,8 +4,9 @@ from personaplex_ros.engine.engine import Engine, Startup
 from personaplex_ros.engine.fault import ModelFault
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.saying import Saying
-from personaplex_ros.engine.session import Session, StepResult, StepTiming
+from personaplex_ros.engine.session import Session
 from personaplex_ros.engine.shared import SharedEngine, SharedSession
+from personaplex_ros.engine.step import StepResult, StepTiming
 from personaplex_ros.lm import Sampling
 from personaplex_ros.persona import Persona, load_persona
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import torch
 
-from personaplex_ros.engine.session import StepTiming
+from personaplex_ros.engine.step import StepTiming
 
 
 class StepClock:

@@ -19,7 +19,8 @@ from personaplex_ros.engine.loading import choose_device, load_models
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.saying import Saying, saying_of, sentence_of
-from personaplex_ros.engine.session import Session, StepResult
+from personaplex_ros.engine.session import Session
+from personaplex_ros.engine.step import StepResult
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling, Script
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.lm.script import QUIET

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from personaplex_ros.engine.frame import PARTS
-
-if TYPE_CHECKING:
-    from personaplex_ros.engine.session import Session, StepResult
+from personaplex_ros.engine.session import Session
+from personaplex_ros.engine.step import StepResult
 
 NAMES = {
     "encode": "the codec's encoder",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from personaplex_ros.engine.clock import StepClock
-from personaplex_ros.engine.session import StepTiming
+from personaplex_ros.engine.step import StepTiming
 from personaplex_ros.lm import LanguageModel, LMState, Sampler, Script
 from personaplex_ros.lm.grid import GridShape
 from personaplex_ros.lm.sampling import Draw

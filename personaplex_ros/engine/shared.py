@@ -17,7 +17,8 @@ from personaplex_ros.engine.engine import Engine, Startup
 from personaplex_ros.engine.fault import ModelFault
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.saying import Saying
-from personaplex_ros.engine.session import Session, StepResult
+from personaplex_ros.engine.session import Session
+from personaplex_ros.engine.step import StepResult
 from personaplex_ros.lm import Sampling
 from personaplex_ros.persona import Persona
 
