@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 
 from personaplex_ros.engine import Engine, Startup, StepResult, StepTiming
-from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.host import main as run_node
-from personaplex_ros.node.messages import set_time
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.hosts.bus import RELIABLE
+from personaplex_ros.node.hosts.messages import set_time
+from personaplex_ros.node.parameters.table import Parameters
 
 RATE, FRAME = 24_000, 1920
 WARM_UP = 25

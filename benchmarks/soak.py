@@ -23,8 +23,8 @@ import psutil
 
 from personaplex_ros.audio import read_wave, to_mono
 from personaplex_ros.demo import Player, choose_graph, node_process, wait_until_active
-from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.resources import share_directory
 
 PERIOD_S = 10.0

@@ -25,8 +25,8 @@ from personaplex_ros.launch_arguments import (
     seconds,
     switch,
 )
-from personaplex_ros.node.host_options import parse_host_options
-from personaplex_ros.node.names import NodeName
+from personaplex_ros.node.hosts.names import NodeName
+from personaplex_ros.node.hosts.options import parse_host_options
 
 PACKAGE = "personaplex_ros"
 EXECUTABLE = "personaplex_node"

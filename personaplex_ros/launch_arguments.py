@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from personaplex_ros.node.ending import CANNOT_START
+from personaplex_ros.node.hosts.ending import CANNOT_START
 
 PACKAGE = "personaplex_ros"
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}

@@ -17,8 +17,8 @@ from dds_support import loopback, own_domain
 from reference import REFERENCE, write_checkpoint
 
 from personaplex_ros.engine import Engine
-from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.hosts.bus import RELIABLE
 
 torch.set_num_threads(1)
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from personaplex_ros.engine import Sampling, Startup, StepResult, StepTiming
-from personaplex_ros.node.bus import Check, Qos, accept_all
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.dds.types import MessageTypes
-from personaplex_ros.node.messages import set_time, time_ns
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.hosts.bus import Check, Qos, accept_all
+from personaplex_ros.node.hosts.messages import set_time, time_ns
+from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.persona import Persona
 
 RATE, FRAME = 24_000, 1920

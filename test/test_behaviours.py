@@ -24,9 +24,9 @@ from personaplex_ros.behaviours.tree import (
     WaitForUser,
     receptionist,
 )
-from personaplex_ros.node.bus import Goal
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.say_action import SAY
+from personaplex_ros.node.hosts.bus import Goal
+from personaplex_ros.node.requests.say_action import SAY
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 
 

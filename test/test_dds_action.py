@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from dds_support import wait_until
 
-from personaplex_ros.node.bus import LATCHED, Goal
 from personaplex_ros.node.dds.action import KEPT_RESULTS
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.client import call_service
 from personaplex_ros.node.dds.types import MessageTypes
+from personaplex_ros.node.hosts.bus import LATCHED, Goal
 
 SAY = "personaplex_ros/action/Say"
 WAIT_S = 10.0
@@ -176,7 +176,7 @@ def test_a_goal_that_does_not_pass_is_rejected_with_the_reason_in_the_log(
 def test_a_handler_that_fails_and_a_server_that_closes_abort(
     bus: DdsBus, other_bus: DdsBus
 ) -> None:
-    goals: queue.SimpleQueue[Goal] = queue.SimpleQueue()
+    goals: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def begin(goal: Goal) -> None:
         if goal.request.text == "fail":
@@ -188,7 +188,8 @@ def test_a_handler_that_fails_and_a_server_that_closes_abort(
     caller.send("fail")
     assert caller.end()[0] == "aborted"
     caller.send("go on")
-    goals.get(timeout=WAIT_S)
+    goal = goals.get(timeout=WAIT_S)
+    wait_until(lambda: bool(goal.waiting))  # the caller has asked for the result
     server.close()
     assert caller.end()[0] == "aborted"
 
@@ -202,7 +203,7 @@ def uuid_request(types: MessageTypes, number: int) -> Any:
 def ask(bus: DdsBus, part: str, types: Any, request: Any) -> Any:
     """Call one of the action's services directly."""
     replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    client = bus.open_client(f"/robot/talk/say/_action/{part}", types)
+    client = bus.endpoints.client(f"/robot/talk/say/_action/{part}", types)
     wait_until(client.ready)
     client.call(request, replies.put)
     try:

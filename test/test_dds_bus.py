@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from dds_support import loopback, peer, wait_until
 
-from personaplex_ros.node.bus import LATCHED, RELIABLE, SENSOR
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.client import call_service
-from personaplex_ros.node.names import parse_ros_arguments
+from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, SENSOR
+from personaplex_ros.node.hosts.names import parse_ros_arguments
 
 AUDIO = "personaplex_ros/msg/AudioFrame"
 TRIGGER = "std_srvs/srv/Trigger"

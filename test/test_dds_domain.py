@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 import pytest
 from dds_support import loopback, own_domain, process
 
-from personaplex_ros.node.bus import LATCHED
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.domain import applied, domain_settings
+from personaplex_ros.node.hosts.bus import LATCHED
 
 LISTENER = """
 import sys, time, json
-from personaplex_ros.node.bus import LATCHED
+from personaplex_ros.node.hosts.bus import LATCHED
 from personaplex_ros.node.dds.bus import DdsBus
 heard = []
 bus = DdsBus("listener")

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from dds_support import loopback, own_domain, wait_until
 
-from personaplex_ros.node.bus import LATCHED, SENSOR, Goal
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.client import call_service
-from personaplex_ros.node.say_action import SAY
+from personaplex_ros.node.hosts.bus import LATCHED, SENSOR, Goal
+from personaplex_ros.node.requests.say_action import SAY
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ros2") is None, reason="no ros2 command found: source a ROS 2 installation"

@@ -14,8 +14,8 @@ import soundfile
 from personaplex_ros.cli import main
 from personaplex_ros.demo import choose_graph
 from personaplex_ros.demo.recorder import Heard, robot_channel
-from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.resources import share_directory
 from personaplex_ros.timeline import state_spans
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from node_support import robot
 
-from personaplex_ros.node.bus import Qos
+from personaplex_ros.node.hosts.bus import Qos
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "interfaces.md"
 

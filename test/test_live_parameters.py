@@ -12,8 +12,8 @@ from node_support import FRAME, MemoryBus, Robot
 
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.loading import load_engine
-from personaplex_ros.node.parameter import Parameter, ParameterError, When
-from personaplex_ros.node.parameters import PARAMETERS, Parameters
+from personaplex_ros.node.parameters.definition import Parameter, ParameterError, When
+from personaplex_ros.node.parameters.table import PARAMETERS, Parameters
 
 LIVE = [parameter for parameter in PARAMETERS if parameter.when is When.ANY]
 PAUSED = [parameter for parameter in PARAMETERS if parameter.when is When.INACTIVE]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from node_support import FRAME, RATE, Robot, robot
 
-from personaplex_ros.node import microphone_health
-from personaplex_ros.node.messages import set_time
+from personaplex_ros.node.health import microphone as microphone_health
+from personaplex_ros.node.hosts.messages import set_time
 
 RNG = np.random.default_rng(3)
 

@@ -9,13 +9,13 @@ import pytest
 from dds_support import peer
 from node_support import FRAME, MemoryBus, robot
 
-from personaplex_ros.node.bus import LATCHED
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.human_voices import HumanVoices
-from personaplex_ros.node.motion_outputs import MotionOutputs
-from personaplex_ros.node.parameter import ParameterError
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.hosts.bus import LATCHED
+from personaplex_ros.node.motion.outputs import MotionOutputs
+from personaplex_ros.node.parameters.definition import ParameterError
+from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.node.sound.human_voices import HumanVoices
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 
 pytestmark = pytest.mark.alone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from personaplex_ros.node.names import (
+from personaplex_ros.node.hosts.names import (
     NodeName,
     ParameterOverride,
     RemapRule,

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from node_support import MemoryBus
 
-from personaplex_ros.node.audio_messages import (
+from personaplex_ros.node.hosts.messages import set_time
+from personaplex_ros.node.sound.reading import (
     AudioMessageError,
     RawFormat,
     audio_message_class,
     raw_format,
     read_audio,
 )
-from personaplex_ros.node.audio_types import (
+from personaplex_ros.node.sound.types import (
     AUDIO_DATA,
     AUDIO_DATA_STAMPED,
     AUDIO_FRAME,
@@ -24,8 +25,7 @@ from personaplex_ros.node.audio_types import (
     AUDIO_TYPES,
     RAW_AUDIO,
 )
-from personaplex_ros.node.audio_writing import AudioWriter, audio_info
-from personaplex_ros.node.messages import set_time
+from personaplex_ros.node.sound.writing import AudioWriter, audio_info
 
 SAMPLES = np.array([0.0, 0.5, -0.5, -1.0], np.float32)
 PCM = [0, 16384, -16384, -32768]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from node_support import FRAME, FRAME_NS, RATE, FakeEngine, MemoryBus, robot, stamps
 
-from personaplex_ros.node.bus import LATCHED, RELIABLE
 from personaplex_ros.node.conversation import Conversation
-from personaplex_ros.node.messages import time_ns
-from personaplex_ros.node.parameter import ParameterError, State
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE
+from personaplex_ros.node.hosts.messages import time_ns
+from personaplex_ros.node.parameters.definition import ParameterError, State
+from personaplex_ros.node.parameters.table import Parameters
 
 
 def test_speech_answers_every_microphone_frame_with_running_samples_and_even_stamps():

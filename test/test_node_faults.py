@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from node_support import FRAME, FRAME_NS, RATE, Robot, robot, stamps
 
-from personaplex_ros.node.parameter import State
+from personaplex_ros.node.parameters.definition import State
 
 pytestmark = pytest.mark.alone
 

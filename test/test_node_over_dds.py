@@ -17,11 +17,11 @@ import pytest
 from dds_support import loopback, process, wait_until
 
 from personaplex_ros.audio import float32_to_int16, read_wave
-from personaplex_ros.node.audio_types import AUDIO_FRAME
-from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.messages import time_ns
-from personaplex_ros.node.say_action import SAY
+from personaplex_ros.node.hosts.bus import RELIABLE
+from personaplex_ros.node.hosts.messages import time_ns
+from personaplex_ros.node.requests.say_action import SAY
+from personaplex_ros.node.sound.types import AUDIO_FRAME
 
 pytestmark = pytest.mark.alone
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from personaplex_ros.node.names import NodeName, parse_ros_arguments
-from personaplex_ros.node.parameter import ParameterError, State, When
-from personaplex_ros.node.parameter_files import render_parameter_file
-from personaplex_ros.node.parameters import PARAMETERS, Parameters, lookup
-from personaplex_ros.node.start_parameters import StartParameters, start_parameters
-from personaplex_ros.node.turn_parameters import turn_parameters
+from personaplex_ros.node.hosts.names import NodeName, parse_ros_arguments
+from personaplex_ros.node.parameters.definition import ParameterError, State, When
+from personaplex_ros.node.parameters.files import render_parameter_file
+from personaplex_ros.node.parameters.start import StartParameters, start_parameters
+from personaplex_ros.node.parameters.table import PARAMETERS, Parameters, lookup
+from personaplex_ros.node.parameters.turn_monitor import turn_parameters
 from personaplex_ros.turns import HoldParameters, TurnParameters
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "personaplex.yaml"
@@ -29,7 +29,7 @@ def test_configuration_file_has_every_parameter_with_its_default():
 
 def test_configuration_file_describes_every_parameter_above_its_value():
     assert CONFIG.read_text() == render_parameter_file(), (
-        "run: python -m personaplex_ros.node.parameter_files > config/personaplex.yaml"
+        "run: python -m personaplex_ros.node.parameters.files > config/personaplex.yaml"
     )
     comment = ""
     for line in CONFIG.read_text().splitlines()[3:]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from personaplex_ros.node.pause_requests import RESUME_TRIES, PauseRequests
+from personaplex_ros.node.motion.pause_requests import RESUME_TRIES, PauseRequests
 
 
 @dataclass

@@ -13,7 +13,7 @@ import py_trees
 import pytest
 import yaml
 
-from personaplex_ros.node.parameters import PARAMETERS, Parameters
+from personaplex_ros.node.parameters.table import PARAMETERS, Parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "robots.md").read_text(encoding="utf-8")

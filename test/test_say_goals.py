@@ -15,9 +15,9 @@ from node_support import FRAME, FRAME_NS, FakeSession, MemoryBus, Robot, robot
 from reference import GREEDY, talk
 
 from personaplex_ros.engine import Engine, Persona, Saying
-from personaplex_ros.node.messages import time_ns
-from personaplex_ros.node.say_action import SAY
-from personaplex_ros.node.say_goals import TAIL_FRAMES, SayGoals
+from personaplex_ros.node.hosts.messages import time_ns
+from personaplex_ros.node.requests.say_action import SAY
+from personaplex_ros.node.requests.say_goals import TAIL_FRAMES, SayGoals
 
 TYPE: Any = MemoryBus().message(SAY)
 

@@ -15,9 +15,9 @@ from simulation_support import Graph
 from personaplex_ros.cli import main
 from personaplex_ros.mux_file import read_mux_file
 from personaplex_ros.node.conversation import Conversation
+from personaplex_ros.node.hosts.messages import DiagnosticsFactory, Status, time_ns
 from personaplex_ros.node.loading import load_engine
-from personaplex_ros.node.messages import DiagnosticsFactory, Status, time_ns
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation.microphone import MicrophoneNode
 from personaplex_ros.simulation.nodes import BaseNode, DriverNode, MuxNode, PatrolNode

@@ -10,7 +10,7 @@ import yaml
 from scipy.integrate import solve_ivp
 
 from personaplex_ros.mux_file import read_mux_file
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation.kinematics import STILL, Limits, Pose, Velocity, advance, approach
 from personaplex_ros.simulation.mux import VelocityMux

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from personaplex_ros.node.bus import Bus, SentGoal
-from personaplex_ros.node.say_action import SAY
+from personaplex_ros.node.hosts.bus import Bus, SentGoal
+from personaplex_ros.node.requests.say_action import SAY
 
 REJECTED = "the robot cannot say this now; its log tells why"
 

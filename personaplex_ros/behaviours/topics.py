@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from personaplex_ros.behaviours.state import ConversationState
-from personaplex_ros.node.bus import LATCHED, Bus
+from personaplex_ros.node.hosts.bus import LATCHED, Bus
 from personaplex_ros.node.state_topics import TOPICS
 
 

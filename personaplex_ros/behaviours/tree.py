@@ -12,7 +12,7 @@ from typing import Any
 from personaplex_ros.behaviours.speech import Speech, Spoken
 from personaplex_ros.behaviours.state import ConversationState
 from personaplex_ros.behaviours.topics import ConversationTopics
-from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.hosts.bus import Bus
 
 try:
     import py_trees

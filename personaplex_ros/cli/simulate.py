@@ -25,8 +25,8 @@ from personaplex_ros.demo import (
     wait_until_active,
 )
 from personaplex_ros.mux_file import read_mux_file
-from personaplex_ros.node.bus import Closable
 from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.hosts.bus import Closable
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation.nodes import BaseNode, MuxNode, PatrolNode
 from personaplex_ros.simulation.stops import Stop

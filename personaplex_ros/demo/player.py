@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 
-from personaplex_ros.node.audio_types import AUDIO_FRAME
-from personaplex_ros.node.audio_writing import AudioWriter
-from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.messages import NS_PER_S
+from personaplex_ros.node.hosts.bus import RELIABLE
+from personaplex_ros.node.hosts.messages import NS_PER_S
+from personaplex_ros.node.sound.types import AUDIO_FRAME
+from personaplex_ros.node.sound.writing import AudioWriter
 
 CHUNK_S = 0.02
 TOPIC = "audio_in"

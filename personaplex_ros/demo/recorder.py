@@ -13,8 +13,8 @@ import numpy as np
 from personaplex_ros.audio import int16_to_float32, resample, write_wave
 from personaplex_ros.demo.console import Console
 from personaplex_ros.files import write_whole
-from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
-from personaplex_ros.node.messages import NS_PER_S, time_ns
+from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Bus
+from personaplex_ros.node.hosts.messages import NS_PER_S, time_ns
 from personaplex_ros.timeline import (
     Mark,
     Recording,

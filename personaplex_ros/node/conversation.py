@@ -10,10 +10,9 @@ from typing import Any
 
 from personaplex_ros.audio import AudioChunk, MicrophoneIntake
 from personaplex_ros.engine import Engine, PreparedPersona, SharedEngine
-from personaplex_ros.node.audio_endpoints import AudioSource, check_sink, open_sink, open_source
-from personaplex_ros.node.bus import Bus, Goal
-from personaplex_ros.node.diagnostics import Diagnostics, Snapshot
-from personaplex_ros.node.human_voices import HumanVoices
+from personaplex_ros.node.health.diagnostics import Diagnostics, Snapshot
+from personaplex_ros.node.health.namesakes import Namesakes
+from personaplex_ros.node.hosts.bus import Bus, Goal
 from personaplex_ros.node.loaded import (
     LoadedModel,
     RunningConversation,
@@ -27,17 +26,22 @@ from personaplex_ros.node.loading import (
     sampling_of,
 )
 from personaplex_ros.node.model_thread import MODEL_HAS_FAILED, ModelThread
-from personaplex_ros.node.motion_outputs import MotionOutputs
-from personaplex_ros.node.namesakes import Namesakes
+from personaplex_ros.node.motion.outputs import MotionOutputs
 from personaplex_ros.node.outputs import AudioSink, Outputs
-from personaplex_ros.node.parameter import State, Value
-from personaplex_ros.node.parameters import Parameters
-from personaplex_ros.node.personas import chosen_persona, persona_values
-from personaplex_ros.node.say_action import SAY
-from personaplex_ros.node.say_goals import refuse
-from personaplex_ros.node.services import Services
+from personaplex_ros.node.parameters.definition import State, Value
+from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.node.parameters.turn_monitor import (
+    hold_parameters,
+    turn_monitor,
+    turn_parameters,
+)
+from personaplex_ros.node.requests.personas import chosen_persona, persona_values
+from personaplex_ros.node.requests.say_action import SAY
+from personaplex_ros.node.requests.say_goals import refuse
+from personaplex_ros.node.requests.services import Services
+from personaplex_ros.node.sound.endpoints import AudioSource, check_sink, open_sink, open_source
+from personaplex_ros.node.sound.human_voices import HumanVoices
 from personaplex_ros.node.state_topics import StateTopics, TurnState
-from personaplex_ros.node.turn_parameters import hold_parameters, turn_monitor, turn_parameters
 from personaplex_ros.turns import HoldParameters, TurnParameters
 
 EngineLoader = Callable[[Parameters], Engine | SharedEngine]

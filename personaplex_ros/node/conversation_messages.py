@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from personaplex_ros.node.bus import Bus
-from personaplex_ros.node.messages import set_header, set_time
+from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.hosts.messages import set_header, set_time
 from personaplex_ros.turns import TurnEvent, Utterance
 
 

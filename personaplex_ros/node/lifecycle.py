@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from personaplex_ros.node.bus import RELIABLE, Bus
 from personaplex_ros.node.conversation import Conversation
+from personaplex_ros.node.hosts.bus import RELIABLE, Bus
 
 # Identifiers and labels as in lifecycle_msgs/State and lifecycle_msgs/Transition.
 STATES = {"unconfigured": 1, "inactive": 2, "active": 3, "finalized": 4}

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from personaplex_ros.audio import MicrophoneIntake
 from personaplex_ros.engine import Engine, PreparedPersona, Session, SharedEngine, SharedSession
-from personaplex_ros.node.audio_endpoints import AudioSource
-from personaplex_ros.node.diagnostics import ModelSnapshot, RunningSnapshot
+from personaplex_ros.node.health.diagnostics import ModelSnapshot, RunningSnapshot
+from personaplex_ros.node.health.microphone import MicrophoneSnapshot
 from personaplex_ros.node.loading import gpu_memory_bytes
-from personaplex_ros.node.microphone_health import MicrophoneSnapshot
 from personaplex_ros.node.model_thread import ModelThread
+from personaplex_ros.node.sound.endpoints import AudioSource
 from personaplex_ros.persona import Persona
 
 

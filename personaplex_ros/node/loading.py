@@ -8,7 +8,7 @@ import torch
 
 from personaplex_ros.audio import IntakeLimits
 from personaplex_ros.engine import Engine, Sampling, SharedEngine
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.parameters.table import Parameters
 
 
 def load_engine(parameters: Parameters, slots: int = 1) -> Engine:

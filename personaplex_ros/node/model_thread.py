@@ -14,15 +14,15 @@ from personaplex_ros.engine import (
     SharedSession,
     StepResult,
 )
-from personaplex_ros.node.bus import Bus, Goal
+from personaplex_ros.node.health.timing import FrameStatistics
+from personaplex_ros.node.hosts.bus import Bus, Goal
+from personaplex_ros.node.hosts.messages import NS_PER_S
 from personaplex_ros.node.loading import sampling_of
-from personaplex_ros.node.messages import NS_PER_S
 from personaplex_ros.node.outputs import Outputs
-from personaplex_ros.node.parameters import Parameters
-from personaplex_ros.node.request_queue import RequestQueue
-from personaplex_ros.node.say_goals import SayGoals
+from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.node.requests.queue import RequestQueue
+from personaplex_ros.node.requests.say_goals import SayGoals
 from personaplex_ros.node.state_topics import StateTopics, TurnState
-from personaplex_ros.node.timing import FrameStatistics
 from personaplex_ros.turns import HoldParameters, TurnMonitor, TurnParameters, TurnUpdate
 
 WAKE_UP_S = 0.05

@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from personaplex_ros.node.audio_types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
-from personaplex_ros.node.audio_writing import AudioWriter, audio_info
-from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
 from personaplex_ros.node.conversation_messages import MessageFactory
-from personaplex_ros.node.human_voices import HumanVoices
+from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Bus
+from personaplex_ros.node.sound.human_voices import HumanVoices
+from personaplex_ros.node.sound.types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
+from personaplex_ros.node.sound.writing import AudioWriter, audio_info
 from personaplex_ros.turns import TurnEvent, Utterance
 
 

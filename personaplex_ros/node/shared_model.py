@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from personaplex_ros.engine import Engine, SharedEngine
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.parameters.table import Parameters
 
 MODEL_PARAMETERS = ("checkpoint", "device", "dtype", "weights", "admission_share")
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from personaplex_ros.node.bus import LATCHED, Bus
+from personaplex_ros.node.hosts.bus import LATCHED, Bus
 
 
 @dataclass(frozen=True)

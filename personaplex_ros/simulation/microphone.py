@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from personaplex_ros.audio import AudioChunk, WaveFileSource, int16_to_float32, read_wave
-from personaplex_ros.node.audio_types import AUDIO_FRAME
-from personaplex_ros.node.audio_writing import AudioWriter
-from personaplex_ros.node.bus import RELIABLE, Bus
-from personaplex_ros.node.messages import CONVERSATION, NS_PER_S
+from personaplex_ros.node.hosts.bus import RELIABLE, Bus
+from personaplex_ros.node.hosts.messages import CONVERSATION, NS_PER_S
+from personaplex_ros.node.sound.types import AUDIO_FRAME
+from personaplex_ros.node.sound.writing import AudioWriter
 
 DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
 _POLL_S = 0.1

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from personaplex_ros.mux_file import MuxConfiguration, MuxTopic
-from personaplex_ros.node.bus import RELIABLE, SENSOR, Bus
-from personaplex_ros.node.messages import NS_PER_S, set_header
+from personaplex_ros.node.hosts.bus import RELIABLE, SENSOR, Bus
+from personaplex_ros.node.hosts.messages import NS_PER_S, set_header
 from personaplex_ros.simulation.kinematics import (
     STILL,
     Limits,

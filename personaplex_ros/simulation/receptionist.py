@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 from personaplex_ros.behaviours import ConversationTopics
 from personaplex_ros.behaviours.tree import SwitchOn, receptionist
-from personaplex_ros.node.bus import Bus
-from personaplex_ros.node.messages import NS_PER_S
+from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.hosts.messages import NS_PER_S
 from personaplex_ros.simulation.nodes import PatrolNode
 
 TICK_HZ = 10.0

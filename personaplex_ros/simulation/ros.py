@@ -13,8 +13,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from personaplex_ros.mux_file import read_mux_file
-from personaplex_ros.node.bus import Closable
-from personaplex_ros.node.ending import ending_signal
+from personaplex_ros.node.hosts.bus import Closable
+from personaplex_ros.node.hosts.ending import ending_signal
 from personaplex_ros.node.ros.bus import RosBus
 from personaplex_ros.optional import missing_package
 from personaplex_ros.resources import share_directory

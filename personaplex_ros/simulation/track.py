@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from personaplex_ros.files import write_whole
-from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
-from personaplex_ros.node.messages import NS_PER_S, time_ns
+from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Bus
+from personaplex_ros.node.hosts.messages import NS_PER_S, time_ns
 from personaplex_ros.simulation.kinematics import Pose, Velocity
 from personaplex_ros.simulation.nodes import ODOMETRY, pose_of
 from personaplex_ros.simulation.picture import MotionPicture, draw_motion

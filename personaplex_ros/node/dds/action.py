@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from personaplex_ros.node.bus import LATCHED, RELIABLE, Done, Goal, Outcome
+from personaplex_ros.node.dds.endpoints import Endpoints
 from personaplex_ros.node.dds.service import Respond
-from personaplex_ros.node.messages import set_time, time_ns
-
-if TYPE_CHECKING:
-    from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Done, Goal, Outcome
+from personaplex_ros.node.hosts.messages import set_time, time_ns
 
 KEPT_RESULTS = 16
 """Goals that have ended whose results can still be asked for."""
@@ -29,7 +28,7 @@ CANCEL = "action_msgs/srv/CancelGoal"
 
 
 class DdsGoal:
-    """A goal at the server's end; see :class:`personaplex_ros.node.bus.Goal`."""
+    """A goal at the server's end; see :class:`personaplex_ros.node.hosts.bus.Goal`."""
 
     def __init__(self, server: DdsActionServer, goal_id: bytes, request: Any, stamp_ns: int):
         self._server = server
@@ -64,34 +63,33 @@ class DdsActionServer:
 
     def __init__(
         self,
-        bus: DdsBus,
+        endpoints: Endpoints,
         name: str,
         type_name: str,
         begin: Callable[[Goal], None],
         accepts: Callable[[Any], bool],
     ) -> None:
-        self._bus = bus
         self._begin = begin
         self._accepts = accepts
-        self._types = bus.types.action(type_name)
-        self._cancel = bus.types.service(CANCEL)
-        self._info = bus.types.message("action_msgs/msg/GoalInfo")
-        self._status = bus.types.message("action_msgs/msg/GoalStatus")
-        self._statuses = bus.types.message("action_msgs/msg/GoalStatusArray")
+        self._types = endpoints.types.action(type_name)
+        self._cancel = endpoints.types.service(CANCEL)
+        self._info = endpoints.types.message("action_msgs/msg/GoalInfo")
+        self._status = endpoints.types.message("action_msgs/msg/GoalStatus")
+        self._statuses = endpoints.types.message("action_msgs/msg/GoalStatusArray")
         self._lock = threading.RLock()
         self._goals: dict[bytes, DdsGoal] = {}
         below = f"{name}/_action"
-        self._feedback = bus.open_publisher(
+        self._feedback = endpoints.publisher(
             f"{below}/feedback", self._types.feedback_message, RELIABLE
         )
-        self._status_topic = bus.open_publisher(f"{below}/status", self._statuses, LATCHED)
+        self._status_topic = endpoints.publisher(f"{below}/status", self._statuses, LATCHED)
         self._publish_status()
         self._services = [
-            bus.open_action_service(
+            endpoints.action_service(
                 f"{below}/send_goal", self._types.send_goal, self._on_send_goal
             ),
-            bus.open_action_service(f"{below}/cancel_goal", self._cancel, self._on_cancel),
-            bus.open_action_service(
+            endpoints.action_service(f"{below}/cancel_goal", self._cancel, self._on_cancel),
+            endpoints.action_service(
                 f"{below}/get_result", self._types.get_result, self._on_get_result
             ),
         ]
@@ -130,7 +128,7 @@ class DdsActionServer:
 
     def _on_send_goal(self, request: Any, respond: Respond) -> None:
         goal_id = bytes(request.goal_id.uuid)
-        goal = DdsGoal(self, goal_id, request.goal, self._bus.now_ns())
+        goal = DdsGoal(self, goal_id, request.goal, time.time_ns())
         response = self._types.send_goal.Response()
         passed = self._accepts(request.goal)
         with self._lock:
@@ -225,16 +223,16 @@ class DdsSentGoal:
 class DdsActionClient:
     """The calling end of one action; ``name`` is absolute."""
 
-    def __init__(self, bus: DdsBus, name: str, type_name: str) -> None:
-        self._types = bus.types.action(type_name)
-        self._cancel_types = bus.types.service(CANCEL)
+    def __init__(self, endpoints: Endpoints, name: str, type_name: str) -> None:
+        self._types = endpoints.types.action(type_name)
+        self._cancel_types = endpoints.types.service(CANCEL)
         self._lock = threading.Lock()
         self._goals: dict[bytes, DdsSentGoal] = {}
         below = f"{name}/_action"
-        self._send = bus.open_client(f"{below}/send_goal", self._types.send_goal)
-        self._cancel = bus.open_client(f"{below}/cancel_goal", self._cancel_types)
-        self._result = bus.open_client(f"{below}/get_result", self._types.get_result)
-        self._feedback = bus.open_subscription(
+        self._send = endpoints.client(f"{below}/send_goal", self._types.send_goal)
+        self._cancel = endpoints.client(f"{below}/cancel_goal", self._cancel_types)
+        self._result = endpoints.client(f"{below}/get_result", self._types.get_result)
+        self._feedback = endpoints.subscription(
             f"{below}/feedback", self._types.feedback_message, RELIABLE, self._on_feedback
         )
 

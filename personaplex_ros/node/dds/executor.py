@@ -22,8 +22,8 @@ from cyclonedds.internal import InvalidSample
 from cyclonedds.sub import DataReader
 from cyclonedds.util import duration
 
-from personaplex_ros.node.bus import LogLevel
 from personaplex_ros.node.dds.participant import delete
+from personaplex_ros.node.hosts.bus import LogLevel
 
 ANY_NEW = SampleState.NotRead | ViewState.Any | InstanceState.Any
 _LONGEST_WAIT_NS = 1_000_000_000

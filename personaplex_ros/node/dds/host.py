@@ -11,13 +11,13 @@ from typing import Any
 from personaplex_ros.node.conversation import Conversation, EngineLoader
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.parameter_services import ParameterServices
-from personaplex_ros.node.ending import ending_signal
-from personaplex_ros.node.host_options import parse_host_options
+from personaplex_ros.node.hosts.ending import ending_signal
+from personaplex_ros.node.hosts.names import RosArguments, parse_ros_arguments
+from personaplex_ros.node.hosts.options import parse_host_options
 from personaplex_ros.node.lifecycle import Lifecycle
 from personaplex_ros.node.loading import load_engine, release_memory
-from personaplex_ros.node.names import RosArguments, parse_ros_arguments
+from personaplex_ros.node.parameters.start import USE_SIM_TIME, start_parameters
 from personaplex_ros.node.shared_model import SharedModel
-from personaplex_ros.node.start_parameters import USE_SIM_TIME, start_parameters
 
 NODE_NAME = "personaplex"
 

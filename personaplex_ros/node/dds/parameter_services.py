@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from personaplex_ros.node.bus import Bus, Qos
 from personaplex_ros.node.conversation import Conversation
-from personaplex_ros.node.descriptors import describe
-from personaplex_ros.node.messages import set_time
-from personaplex_ros.node.parameter import Parameter, ParameterError, Value
-from personaplex_ros.node.parameters import PARAMETERS, lookup
+from personaplex_ros.node.hosts.bus import Bus, Qos
+from personaplex_ros.node.hosts.messages import set_time
+from personaplex_ros.node.parameters.definition import Parameter, ParameterError, Value
+from personaplex_ros.node.parameters.descriptors import describe
+from personaplex_ros.node.parameters.table import PARAMETERS, lookup
 
 NOT_SET = 0
 PARAMETER_EVENTS = Qos(reliable=True, transient_local=False, depth=1000)

@@ -20,11 +20,11 @@ from cyclonedds.sub import DataReader, Subscriber
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from personaplex_ros.node.bus import LATCHED, Qos
 from personaplex_ros.node.dds.codec import RosMessage
 from personaplex_ros.node.dds.domain import DomainSettings, applied
 from personaplex_ros.node.dds.types import MessageTypes
-from personaplex_ros.node.names import NodeName
+from personaplex_ros.node.hosts.bus import LATCHED, Qos
+from personaplex_ros.node.hosts.names import NodeName
 
 _DISCOVERY_TOPIC = "ros_discovery_info"
 _EVERYBODY = Qos(reliable=True, transient_local=True, depth=1000)

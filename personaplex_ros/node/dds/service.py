@@ -17,10 +17,10 @@ from typing import Any
 from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy
 
-from personaplex_ros.node.bus import RELIABLE
 from personaplex_ros.node.dds.executor import Executor
 from personaplex_ros.node.dds.participant import Participant
 from personaplex_ros.node.dds.types import ServiceTypes
+from personaplex_ros.node.hosts.bus import RELIABLE
 
 _REPLY_WAIT_S = 0.1
 _POLL_S = 0.001

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from personaplex_ros.node.ending import CANNOT_START
+from personaplex_ros.node.hosts.ending import CANNOT_START
 from personaplex_ros.optional import missing_package
 
 

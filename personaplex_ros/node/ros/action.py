@@ -12,7 +12,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 
-from personaplex_ros.node.bus import Done, Goal, Outcome
+from personaplex_ros.node.hosts.bus import Done, Goal, Outcome
 
 _OUTCOMES: dict[int, Outcome] = {
     GoalStatus.STATUS_SUCCEEDED: "succeeded",

@@ -11,9 +11,9 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from personaplex_ros.node.bus import Check, Goal, LogLevel, Qos, accept_all
+from personaplex_ros.node.hosts.bus import Check, Goal, LogLevel, Qos, accept_all
+from personaplex_ros.node.hosts.serving import accepting, answering
 from personaplex_ros.node.ros.action import RosActionClient, RosActionServer
-from personaplex_ros.node.serving import accepting, answering
 
 _Guard = Callable[[Callable[..., None], str], Callable[..., None]]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from personaplex_ros.node.bus import Bus
-from personaplex_ros.node.descriptors import describe
-from personaplex_ros.node.parameters import PARAMETERS, Parameters
+from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.parameters.descriptors import describe
+from personaplex_ros.node.parameters.table import PARAMETERS, Parameters
 
 _FLOATS = {parameter.name for parameter in PARAMETERS if parameter.type is float}
 

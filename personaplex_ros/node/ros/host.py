@@ -17,25 +17,25 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from personaplex_ros.node.conversation import Conversation, EngineLoader
-from personaplex_ros.node.ending import CANNOT_START, ending_signal
-from personaplex_ros.node.host_options import HostOptions, parse_host_options
-from personaplex_ros.node.lifecycle import Lifecycle
-from personaplex_ros.node.loading import load_engine, release_memory
-from personaplex_ros.node.names import (
+from personaplex_ros.node.hosts.ending import CANNOT_START, ending_signal
+from personaplex_ros.node.hosts.names import (
     NodeName,
     RosArguments,
     parse_ros_arguments,
     remap_node,
     without_parameters,
 )
-from personaplex_ros.node.parameter import ParameterError, Value
-from personaplex_ros.node.parameters import PARAMETERS
+from personaplex_ros.node.hosts.options import HostOptions, parse_host_options
+from personaplex_ros.node.hosts.serving import answering
+from personaplex_ros.node.lifecycle import Lifecycle
+from personaplex_ros.node.loading import load_engine, release_memory
+from personaplex_ros.node.parameters.definition import ParameterError, Value
+from personaplex_ros.node.parameters.start import StartParameters, start_parameters
+from personaplex_ros.node.parameters.table import PARAMETERS
 from personaplex_ros.node.ros.bus import RosBus
 from personaplex_ros.node.ros.declaration import declare, with_floats
 from personaplex_ros.node.ros.spinning import Spinner
-from personaplex_ros.node.serving import answering
 from personaplex_ros.node.shared_model import SharedModel
-from personaplex_ros.node.start_parameters import StartParameters, start_parameters
 
 NODE_NAME = "personaplex"
 EXECUTOR_THREADS = 8

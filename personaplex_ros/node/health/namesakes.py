@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.hosts.bus import Bus
 
 PERIOD_S = 2.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from personaplex_ros.node.bus import Check, LogLevel
+from personaplex_ros.node.hosts.bus import Check, LogLevel
 
 Log = Callable[[LogLevel, str], None]
 Handler = Callable[[Any, Any], Any]

@@ -20,11 +20,11 @@ from personaplex_ros.audio import (
     read_wave,
 )
 from personaplex_ros.files import check_output
-from personaplex_ros.node.audio_messages import RawFormat
-from personaplex_ros.node.bus import Bus
-from personaplex_ros.node.microphone_topic import Deliver, MicrophoneTopic
+from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.outputs import AudioSink
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.node.sound.microphone_topic import Deliver, MicrophoneTopic
+from personaplex_ros.node.sound.reading import RawFormat
 
 
 class AudioSource(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from personaplex_ros.node.names import NodeName, RemapRule
+from personaplex_ros.node.hosts.names import NodeName, RemapRule
 
 ROBOTS = "--robots"
 AUTOSTART = "--autostart"

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from personaplex_ros.node.bus import LogLevel
-from personaplex_ros.node.names import NodeName, RosArguments
-from personaplex_ros.node.parameter import ParameterError
-from personaplex_ros.node.parameter_files import Section, matches, read_parameter_file
-from personaplex_ros.node.parameters import PARAMETERS, Parameters, lookup
+from personaplex_ros.node.hosts.bus import LogLevel
+from personaplex_ros.node.hosts.names import NodeName, RosArguments
+from personaplex_ros.node.parameters.definition import ParameterError
+from personaplex_ros.node.parameters.files import Section, matches, read_parameter_file
+from personaplex_ros.node.parameters.table import PARAMETERS, Parameters, lookup
 
 USE_SIM_TIME = "use_sim_time"
 _OF_EVERY_NODE = (USE_SIM_TIME, "start_type_description_service")

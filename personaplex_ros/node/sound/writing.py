@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from personaplex_ros.audio import float32_to_int16
-from personaplex_ros.node.audio_messages import PA_INT16, audio_message_class
-from personaplex_ros.node.audio_types import (
+from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.hosts.messages import set_header, set_time
+from personaplex_ros.node.sound.reading import PA_INT16, audio_message_class
+from personaplex_ros.node.sound.types import (
     AUDIO_DATA,
     AUDIO_DATA_STAMPED,
     AUDIO_FRAME,
     AUDIO_STAMPED,
     RAW_AUDIO,
 )
-from personaplex_ros.node.bus import Bus
-from personaplex_ros.node.messages import set_header, set_time
 
 
 class AudioWriter:

@@ -1,6 +1,6 @@
 """Parameter files as ROS 2 writes them: reading one, and writing config/personaplex.yaml.
 
-``python -m personaplex_ros.node.parameter_files`` prints the file with every default.
+``python -m personaplex_ros.node.parameters.files`` prints the file with every default.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from personaplex_ros.node.names import NodeName
-from personaplex_ros.node.parameter import ParameterError
-from personaplex_ros.node.parameters import PARAMETERS
-from personaplex_ros.node.ros_yaml import flat, load_yaml
+from personaplex_ros.node.hosts.names import NodeName
+from personaplex_ros.node.hosts.ros_yaml import flat, load_yaml
+from personaplex_ros.node.parameters.definition import ParameterError
+from personaplex_ros.node.parameters.table import PARAMETERS
 
 PARAMETERS_KEY = "ros__parameters"
 _FORM = f"node_name: {{{PARAMETERS_KEY}: {{name: value}}}}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from personaplex_ros.node.bus import Bus
-from personaplex_ros.node.parameter import Parameter, When
+from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.parameters.definition import Parameter, When
 
 
 def describe(parameter: Parameter, bus: Bus) -> Any:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from personaplex_ros.node.bus import RELIABLE, Bus
-from personaplex_ros.node.growth import Growth
-from personaplex_ros.node.messages import CONVERSATION, ERROR, OK, WARN, DiagnosticsFactory, Status
-from personaplex_ros.node.microphone_health import MicrophoneHealth, MicrophoneSnapshot
-from personaplex_ros.node.motion_outputs import MotionSnapshot
-from personaplex_ros.node.parameter import State
-from personaplex_ros.node.timing import FrameStatistics, Percentiles
+from personaplex_ros.node.health.growth import Growth
+from personaplex_ros.node.health.microphone import MicrophoneHealth, MicrophoneSnapshot
+from personaplex_ros.node.health.timing import FrameStatistics, Percentiles
+from personaplex_ros.node.hosts.bus import RELIABLE, Bus
+from personaplex_ros.node.hosts.messages import (
+    CONVERSATION,
+    ERROR,
+    OK,
+    WARN,
+    DiagnosticsFactory,
+    Status,
+)
+from personaplex_ros.node.motion.outputs import MotionSnapshot
+from personaplex_ros.node.parameters.definition import State
 
 
 @dataclass(frozen=True)

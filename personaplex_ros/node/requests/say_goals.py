@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from personaplex_ros.engine import Saying, Session, SharedSession
-from personaplex_ros.node.bus import Bus, Goal, Outcome
-from personaplex_ros.node.messages import set_time
-from personaplex_ros.node.say_action import SAY
+from personaplex_ros.node.hosts.bus import Bus, Goal, Outcome
+from personaplex_ros.node.hosts.messages import set_time
+from personaplex_ros.node.requests.say_action import SAY
 
 TAIL_FRAMES = 12
 """For how long the end of a sentence may sound on before the goal is ended, 0.96 s."""

@@ -9,16 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from personaplex_ros.audio import AudioChunk
-from personaplex_ros.node.audio_messages import (
+from personaplex_ros.node.hosts.bus import LATCHED, Bus, Qos
+from personaplex_ros.node.sound.publisher_identity import StreamsByContinuity
+from personaplex_ros.node.sound.reading import (
     AudioMessageError,
     RawFormat,
     audio_message_class,
     raw_format,
     read_audio,
 )
-from personaplex_ros.node.audio_types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
-from personaplex_ros.node.bus import LATCHED, Bus, Qos
-from personaplex_ros.node.publisher_identity import StreamsByContinuity
+from personaplex_ros.node.sound.types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
 
 MICROPHONE = Qos(reliable=False, transient_local=False, depth=50)
 """Sensor data with room for a second of 20 ms messages: a burst after a hiccup is not lost."""

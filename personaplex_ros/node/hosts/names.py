@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
-from personaplex_ros.node.ros_yaml import load_yaml
+from personaplex_ros.node.hosts.ros_yaml import load_yaml
 
 Kind = Literal["topic", "service"]
 

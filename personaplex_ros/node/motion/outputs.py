@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from personaplex_ros.node.bus import LATCHED, Bus
-from personaplex_ros.node.parameter import ParameterError
-from personaplex_ros.node.parameters import Parameters
-from personaplex_ros.node.pause_requests import PauseRequests, Request
+from personaplex_ros.node.hosts.bus import LATCHED, Bus
+from personaplex_ros.node.motion.pause_requests import PauseRequests, Request
+from personaplex_ros.node.parameters.definition import ParameterError
+from personaplex_ros.node.parameters.table import Parameters
 
 SPEED_SCALING = "control_msgs/msg/SpeedScalingFactor"
 TRIGGER = "std_srvs/srv/Trigger"

@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from personaplex_ros.audio import AudioChunk
-from personaplex_ros.node.audio_types import (
+from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.hosts.messages import time_ns
+from personaplex_ros.node.sound.types import (
     AUDIO_DATA,
     AUDIO_DATA_STAMPED,
     AUDIO_FRAME,
     AUDIO_STAMPED,
     RAW_AUDIO,
 )
-from personaplex_ros.node.bus import Bus
-from personaplex_ros.node.messages import time_ns
 
 Samples = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 

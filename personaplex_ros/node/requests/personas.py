@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from personaplex_ros.node.parameter import Value
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.parameters.definition import Value
+from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.persona import Persona, load_persona
 
 

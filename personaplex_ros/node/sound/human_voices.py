@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from personaplex_ros.audio import float32_to_int16
-from personaplex_ros.node.audio_messages import audio_message_class
-from personaplex_ros.node.audio_types import AUDIO_DATA
-from personaplex_ros.node.bus import LATCHED, RELIABLE, Bus
-from personaplex_ros.node.messages import set_header
-from personaplex_ros.node.parameter import ParameterError
+from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Bus
+from personaplex_ros.node.hosts.messages import set_header
+from personaplex_ros.node.parameters.definition import ParameterError
+from personaplex_ros.node.sound.reading import audio_message_class
+from personaplex_ros.node.sound.types import AUDIO_DATA
 
 VOICES = "/humans/voices"
 IDS_LIST = "hri_msgs/msg/IdsList"

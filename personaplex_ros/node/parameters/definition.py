@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Value = bool | int | float | str
@@ -101,3 +101,11 @@ class Parameter:
         if self.pattern and not re.fullmatch(self.pattern, value):
             raise ParameterError(f"{self.name} is {value!r}; it must be {self.form}")
         return value
+
+
+def parameter(default: Value, description: str, when: When, **constraints: Any) -> Any:
+    """Return a dataclass field that is a parameter; `constraints` are fields of `Parameter`."""
+    return field(
+        default=default,
+        metadata={"parameter": {"description": description, "when": when, **constraints}},
+    )

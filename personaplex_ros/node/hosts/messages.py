@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.hosts.bus import Bus
 
 NS_PER_S = 1_000_000_000
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from personaplex_ros.node.bus import Bus
+from personaplex_ros.node.hosts.bus import Bus
 
 
 class Services:

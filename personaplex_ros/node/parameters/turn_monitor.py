@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 from personaplex_ros.engine import Engine, SharedEngine
-from personaplex_ros.node.parameter import ParameterError
-from personaplex_ros.node.parameters import Parameters
+from personaplex_ros.node.parameters.definition import ParameterError
+from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.turns import HoldParameters, TurnMonitor, TurnParameters
 
 

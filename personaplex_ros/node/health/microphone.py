@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from personaplex_ros.audio import IntakeCounters
-from personaplex_ros.node.bus import LogLevel
-from personaplex_ros.node.growth import Growth
+from personaplex_ros.node.health.growth import Growth
+from personaplex_ros.node.hosts.bus import LogLevel
 
 REPEAT_S = 60.0
 """After which time a fault of one kind is logged again while it lasts."""

@@ -1,0 +1,1 @@
+"""What /diagnostics tells: times, the microphone, the model, other nodes of the same name."""

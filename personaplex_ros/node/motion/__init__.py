@@ -1,0 +1,1 @@
+"""What pauses a robot's motion besides the topic motion_hold."""

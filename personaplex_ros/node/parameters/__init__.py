@@ -1,0 +1,1 @@
+"""The node's parameters: the table, files, descriptions and what is made of them."""

@@ -1,0 +1,96 @@
+"""Microphone, loudspeaker and what may be missing or late of their audio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from personaplex_ros.node.parameters.definition import When, parameter
+from personaplex_ros.node.sound.types import AUDIO_TYPES
+
+_ENDPOINT: dict[str, Any] = {
+    "pattern": r"topic|device(:.*\S.*)?|file:.*\S.*",
+    "form": "topic, device, device:NAME or file:PATH",
+}
+
+
+@dataclass(frozen=True)
+class SoundParameters:
+    """Microphone, loudspeaker and what may be missing or late of their audio."""
+
+    audio_source: str = parameter(
+        "topic",
+        "Microphone: the topic audio_in, a sound card, or a wave file played at real speed.",
+        When.UNCONFIGURED,
+        **_ENDPOINT,
+    )
+    audio_sink: str = parameter(
+        "topic",
+        "Loudspeaker: the topic audio_out only, or in addition a sound card or a wave file.",
+        When.UNCONFIGURED,
+        **_ENDPOINT,
+    )
+    audio_in_type: str = parameter(
+        "personaplex_ros/msg/AudioFrame",
+        "Message type of audio_in.",
+        When.UNCONFIGURED,
+        choices=AUDIO_TYPES,
+    )
+    audio_in_rate: int = parameter(
+        0,
+        "Sample rate of audio_common_msgs/AudioData and AudioDataStamped, which do not carry it; "
+        "0 waits for the topic audio_in_info.",
+        When.UNCONFIGURED,
+        unit="Hz",
+        minimum=0,
+        maximum=192000,
+    )
+    audio_in_channels: int = parameter(
+        1,
+        "Number of interleaved channels that goes with audio_in_rate.",
+        When.UNCONFIGURED,
+        minimum=1,
+        maximum=32,
+    )
+    audio_out_type: str = parameter(
+        "personaplex_ros/msg/AudioFrame",
+        "Message type of audio_out.",
+        When.UNCONFIGURED,
+        choices=AUDIO_TYPES,
+    )
+    frame_id: str = parameter(
+        "robot_mouth", "Coordinate frame written into published headers.", When.UNCONFIGURED
+    )
+    late_audio_timeout_s: float = parameter(
+        0.3,
+        "Wait for microphone audio, after which silence takes its place.",
+        When.ANY,
+        unit="s",
+        minimum=0.1,
+        maximum=2.0,
+    )
+    max_backlog_frames: int = parameter(
+        5,
+        "Waiting microphone frames of 80 ms beyond which the oldest are skipped.",
+        When.INACTIVE,
+        unit="frames",
+        minimum=1,
+        maximum=100,
+    )
+    max_gap_fill_s: float = parameter(
+        0.5,
+        "Longest gap in the microphone's sample index that is filled with silence; "
+        "after a longer one the stream starts afresh.",
+        When.INACTIVE,
+        unit="s",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    source_timeout_s: float = parameter(
+        1.0,
+        "Silence of the active microphone publisher after which another one may take over.",
+        When.INACTIVE,
+        unit="s",
+        minimum=0.1,
+        maximum=60.0,
+    )

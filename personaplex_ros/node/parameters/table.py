@@ -1,0 +1,91 @@
+"""The node's parameters: one table with types, defaults, ranges and the moment each may change.
+
+Both hosts, the parameter file and its test take everything from the fields of `Parameters`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from personaplex_ros.node.parameters.definition import (
+    Parameter,
+    ParameterError,
+    State,
+    Value,
+    When,
+)
+from personaplex_ros.node.parameters.model import ModelParameters
+from personaplex_ros.node.parameters.robot import RobotParameters
+from personaplex_ros.node.parameters.sound import SoundParameters
+from personaplex_ros.node.parameters.turns import TurnTakingParameters
+
+
+@dataclass(frozen=True)
+class Parameters(RobotParameters, TurnTakingParameters, SoundParameters, ModelParameters):
+    """A checked set of values; changes give a new set, so that threads share it without a lock.
+
+    Fields come in the order of the bases from right to left, which is that of the parameter file.
+    """
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Parameters:
+        """Return the defaults with `values`; raises ParameterError that lists every problem."""
+        return cls()._with(values)
+
+    def changed(self, values: Mapping[str, Any], state: State) -> Parameters:
+        """Return a copy with `values`, for a node in `state`.
+
+        Raises ParameterError listing every unknown name, unusable value and value that may not
+        change now; a value that stays the same is always accepted.
+        """
+        result = self._with(values)
+        late = [
+            f"{p.name} can only be {p.when.value}; {_REMEDY[p.when]}"
+            for p in PARAMETERS
+            if not p.when.allowed(state) and getattr(result, p.name) != getattr(self, p.name)
+        ]
+        if late:
+            raise ParameterError("; ".join(late))
+        return result
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return all values by name."""
+        return asdict(self)
+
+    def _with(self, values: Mapping[str, Any]) -> Parameters:
+        checked: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, value in values.items():
+            try:
+                checked[name] = lookup(name).check(value)
+            except ParameterError as error:
+                problems.append(str(error))
+        if problems:
+            raise ParameterError("; ".join(problems))
+        return replace(self, **checked)
+
+
+_REMEDY = {
+    When.STARTUP: "put it into the parameter file and start the node again",
+    When.UNCONFIGURED: "deactivate and clean up the node first",
+    When.INACTIVE: "deactivate the node first",
+}
+
+PARAMETERS: tuple[Parameter, ...] = tuple(
+    Parameter(name=f.name, default=getattr(Parameters(), f.name), **f.metadata["parameter"])
+    for f in fields(Parameters)
+)
+_BY_NAME = {p.name: p for p in PARAMETERS}
+
+
+def lookup(name: str) -> Parameter:
+    """Return the table's entry for `name`; raises ParameterError with the nearest names."""
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, _BY_NAME, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see config/personaplex.yaml"
+        raise ParameterError(f"there is no parameter {name}; {hint}") from None

@@ -1,0 +1,1 @@
+"""The node's sound: where it comes from and goes to, and the message types that carry it."""
