@@ -218,6 +218,17 @@ class Engine:
             with self._on_device():
                 self.states.script.break_off(session.slot)
 
+    def keep_silent(self, session: Session) -> None:
+        """Let the session say nothing; see ``Session.keep_silent``."""
+        slot = self._slot(session)
+        self._forget_script(slot)
+        with self._on_device():
+            self.states.script.keep_silent(session.slot)
+
+    def go_on(self, session: Session) -> None:
+        """Leave to the session what it says; see ``Session.go_on``."""
+        self._forget_script(self._slot(session))
+
     def _write_script(self, row: int, pieces: list[int], begins: list[bool]) -> None:
         with self._on_device():
             self.states.script.write(row, pieces, begins)

@@ -37,6 +37,12 @@ class SessionHost(Protocol):
     def hush(self, session: Session) -> None:
         """End what it is given to say."""
 
+    def keep_silent(self, session: Session) -> None:
+        """Let it say nothing."""
+
+    def go_on(self, session: Session) -> None:
+        """Leave to it what it says."""
+
     def close(self, session: Session) -> None:
         """Free its slot."""
 
@@ -90,6 +96,18 @@ class Session:
         then the model goes on by itself.
         """
         self._host.hush(self)
+
+    def keep_silent(self) -> None:
+        """Let the agent say nothing from the next frame but one on, until ``go_on`` or ``say``.
+
+        Its text is padding and its speech silence, as the model itself would have it while it
+        listens, so it knows that it was silent. What it was given to say is cancelled.
+        """
+        self._host.keep_silent(self)
+
+    def go_on(self) -> None:
+        """Leave to the model what it says, and when; cancels what it was given to say."""
+        self._host.go_on(self)
 
     def close(self) -> None:
         """Give the slot back. A closed session cannot be used again."""

@@ -226,6 +226,14 @@ class SharedSession:
         """End what the agent was given to say; see ``Session.hush``."""
         self._engine.between_frames(self._session.hush)
 
+    def keep_silent(self) -> None:
+        """Let the agent say nothing; see ``Session.keep_silent``."""
+        self._engine.between_frames(self._session.keep_silent)
+
+    def go_on(self) -> None:
+        """Leave to the model what it says; see ``Session.go_on``."""
+        self._engine.between_frames(self._session.go_on)
+
     def close(self) -> None:
         """Give the slot back. A closed session cannot be used again."""
         self._engine.forget(self._session)

@@ -28,6 +28,7 @@ class GridShape:
 
     delays: Tensor  # int64 [rows]
     initial: Tensor  # int64 [rows]
+    silence: Tensor  # int64 [rows], the agent's codes of a silent frame, else UNSET
     longest_delay: int
     width: int  # columns that are kept
 
@@ -35,9 +36,11 @@ class GridShape:
     def of(config: LMConfig, device: torch.device | str) -> GridShape:
         """Return the shape for a model."""
         longest = max(config.delays)
+        silence = [UNSET, *config.silence_codes, *[UNSET] * config.codebooks]
         return GridShape(
             torch.tensor(config.delays, device=device),
             torch.tensor(config.initial_tokens, device=device),
+            torch.tensor(silence, device=device),
             longest,
             2 * longest + 2,
         )

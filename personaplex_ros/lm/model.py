@@ -163,14 +163,15 @@ class LanguageModel(nn.Module):
     ) -> Tensor:
         """Choose the next column from ``hidden`` [B, D] and advance by it.
 
-        Where there is a script, its words take the place of the model's. Returns the newest
-        complete frame of the agent: int64 [B, 1 + codebooks], text first.
+        Where there is a script, its words, or silence, take the place of the model's. Returns the
+        newest complete frame of the agent: int64 [B, 1 + codebooks], text first.
         """
         column = state.position + 1
         forced = get_column(state.grid, shape, column)
         token = _forced_or(forced[:, 0], choose(self.text_linear(hidden), text, 0))
         if script is not None:
             token = script.replace(token, active, self.config)
+            forced = script.silence(forced, shape, active)
         chosen = [token]
         for step in range(self.config.codebooks):
             token = self._code(hidden, token, step, state.depth_past, audio, forced[:, 1 + step])
