@@ -92,6 +92,27 @@ def test_stamps_follow_a_capture_clock_that_drifts():
         assert frame.stamp_ns - START_NS == pytest.approx(index * 3_840 / 47_995.2e-9, abs=0.1e6)
 
 
+@pytest.mark.parametrize("ppm", [200, -200])
+def test_stamps_that_run_apart_from_the_wall_clock_lose_and_fill_nothing(ppm):
+    # As after a day: 17 s apart, and going on so. Arrivals keep to the wall clock.
+    intake = MicrophoneIntake(24_000, FRAME)
+    apart_ns = ppm * 86_400_000
+    block = noise(FRAME)
+    for k in range(3_000):
+        stamp_ns = START_NS + apart_ns + k * FRAME_NS + k * FRAME_NS * ppm // 1_000_000
+        held_up = k % 500 == 250
+        if held_up:  # the line stands still, and what is replaced comes later
+            frame = intake.fill(START_NS + (k + 1) * FRAME_NS)
+            assert frame.filled and abs(frame.stamp_ns - stamp_ns) <= FRAME_NS // 1_000
+        chunk = AudioChunk(block, 24_000, 1, stamp_ns, k * FRAME, "mic")
+        intake.accept(chunk, START_NS + (k + 1) * FRAME_NS)
+        frame = intake.take(0.0)
+        assert held_up or abs(frame.stamp_ns - stamp_ns) <= FRAME_NS // 100
+    counters = intake.snapshot()
+    assert counters.filled_frames == 6 and counters.late_samples >= 6 * (FRAME - 1)
+    assert counters.gaps == counters.restarts == counters.stamp_jumps == 0
+
+
 def test_channels_are_averaged_and_int16_is_scaled():
     stereo = np.tile(np.array([16_384, 0], np.int16), FRAME)
     (frame,) = feed(MicrophoneIntake(24_000, FRAME), chunks_of(stereo, 24_000, 960, channels=2))

@@ -1,6 +1,7 @@
 """Sound without ROS and without torch: files, resampling, loudness, microphone intake, devices."""
 
 from .chunk import AudioChunk, ChunkLimits
+from .clocks import SpeechPlayback
 from .devices import AudioDeviceError, DeviceInfo, SoundCardSink, SoundCardSource, list_devices
 from .fader import Fader
 from .files import WaveFileSource
@@ -29,6 +30,7 @@ __all__ = [
     "PlaybackCounters",
     "SoundCardSink",
     "SoundCardSource",
+    "SpeechPlayback",
     "StreamResampler",
     "Wave",
     "WaveFileSource",

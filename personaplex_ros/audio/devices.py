@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .chunk import AudioChunk
-from .playback import PlaybackBuffer, PlaybackCounters
-from .resample import StreamResampler
+from .clocks import SpeechPlayback
+from .playback import PlaybackCounters
 
 SECOND_NS = 1_000_000_000
 
@@ -112,8 +111,8 @@ class SoundCardSource:
 class SoundCardSink:
     """A loudspeaker: `write` speech at any time, the card takes it at its own pace.
 
-    sample_rate: of what is written; resampled where the card prefers another one. buffer_s: the
-    most that may wait; start_s: what has to wait before playing starts (see PlaybackBuffer).
+    sample_rate: of what is written; resampled to the card's, whose clock is followed. buffer_s: the
+    most that may wait; start_s: what has to wait before playing starts (see SpeechPlayback).
     """
 
     def __init__(
@@ -126,9 +125,7 @@ class SoundCardSink:
     ) -> None:
         module = _sounddevice()
         rate = _usual_rate(module, device, "output")
-        self._resampler = StreamResampler(sample_rate, rate)
-        self._buffer = PlaybackBuffer(round(buffer_s * rate), round(start_s * rate))
-        self._write_lock = threading.Lock()
+        self._playback = SpeechPlayback(sample_rate, rate, buffer_s=buffer_s, start_s=start_s)
         self._stream = _open(
             module,
             "output",
@@ -144,14 +141,11 @@ class SoundCardSink:
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Queue speech, float32 [n] in [-1, 1]; never blocks."""
-        with self._write_lock:
-            self._buffer.write(self._resampler.push(samples))
+        self._playback.write(samples)
 
     def clear(self) -> None:
         """Fall silent at once: drop what waits."""
-        with self._write_lock:
-            self._resampler.reset()
-            self._buffer.clear()
+        self._playback.clear()
 
     def stop(self) -> None:
         """End playing and free the card."""
@@ -159,10 +153,10 @@ class SoundCardSink:
 
     def snapshot(self) -> PlaybackCounters:
         """Return a copy of the counters, in samples of the card's rate."""
-        return self._buffer.snapshot()
+        return self._playback.snapshot()
 
     def _on_block(self, block: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
-        block[:, 0] = self._buffer.read(frames)
+        block[:, 0] = self._playback.read(frames)
 
 
 def capture_stamp_ns(adc_s: float, current_s: float, wall_ns: int, frames: int, rate: int) -> int:

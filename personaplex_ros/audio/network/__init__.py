@@ -1,0 +1,1 @@
+"""Sound that came over a network: order, lateness and losses."""
