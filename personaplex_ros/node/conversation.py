@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from personaplex_ros.audio import AudioChunk, MicrophoneIntake
-from personaplex_ros.engine import Engine, PreparedPersona, SharedEngine
+from personaplex_ros.engine import PreparedPersona
+from personaplex_ros.node.configured import Configured, EngineLoader, configure
 from personaplex_ros.node.health.diagnostics import Diagnostics, Snapshot
 from personaplex_ros.node.health.namesakes import Namesakes
 from personaplex_ros.node.hosts.bus import Bus, Goal
@@ -23,11 +24,9 @@ from personaplex_ros.node.loading import (
     intake_limits,
     keep_from_collector,
     release_memory,
-    sampling_of,
 )
 from personaplex_ros.node.model_thread import MODEL_HAS_FAILED, ModelThread
 from personaplex_ros.node.motion.outputs import MotionOutputs
-from personaplex_ros.node.outputs import AudioSink, Outputs
 from personaplex_ros.node.parameters.definition import State, Value
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.parameters.turn_monitor import (
@@ -39,12 +38,8 @@ from personaplex_ros.node.requests.personas import chosen_persona, persona_value
 from personaplex_ros.node.requests.say_action import SAY
 from personaplex_ros.node.requests.say_goals import refuse
 from personaplex_ros.node.requests.services import Services
-from personaplex_ros.node.sound.endpoints import AudioSource, check_sink, open_sink, open_source
-from personaplex_ros.node.sound.human_voices import HumanVoices
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.turns import HoldParameters, TurnParameters
-
-EngineLoader = Callable[[Parameters], Engine | SharedEngine]
 
 STOP_TIMEOUT_S = 5.0
 """How long deactivate waits for a frame in progress."""
@@ -76,12 +71,7 @@ class Conversation:
         self._settings_lock = threading.Lock()
         self._configuring = False
         self._state = State.UNCONFIGURED
-        self._resources = ExitStack()
-        self._model: LoadedModel | None = None
-        self._outputs: Outputs | None = None
-        self._source: AudioSource | None = None
-        self._sink: AudioSink | None = None
-        self._voices: HumanVoices | None = None
+        self._configured: Configured | None = None
         self._running: RunningConversation | None = None
         self._stuck: ModelThread | None = None
         self._observers: list[Callable[[Mapping[str, Value]], None]] = []
@@ -133,82 +123,36 @@ class Conversation:
                 self._configuring = True
                 parameters = self._parameters
             try:
-                with ExitStack() as resources:
-                    self._configure(parameters, resources)
-                    self._resources = resources.pop_all()
+                self._configured = configure(
+                    self._bus,
+                    parameters,
+                    self._load_engine,
+                    self._next_seed,
+                    self._state_topics,
+                    self._deliver,
+                )
                 self._state = State.INACTIVE
             finally:
                 self._configuring = False
-
-    def _configure(self, parameters: Parameters, resources: ExitStack) -> None:
-        # The cheap checks come first: loading can take a minute.
-        persona = chosen_persona(parameters.persona, parameters.text_prompt, parameters.voice)
-        resources.callback(self._forget)
-        check_sink(parameters)
-        self._source = open_source(self._bus, parameters, self._deliver)
-        resources.callback(self._source.close)
-        if parameters.human_voice:
-            self._open_voices(parameters, resources)
-        started = time.monotonic()
-        engine = self._load_engine(parameters)
-        prepared = engine.prepare(persona)
-        session = engine.open(prepared, sampling_of(parameters), self._next_seed())
-        resources.callback(session.close)
-        self._model = LoadedModel(engine, session, persona, prepared)
-        if isinstance(engine, SharedEngine) and engine.admitted:
-            self._bus.log("info", f"the model is shared; {engine.admitted}")
-        sink = self._sink = open_sink(self._bus, parameters, engine.sample_rate)
-        if sink is not None:
-            resources.callback(sink.close)
-        self._outputs = Outputs(
-            self._bus,
-            audio_type=parameters.audio_out_type,
-            rate=engine.sample_rate,
-            frame_id=parameters.frame_id,
-            sink=sink,
-            voices=self._voices,
-        )
-        resources.callback(self._outputs.close)
-        if prepared.left_out:
-            self._bus.log("warn", f"the text prompt is read without {prepared.left_out}")
-        self._bus.log(
-            "info",
-            f"loaded checkpoint {parameters.checkpoint} with persona {persona.name} "
-            f"in {time.monotonic() - started:.1f} s (weights {engine.startup.load_s:.1f} s, "
-            f"warm-up {engine.startup.warm_up_s:.1f} s)",
-        )
-
-    def _open_voices(self, parameters: Parameters, resources: ExitStack) -> None:
-        voices = HumanVoices(
-            self._bus, parameters.human_voice_id, audio=parameters.human_voice_audio
-        )
-        resources.callback(voices.close)
-
-        def follow(state: TurnState) -> None:
-            voices.follow(state.user_speaking)
-
-        self._state_topics.follow(follow)
-        resources.callback(self._state_topics.unfollow, follow)
-        self._voices = voices
 
     def activate(self) -> None:
         """Start the conversation, or resume the one that was paused."""
         with self._lock:
             self._expect(State.INACTIVE, "activate")
             self._expect_no_stuck_model()
-            model, outputs = self._model, self._outputs
-            assert model is not None and outputs is not None and self._source is not None
+            configured = self._configured
+            assert configured is not None
             parameters = self._parameters
-            engine = model.engine
+            engine = configured.model.engine
             intake = MicrophoneIntake(
                 engine.sample_rate, engine.frame_size, intake_limits(parameters)
             )
             thread = ModelThread(
                 self._bus,
-                model.session,
+                configured.model.session,
                 intake,
                 turn_monitor(engine, parameters),
-                outputs,
+                configured.outputs,
                 self._state_topics,
                 frame_s=engine.frame_size / engine.sample_rate,
                 parameters=lambda: self._parameters,
@@ -219,12 +163,12 @@ class Conversation:
             keep_from_collector()
             thread.start()
             try:
-                self._source.start()
+                configured.source.start()
             except Exception:
                 self._pause()
                 raise
-            if self._voices is not None:
-                self._voices.listen(True)
+            if configured.voices is not None:
+                configured.voices.listen(True)
             self._bus.log("info", f"active, the microphone is: {parameters.audio_source}")
 
     def deactivate(self) -> None:
@@ -234,10 +178,11 @@ class Conversation:
             self._pause()
 
     def _pause(self) -> None:
-        assert self._running is not None and self._source is not None
-        self._source.stop()
-        if self._voices is not None:
-            self._voices.listen(False)
+        configured = self._configured
+        assert self._running is not None and configured is not None
+        configured.source.stop()
+        if configured.voices is not None:
+            configured.voices.listen(False)
         thread = self._running.thread
         self._running = None
         self._state = State.INACTIVE
@@ -252,8 +197,7 @@ class Conversation:
         """Close topics and free the model's memory."""
         with self._lock:
             self._expect(State.INACTIVE, "clean up")
-            self._resources.close()
-            self._state = State.UNCONFIGURED
+            self._unload()
         self._release()
 
     def shutdown(self) -> None:
@@ -261,8 +205,7 @@ class Conversation:
         with self._lock:
             if self._running is not None:
                 self._pause()
-            self._resources.close()
-            self._state = State.UNCONFIGURED
+            self._unload()
             self._say.close()
             self._services.close()
             self._diagnostics.close()
@@ -275,7 +218,7 @@ class Conversation:
         """Begin a new conversation with the same persona; returns a message for the caller."""
         self._expect_not_configuring()
         with self._lock:
-            model, running = self._configured()
+            model, running = self._loaded()
         self._restart(model, running, None)
         return f"began a new conversation as {model.persona.name}"
 
@@ -288,14 +231,14 @@ class Conversation:
         """
         self._expect_not_configuring()
         with self._lock:
-            model, _ = self._configured()
+            model, _ = self._loaded()
             values = persona_values(self._parameters, persona, text_prompt, voice)
         chosen = chosen_persona(persona or model.persona, text_prompt, voice)
         prepared = model.prepared
         if chosen != model.persona:
             prepared = model.engine.prepare(chosen)
         with self._lock:
-            present, running = self._configured()
+            present, running = self._loaded()
             if present is not model:
                 raise RuntimeError("the node was configured anew meanwhile; ask again")
         self._restart(model, running, prepared)
@@ -309,12 +252,12 @@ class Conversation:
 
     def check_goal(self, request: Any) -> None:
         """Raise RuntimeError or ValueError for a goal of ~/say that cannot be spoken now."""
-        model, running = self._model, self._running
-        if model is None or running is None:
+        configured, running = self._configured, self._running
+        if configured is None or running is None:
             raise RuntimeError("the node is not active")
         if running.thread.failed:
             raise RuntimeError(MODEL_HAS_FAILED)
-        model.engine.check_text(request.text)
+        configured.model.engine.check_text(request.text)
 
     def say(self, goal: Goal) -> None:
         """Speak the sentence of a goal; one that turns out not to be possible is aborted."""
@@ -339,10 +282,10 @@ class Conversation:
         else:
             running.thread.restart(prepared, REQUEST_TIMEOUT_S)
 
-    def _configured(self) -> tuple[LoadedModel, RunningConversation | None]:
-        if self._model is None:
+    def _loaded(self) -> tuple[LoadedModel, RunningConversation | None]:
+        if self._configured is None:
             raise RuntimeError("the node is not configured")
-        return self._model, self._running
+        return self._configured.model, self._running
 
     def _deliver(self, chunk: AudioChunk, arrival_ns: int, arrived_at: float) -> None:
         running = self._running
@@ -351,14 +294,21 @@ class Conversation:
             running.intake.accept(chunk, arrival_ns)
 
     def _snapshot(self) -> Snapshot:
-        model, running = self._model, self._running
-        source, sink = self._source, self._sink
+        configured, running = self._configured, self._running
+        model = running_now = None
+        sink_problem = ""
+        if configured is not None:
+            model = model_snapshot(configured.model, self._parameters.checkpoint)
+            if configured.sink is not None:
+                sink_problem = configured.sink.problem
+            if running is not None:
+                running_now = running_snapshot(running, configured.source)
         return Snapshot(
             self._state,
-            None if model is None else model_snapshot(model, self._parameters.checkpoint),
-            None if running is None else running_snapshot(running, source),
+            model,
+            running_now,
             self._motion.snapshot(),
-            "" if sink is None else sink.problem,
+            sink_problem,
             self._namesakes.problem,
         )
 
@@ -366,12 +316,11 @@ class Conversation:
         seed = self._parameters.seed
         return seed if seed >= 0 else time.time_ns() % 2**31
 
-    def _forget(self) -> None:
-        self._model = None
-        self._outputs = None
-        self._source = None
-        self._sink = None
-        self._voices = None
+    def _unload(self) -> None:
+        if self._configured is not None:
+            self._configured.close()
+            self._configured = None
+        self._state = State.UNCONFIGURED
 
     def _follow_hold(self, state: TurnState) -> None:
         self._motion.follow(state.hold)

@@ -44,7 +44,7 @@ def model_snapshot(model: LoadedModel, checkpoint: str) -> ModelSnapshot:
     )
 
 
-def running_snapshot(running: RunningConversation, source: AudioSource | None) -> RunningSnapshot:
+def running_snapshot(running: RunningConversation, source: AudioSource) -> RunningSnapshot:
     """Return what is known of the conversation and its microphone."""
     intake, thread = running.intake, running.thread
     return RunningSnapshot(
@@ -52,10 +52,10 @@ def running_snapshot(running: RunningConversation, source: AudioSource | None) -
         microphone=MicrophoneSnapshot(
             intake.snapshot(),
             intake.last_problem or "",
-            (*intake.notes(), *(source.notes if source else ())),
-            unreadable=source.unreadable if source else 0,
-            unreadable_problem=source.last_problem if source else "",
-            remedy=source.remedy if source else "",
+            (*intake.notes(), *source.notes),
+            unreadable=source.unreadable,
+            unreadable_problem=source.last_problem,
+            remedy=source.remedy,
         ),
         waiting_s=intake.waiting_samples() / intake.sample_rate,
         filling=thread.filling,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from personaplex_ros.node.conversation import Conversation, EngineLoader
+from personaplex_ros.node.configured import EngineLoader
+from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.parameter_services import ParameterServices
 from personaplex_ros.node.hosts.ending import ending_signal

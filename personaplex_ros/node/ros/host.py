@@ -16,7 +16,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from personaplex_ros.node.conversation import Conversation, EngineLoader
+from personaplex_ros.node.configured import EngineLoader
+from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.hosts.ending import CANNOT_START, ending_signal
 from personaplex_ros.node.hosts.names import (
     NodeName,

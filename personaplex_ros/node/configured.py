@@ -1,0 +1,104 @@
+"""What configuring a node opens and loads, all of it or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from personaplex_ros.engine import Engine, SharedEngine
+from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.loaded import LoadedModel
+from personaplex_ros.node.loading import sampling_of
+from personaplex_ros.node.outputs import AudioSink, Outputs
+from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.node.requests.personas import chosen_persona
+from personaplex_ros.node.sound.endpoints import AudioSource, check_sink, open_sink, open_source
+from personaplex_ros.node.sound.human_voices import HumanVoices
+from personaplex_ros.node.sound.microphone_topic import Deliver
+from personaplex_ros.node.state_topics import StateTopics, TurnState
+
+EngineLoader = Callable[[Parameters], Engine | SharedEngine]
+
+
+@dataclass
+class Configured:
+    """A loaded model with its conversation, its microphone and where it speaks."""
+
+    model: LoadedModel
+    source: AudioSource
+    outputs: Outputs
+    sink: AudioSink | None
+    voices: HumanVoices | None
+    _resources: ExitStack
+
+    def close(self) -> None:
+        """Close topics and devices, and give the model's slot back."""
+        self._resources.close()
+
+
+def configure(
+    bus: Bus,
+    parameters: Parameters,
+    load_engine: EngineLoader,
+    seed: Callable[[], int],
+    state_topics: StateTopics,
+    deliver: Deliver,
+) -> Configured:
+    """Open topics, load the model and prepare the persona.
+
+    Raises what tells why something cannot be had; then nothing stays open.
+    """
+    with ExitStack() as resources:
+        # The cheap checks come first: loading can take a minute.
+        persona = chosen_persona(parameters.persona, parameters.text_prompt, parameters.voice)
+        check_sink(parameters)
+        source = open_source(bus, parameters, deliver)
+        resources.callback(source.close)
+        voices = None
+        if parameters.human_voice:
+            voices = _open_voices(bus, parameters, state_topics, resources)
+        started = time.monotonic()
+        engine = load_engine(parameters)
+        prepared = engine.prepare(persona)
+        session = engine.open(prepared, sampling_of(parameters), seed())
+        resources.callback(session.close)
+        if isinstance(engine, SharedEngine) and engine.admitted:
+            bus.log("info", f"the model is shared; {engine.admitted}")
+        sink = open_sink(bus, parameters, engine.sample_rate)
+        if sink is not None:
+            resources.callback(sink.close)
+        outputs = Outputs(
+            bus,
+            audio_type=parameters.audio_out_type,
+            rate=engine.sample_rate,
+            frame_id=parameters.frame_id,
+            sink=sink,
+            voices=voices,
+        )
+        resources.callback(outputs.close)
+        if prepared.left_out:
+            bus.log("warn", f"the text prompt is read without {prepared.left_out}")
+        bus.log(
+            "info",
+            f"loaded checkpoint {parameters.checkpoint} with persona {persona.name} "
+            f"in {time.monotonic() - started:.1f} s (weights {engine.startup.load_s:.1f} s, "
+            f"warm-up {engine.startup.warm_up_s:.1f} s)",
+        )
+        model = LoadedModel(engine, session, persona, prepared)
+        return Configured(model, source, outputs, sink, voices, resources.pop_all())
+
+
+def _open_voices(
+    bus: Bus, parameters: Parameters, state_topics: StateTopics, resources: ExitStack
+) -> HumanVoices:
+    voices = HumanVoices(bus, parameters.human_voice_id, audio=parameters.human_voice_audio)
+    resources.callback(voices.close)
+
+    def follow(state: TurnState) -> None:
+        voices.follow(state.user_speaking)
+
+    state_topics.follow(follow)
+    resources.callback(state_topics.unfollow, follow)
+    return voices
