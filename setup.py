@@ -71,6 +71,8 @@ setup(
         "silero-vad>=6.0",
         "cyclonedds>=11.0.1",
         "rosbags>=0.10.4",
+        "mcap>=1.6.0",
+        "zstandard>=0.22",
         "huggingface_hub>=0.30",
         "tqdm>=4.66",
         "matplotlib>=3.8",

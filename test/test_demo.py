@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from personaplex_ros.demo import choose_graph
 from personaplex_ros.demo.recorder import Heard, robot_channel
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.hosts.bus import RELIABLE
+from personaplex_ros.recording import read_folder, read_lines
 from personaplex_ros.resources import share_directory
 from personaplex_ros.timeline import state_spans
 
@@ -40,11 +40,15 @@ def test_a_conversation_over_dds_leaves_its_record(
     robot = wave[:, 1].astype(float) / 32768
     assert 20 * np.log10(np.sqrt((robot**2).mean())) > -45
 
-    marks = json.loads((out / "events.json").read_text())
-    starts = [mark["onset_s"] for mark in marks if mark["kind"] == "user_started"]
+    lines = list(read_lines(out / "events.jsonl"))
+    events = [line for line in lines if line["type"] == "turn_event"]
+    sure = [event for event in events if event["state"] == "confirmed" and not event["revises"]]
+    starts = [event["t"] for event in sure if event["kind"] == "user_started"]
     # A question, a backchannel while the robot answers, the next question.
     assert starts == pytest.approx([1.0, 4.9, 7.5], abs=0.2)
-    assert all(mark["decided_s"] >= mark["onset_s"] for mark in marks)
+    assert all(event["decided"] >= event["t"] for event in events)
+    drawn = read_folder(out)
+    assert len(drawn.words) > 5 and drawn.duration_s == 10.0
     shown = capsys.readouterr().out
     assert "robot: " in shown and "caller speaks" in shown
     for name in ("transcript.txt", "timeline.png", "timeline.html"):

@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "hold a recorded conversation with the node over DDS",
     "simulate": "let a simulated robot patrol and be spoken to, over DDS",
     "node": "start the ROS node (over Cyclone DDS; no ROS install needed)",
+    "timeline": "draw a conversation that was recorded",
     "download": "fetch the published weights",
     "train": "train a small checkpoint such as nano from nothing",
     "evaluate": "measure a model with Full-Duplex-Bench",

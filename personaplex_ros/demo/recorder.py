@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,22 @@ from personaplex_ros.demo.console import Console
 from personaplex_ros.files import write_whole
 from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Bus
 from personaplex_ros.node.hosts.messages import NS_PER_S, time_ns
-from personaplex_ros.timeline import (
-    Mark,
-    Recording,
-    is_drawn,
-    state_spans,
-    words_from_pieces,
-    write_timeline,
+from personaplex_ros.recording import (
+    EVENTS,
+    TRANSCRIPT,
+    WAVE,
+    event_line,
+    head_line,
+    line,
+    read_folder,
+    transcript_line,
+    utterance_line,
 )
+from personaplex_ros.timeline import is_drawn, write_timeline
+from personaplex_ros.turns import TurnEvent, Utterance
 
-FILES = ("conversation.wav", "transcript.txt", "events.json", "timeline.png", "timeline.html")
-"""What `Recorder.save` writes."""
+FILES = (WAVE, TRANSCRIPT, EVENTS, "timeline.png", "timeline.html")
+"""What `Recorder.save` writes: a recording as the node's, without a bag, and its timeline."""
 
 
 @dataclass
@@ -35,8 +40,8 @@ class Heard:
     speech: list[tuple[float, np.ndarray]] = field(default_factory=list)
     rate: int = 0
     pieces: list[tuple[float, str]] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
-    utterances: list[tuple[float, float, str, bool]] = field(default_factory=list)
+    events: list[TurnEvent] = field(default_factory=list)
+    utterances: list[Utterance] = field(default_factory=list)
     holds: list[tuple[float, bool]] = field(default_factory=list)
 
 
@@ -80,29 +85,39 @@ class Recorder:
         folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
             heard, self.heard = self.heard, Heard()
-        duration_s = len(caller) / rate
-        pieces = sorted(piece for piece in heard.pieces if piece[0] < duration_s)
-        marks = [mark for mark in heard.marks if mark.onset_s < duration_s]
-        robot = robot_channel(heard, len(caller), rate)
         wave, transcript, events, timeline, _ = (folder / name for name in FILES)
+        robot = robot_channel(heard, len(caller), rate)
         write_wave(wave, np.stack([caller, robot], axis=1), rate)
-        lines = [
-            f"{start:7.2f} {end:7.2f}  {text}{' [interrupted]' * interrupted}\n"
-            for start, end, text, interrupted in heard.utterances
+        self._write(transcript, self._transcript(heard))
+        self._write(events, self._lines(heard, title, len(caller) / rate))
+        return [wave, transcript, events, *write_timeline(read_folder(folder), timeline)]
+
+    def _write(self, path: Path, lines: Iterable[str]) -> None:
+        content = "".join(lines)
+        write_whole(path, lambda place: place.write_text(content, encoding="utf-8"))
+
+    def _transcript(self, heard: Heard) -> Iterator[str]:
+        for said in heard.utterances:
+            start_s, end_s = self._seconds(said.start_ns), self._seconds(said.end_ns)
+            yield transcript_line(start_s, end_s, said.text, said.interrupted)
+
+    def _lines(self, heard: Heard, title: str, duration_s: float) -> list[str]:
+        """Return the lines of the recording, in the order of their times."""
+        seconds = self._seconds
+        lines = [(at, line("text", at, text=text)) for at, text in heard.pieces]
+        lines += [(at, line("hold", at, value=held)) for at, held in heard.holds]
+        for event in heard.events:
+            onset_s, decided_s = seconds(event.onset_ns), seconds(event.decided_ns)
+            lines.append((onset_s, event_line(event, onset_s, decided_s)))
+        for said in heard.utterances:
+            start_s, end_s = seconds(said.start_ns), seconds(said.end_ns)
+            lines.append((start_s, utterance_line(said, start_s, end_s)))
+        told = sorted(lines, key=lambda entry: entry[0])
+        return [
+            head_line(title),
+            *(text for at, text in told if at < duration_s),
+            line("end", duration_s, why="the caller hung up"),
         ]
-        write_whole(transcript, lambda path: path.write_text("".join(lines), encoding="utf-8"))
-        content = json.dumps([asdict(mark) for mark in marks], indent=1) + "\n"
-        write_whole(events, lambda path: path.write_text(content, encoding="utf-8"))
-        recording = Recording(
-            sample_rate=rate,
-            user=caller,
-            agent=robot,
-            words=words_from_pieces(pieces),
-            marks=tuple(marks),
-            title=title,
-            hold=state_spans(heard.holds, duration_s),
-        )
-        return [wave, transcript, events, *write_timeline(recording, timeline)]
 
     def _on_diagnostics(self, message: Any, _: str) -> None:
         for status in message.status:
@@ -130,17 +145,27 @@ class Recorder:
 
     def _on_event(self, message: Any, _: str) -> None:
         at = self._since_start(message.header.stamp)
-        if at is not None and is_drawn(message.kind, message.state, message.revises):
-            latency = time_ns(message.latency) / NS_PER_S
-            self._console.event(at, message.kind)
+        if at is not None:
+            if is_drawn(message.kind, message.state, message.revises):
+                self._console.event(at, message.kind)
+            onset_ns = time_ns(message.header.stamp)
+            event = TurnEvent(
+                message.kind,
+                onset_ns,
+                onset_ns + time_ns(message.latency),
+                message.confidence,
+                message.episode,
+                message.state,
+                message.revises,
+            )
             with self._lock:
-                self.heard.marks.append(Mark(message.kind, at, at + latency))
+                self.heard.events.append(event)
 
     def _on_transcript(self, message: Any, _: str) -> None:
-        start, end = self._since_start(message.header.stamp), self._since_start(message.end)
-        if start is not None and end is not None:
+        start_ns, end_ns = time_ns(message.header.stamp), time_ns(message.end)
+        if self._since_start(message.header.stamp) is not None:
             with self._lock:
-                utterance = (start, end, message.text, bool(message.interrupted))
+                utterance = Utterance(start_ns, end_ns, message.text, bool(message.interrupted))
                 self.heard.utterances.append(utterance)
 
     def _on_hold(self, message: Any, _: str) -> None:
@@ -157,8 +182,11 @@ class Recorder:
         """Return seconds since time 0; None for what belongs before it."""
         if self._start_ns is None:
             return None
-        seconds = (time_ns(stamp) - self._start_ns) / NS_PER_S
+        seconds = self._seconds(time_ns(stamp))
         return seconds if seconds >= 0 else None
+
+    def _seconds(self, ns: int) -> float:
+        return (ns - (self._start_ns or 0)) / NS_PER_S
 
 
 def robot_channel(heard: Heard, length: int, rate: int) -> np.ndarray:
