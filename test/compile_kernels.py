@@ -67,12 +67,14 @@ def main() -> None:
         compile_linear(stored, 1, 5632, gated=True, normed=True)
     compile_linear("bf16", 1, 1024, plus="gather")
     tensors = dict.fromkeys(("partial", "largest", "total", "turn"), "*fp32")
-    for number, length, head_dim in (("*bf16", 1, 128), ("*fp32", 2, 64)):
+    variants = (("*bf16", 1, 128, False), ("*bf16", 1, 128, True), ("*fp32", 2, 64, False))
+    for number, length, head_dim, pins in variants:
         types = tensors | dict.fromkeys(("qkv", "keys", "values", "out"), number) | {
-            "position": "*i64", "row_stride": "i64", "scale": "fp32",
+            "position": "*i64", "pinned": "*i64", "row_stride": "i64", "scale": "fp32",
         }  # fmt: skip
         shape = {"D": head_dim, "PADDED": head_dim, "T": length, "CHUNK": attention.CHUNK}
-        compiled(attention._attend, shape | {"BLOCK": attention.BLOCK}, types)
+        ours = shape | {"BLOCK": attention.BLOCK, "PINS": pins} | ({} if pins else {"pinned": None})
+        compiled(attention._attend, ours, types)
         compiled(attention._combine, shape | {"CHUNKS": 32}, types)
     types = dict.fromkeys(("qkv", "past", "out"), "*bf16") | {
         "kind_stride": "i64", "row_stride": "i64", "scale": "fp32",

@@ -27,7 +27,7 @@ from personaplex_ros.lm.depth import StepAttention
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.lm.sampling import choose as plain_choose
-from personaplex_ros.nn.attention import RingAttention, RingSpec, RingView
+from personaplex_ros.nn.attention import RingAttention, RingSpec, RingView, held_back, rotation
 from personaplex_ros.nn.gating import GatedFeedForward
 from personaplex_ros.nn.norm import RMSNorm
 
@@ -98,6 +98,37 @@ def test_attention_goes_round_the_ring_as_the_module_does(context: int, block: i
                 ours.keys.copy_(plain.keys)
                 ours.values.copy_(plain.values)
             position += block
+
+
+def test_attention_sees_what_is_pinned_as_the_module_does() -> None:
+    spec, heads, batch = RingSpec(40, 12, 10000.0), 2, 3
+    attention = RingAttention(heads, spec)
+    dim = heads * spec.head_dim
+    pinned, position = torch.tensor([7, 0, 29]), torch.tensor([7, 0, 30])
+    with torch.inference_mode():
+        attention.in_proj_weight.copy_(noise(3 * dim, dim) / 5)
+        attention.out_proj.weight.copy_(torch.eye(dim))
+        plain, ours = attention.initial_cache(batch), attention.initial_cache(batch)
+        for number, side in enumerate((plain.keys, plain.values)):
+            side.copy_(noise(*side.shape, seed=100 + number))  # what a prompt left, and others
+            (ours.keys, ours.values)[number].copy_(side)
+        for step in range(100):
+            x = noise(batch, 1, dim, seed=step)
+            view = RingView.behind(pinned, position, spec, spec.window, even=False)
+            expected = attention(x, plain, view)
+            if step < 3 or 30 < step < 44 or step > 96:  # the interpreter is slow
+                qkv = F.linear(x, attention.in_proj_weight)
+                places = torch.cat([position, held_back(position, spec)])[:, None]
+                turn = rotation(places, spec)
+                result = ring_attention(
+                    qkv, ours.keys, ours.values, turn, position, 1, pinned=pinned
+                )
+                torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
+            else:
+                ours.keys.copy_(plain.keys)
+                ours.values.copy_(plain.values)
+            torch.testing.assert_close(ours.keys, plain.keys, rtol=0, atol=1e-6)
+            position += 1
 
 
 def test_attention_over_the_steps_of_a_frame_is_that_of_the_module() -> None:

@@ -47,17 +47,22 @@ def load_language_model(
     device: torch.device | str,
     dtype: torch.dtype | None,
     depth_steps: int | None = None,
+    *,
+    within_training: bool = False,
 ) -> LanguageModel:
     """Load the language model in ``dtype``; None means as the published file stores it.
 
     Norms are float32 always. ``config`` is the content of config.json. Only the weights of
     ``depth_steps`` depth steps are read, by default those of the agent's codebooks; when the file
-    has fewer, they repeat.
+    has fewer, they repeat. ``within_training`` leaves the model no more context than it was trained
+    with, where config.json says that this is less.
     Raises ValueError naming all tensors that are missing, surplus, misshapen or not floats.
     """
     with WeightsFile(path, device) as file:
         stored = check_language_model(path, file, config)
         wanted = stored.with_depth_steps(depth_steps or stored.codebooks)
+        if within_training:
+            wanted = wanted.within_training()
         model = LanguageModel(wanted, device="meta", dtype=dtype)
         state = {}
         for name, empty in model.state_dict().items():

@@ -12,6 +12,7 @@ from pathlib import Path
 from personaplex_ros.checkpoint import CheckpointFiles
 from personaplex_ros.checkpoint.download import cached_checkpoint
 from personaplex_ros.engine import Engine, Persona, Sampling, load_persona
+from personaplex_ros.engine.long_conversation import MODES, PIN
 
 
 def add_model_arguments(
@@ -56,6 +57,13 @@ def add_model_arguments(
         action="store_true",
         help="for debugging: on a GPU run frames operation by operation, not as CUDA graphs",
     )
+    group.add_argument(
+        "--long-conversation",
+        choices=MODES,
+        default=PIN,
+        help="what stays of one that outlasts the context: pin keeps the persona's prompt, roll "
+        "forgets it first, as published (default: pin)",
+    )
     group = parser.add_argument_group("persona")
     group.add_argument(
         "--persona",
@@ -97,6 +105,7 @@ def load_engine(arguments: argparse.Namespace, slots: int = 1) -> Engine:
         slots=slots,
         voice_folders=folders,
         plain=arguments.plain,
+        long_conversation=arguments.long_conversation,
     )
 
 

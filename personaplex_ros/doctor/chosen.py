@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from personaplex_ros.checkpoint.files import CheckpointFiles
 from personaplex_ros.checkpoint.inspection import ModelSizes, inspect
@@ -19,9 +19,13 @@ class Chosen:
 
 
 def chosen_model(checkpoint: str) -> Chosen:
-    """Read a checkpoint's sizes; when it is absent or broken, take those of PersonaPlex-7B."""
+    """Read a checkpoint's sizes; when it is absent or broken, take those of PersonaPlex-7B.
+
+    The context is the one that it runs with: as long as it was trained with.
+    """
     try:
         files = CheckpointFiles.find(checkpoint)
-        return Chosen(inspect(files), files.directory.name)
+        sizes = inspect(files)
+        return Chosen(replace(sizes, lm=sizes.lm.within_training()), files.directory.name)
     except (FileNotFoundError, ValueError):
         return Chosen(ModelSizes(LMConfig(), MimiConfig()), "PersonaPlex-7B, as published")

@@ -16,6 +16,7 @@ from personaplex_ros.engine.captured import CapturedFrames
 from personaplex_ros.engine.fault import ModelFault, fault_of
 from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
 from personaplex_ros.engine.loading import choose_device, load_models
+from personaplex_ros.engine.long_conversation import PIN, ROLL, check_mode
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.saying import Saying, saying_of, sentence_of
@@ -71,9 +72,11 @@ class Engine:
         slots: int = 1,
         *,
         plain: bool = False,
+        long_conversation: str = PIN,
     ):
         if slots < 1:
             raise ValueError(f"slots is {slots}; an engine needs at least 1")
+        check_mode(long_conversation)
         config, device = lm.config, lm.text_emb.weight.device
         self.lm, self.codec, self.tokenizer = lm, codec, tokenizer
         self.voice_folders = voice_folders
@@ -81,6 +84,7 @@ class Engine:
         self.frame_size = codec.config.frame_size  # samples
         self.frame_rate = codec.config.frame_rate  # Hz
         self.context_frames = config.context
+        self.long_conversation = long_conversation
         self.device = device
         self.startup = Startup()
         captured = device.type == "cuda" and not plain
@@ -92,7 +96,7 @@ class Engine:
         self._longest_delay = lm.grid_shape().longest_delay
         with torch.cuda.stream(self._stream):
             self.states = SlotStates(
-                lm.initial_state(slots),
+                lm.initial_state(slots, pinning=long_conversation == PIN),
                 codec.encoder_state(slots),
                 codec.decoder_state(slots),
                 Script.empty(slots, device),
@@ -124,6 +128,7 @@ class Engine:
         voice_folders: list[Path] | None = None,
         threads: int | None = None,
         plain: bool = False,
+        long_conversation: str = PIN,
     ) -> Engine:
         """Load a checkpoint folder (or the bundled one of that name) onto a device.
 
@@ -135,16 +140,22 @@ class Engine:
         in ``voice_folders`` before the checkpoint's folder. ``threads`` is how many a CPU uses,
         for the whole process; None means one for a model so small that sharing its work out takes
         longer than doing it, else all cores. ``plain`` is for debugging, see the class.
+        ``long_conversation`` says what stays of one that outlasts the model's context: "roll", as
+        published, forgets the persona's prompt first; with "pin" the prompt stays, and nothing
+        is seen from further away than the model was trained with.
         Raises FileNotFoundError or ValueError naming file and remedy.
         """
         flush_denormals()
         started = time.perf_counter()
-        models = load_models(checkpoint, choose_device(device), dtype, weights, threads)
+        check_mode(long_conversation)
+        trained = long_conversation != ROLL
+        models = load_models(checkpoint, choose_device(device), dtype, weights, threads, trained)
         if models.lm.text_emb.weight.is_cuda:
             torch.cuda.synchronize(models.lm.text_emb.weight.device)
         load_s = time.perf_counter() - started
         folders = [*(voice_folders or []), models.folder]
-        engine = Engine(models.lm, models.codec, models.tokenizer, folders, slots, plain=plain)
+        parts = (models.lm, models.codec, models.tokenizer, folders, slots)
+        engine = Engine(*parts, plain=plain, long_conversation=long_conversation)
         engine.startup = Startup(load_s, engine.startup.warm_up_s)
         return engine
 
@@ -265,7 +276,7 @@ class Engine:
         """Free the session's slot."""
         self._forget_script(self._slot(session))
         self._slots[session.slot] = None
-        self.states.lm.columns[session.slot] = 0
+        self.states.lm.columns[session.slot] = self.states.lm.pins[session.slot] = 0
 
     def step(self, frames: Mapping[Session, np.ndarray]) -> dict[Session, StepResult]:
         """Run one frame of every given conversation in one pass over the weights.

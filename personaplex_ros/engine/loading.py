@@ -44,8 +44,12 @@ def load_models(
     dtype: str | None,
     weights: str | None,
     threads: int | None,
+    within_training: bool = False,
 ) -> Models:
-    """Load a checkpoint; the arguments are those of ``Engine.load``, which says what None means."""
+    """Load a checkpoint; the arguments are those of ``Engine.load``, which says what None means.
+
+    ``within_training`` is ``load_language_model``'s.
+    """
     if dtype is None:
         dtype = "bfloat16" if device.type == "cuda" else "float32"
     if weights is not None:
@@ -57,10 +61,13 @@ def load_models(
         files = CheckpointFiles.find(files)
     codec = load_codec(files.mimi, files.mimi_config, device)
     if device.type == "cpu":
-        lm = _for_cpu(files, codec, DTYPES[dtype], weights, threads)
+        lm = _for_cpu(files, codec, DTYPES[dtype], weights, threads, within_training)
     else:
         place = device if weights is None else "cpu"
-        lm = load_language_model(files.model, files.config, place, DTYPES[dtype])
+        kind = DTYPES[dtype]
+        lm = load_language_model(
+            files.model, files.config, place, kind, within_training=within_training
+        )
         if weights is not None:
             scale(lm, weights, device)
         lm.fused = device.type == "cuda" and importlib.util.find_spec("triton") is not None
@@ -84,6 +91,7 @@ def _for_cpu(
     dtype: torch.dtype,
     weights: str | None,
     threads: int | None,
+    within_training: bool,
 ) -> LanguageModel:
     small = stored_bytes(files.model) < SMALL_BYTES
     torch.set_num_threads(threads or (1 if small else os.cpu_count() or 1))
@@ -91,11 +99,12 @@ def _for_cpu(
     if plain and small and available() and stored_in_half(files.model):
         weights = "float16"
     cpu = torch.device("cpu")
-    if weights is None:
-        lm = load_language_model(files.model, files.config, cpu, dtype)
-    else:  # what is not packed is float32 in the end
-        stored = torch.float32 if small else None
-        lm = load_language_model(files.model, files.config, cpu, stored)
+    # What is not packed is float32 in the end.
+    stored = dtype if weights is None else torch.float32 if small else None
+    lm = load_language_model(
+        files.model, files.config, cpu, stored, within_training=within_training
+    )
+    if weights is not None:
         pack(lm, weights)
     if not small:
         pack(codec, "float32")

@@ -12,7 +12,7 @@ from personaplex_ros.lm import LanguageModel, LMState
 from personaplex_ros.lm.grid import UNSET, lay_out
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.state import leaves
-from personaplex_ros.persona import Persona, expect_room, prompt_frames, tagged
+from personaplex_ros.persona import LARGEST_PROMPT, Persona, expect_room, prompt_frames, tagged
 
 CHUNK = 125  # frames of a voice that are encoded at once; bounds the memory
 
@@ -40,6 +40,13 @@ class PreparedPersona:
         state.position[row] = self.state.position[0]
         state.columns[row] = self.state.columns[0]
         state.grid[row] = self.state.grid[0]
+        if state.pinned is not None:
+            state.pinned[row] = state.pins[row] = self._pinned(state)
+
+    def _pinned(self, state: LMState) -> int:
+        """Return how many columns may stay: all, unless too little of the ring were left."""
+        columns = self.state.columns[0]
+        return columns if columns <= LARGEST_PROMPT * state.caches[0].keys.shape[2] else 0
 
 
 @torch.inference_mode()

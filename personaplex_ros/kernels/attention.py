@@ -17,19 +17,30 @@ BLOCK = 32  # of which it holds so many at a time
 
 
 def ring_attention(
-    qkv: Tensor, keys: Tensor, values: Tensor, turn: Tensor, position: Tensor, block: int
+    qkv: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    turn: Tensor,
+    position: Tensor,
+    block: int,
+    pinned: Tensor | None = None,
 ) -> Tensor:
     """Enter T positions into the ring and attend from them: the output is [B, T, heads * head_dim].
 
     qkv [B, T, 3 * heads * head_dim] is not rotated yet; ``keys`` and ``values`` are [B, heads,
     window, head_dim], ``turn`` complex64 [B, 1, T, head_dim / 2], ``position`` int64 [B] that of
     the first. The T positions are one block of ``nn.attention.RingSpec``. The same as
-    ``nn.attention.RingAttention`` does between its two products.
+    ``nn.attention.RingAttention`` does between its two products. With ``pinned`` int64 [B], the
+    first positions that stay (``nn.pin``), T is 1, and ``turn`` [2 * B, ...] has behind the others
+    the rotations of the queries for them.
     """
     batch, heads, window, head_dim = keys.shape
     length = qkv.shape[1]
-    if length != block:
-        raise ValueError(f"{length} positions at once; this kernel takes one block of {block}")
+    if length != block or (pinned is not None and block != 1):
+        kept = "" if pinned is None else ", of 1 where positions are pinned"
+        raise ValueError(
+            f"{length} positions at once; this kernel takes one block of {block}{kept}"
+        )
     chunks = triton.cdiv(window, CHUNK)
     out = torch.empty(batch, length, heads * head_dim, dtype=qkv.dtype, device=qkv.device)
     shape = (batch, heads, chunks, length)
@@ -37,9 +48,9 @@ def ring_attention(
     largest, total = torch.empty(2, *shape, dtype=torch.float32, device=qkv.device)
     padded = triton.next_power_of_2(head_dim)
     _attend[(batch * heads, chunks)](
-        qkv, keys, values, torch.view_as_real(turn), position, partial, largest, total,
-        heads, window, keys.stride(0), head_dim**-0.5,
-        D=head_dim, PADDED=padded, T=length, CHUNK=CHUNK, BLOCK=BLOCK,
+        qkv, keys, values, torch.view_as_real(turn), position, pinned, partial, largest, total,
+        batch, heads, window, keys.stride(0), head_dim**-0.5,
+        D=head_dim, PADDED=padded, T=length, CHUNK=CHUNK, BLOCK=BLOCK, PINS=pinned is not None,
     )  # fmt: skip
     _combine[(batch * heads, length)](
         partial, largest, total, position, out, heads, window, chunks,
@@ -78,10 +89,10 @@ def _rotated(vector, turn, d, inside):
 
 @triton.jit
 def _attend(
-    qkv, keys, values, turn, position, partial, largest, total,
-    heads, window, row_stride, scale,
+    qkv, keys, values, turn, position, pinned, partial, largest, total,
+    batch, heads, window, row_stride, scale,
     D: tl.constexpr, PADDED: tl.constexpr, T: tl.constexpr,
-    CHUNK: tl.constexpr, BLOCK: tl.constexpr,
+    CHUNK: tl.constexpr, BLOCK: tl.constexpr, PINS: tl.constexpr,
 ):  # fmt: skip
     row, head = tl.program_id(0) // heads, tl.program_id(0) % heads
     begin = tl.program_id(1) * CHUNK
@@ -89,6 +100,8 @@ def _attend(
     newest = first + T - 1
     if begin > newest:  # nothing has been written there yet
         return
+    kept = tl.load(pinned + row) if PINS else 0  # entries that the ring goes round behind
+    turning = window - kept
     d = tl.arange(0, PADDED)
     inside = d < D
     dtype = keys.dtype.element_ty
@@ -98,7 +111,7 @@ def _attend(
     ring = row.to(tl.int64) * row_stride + head * window * D
 
     for t in tl.static_range(T):
-        entry = ((first + t) % window).to(tl.int32)
+        entry = (kept + (first + t - kept) % turning).to(tl.int32)
         if (entry >= begin) & (entry < begin + CHUNK):
             new = here + t * 3 * width
             key = _rotated(new + width, angle + t * D, d, inside)
@@ -107,21 +120,28 @@ def _attend(
             tl.store(values + ring + entry * D + d, value.to(dtype), mask=inside)
     tl.debug_barrier()  # the entries are read below by other threads of this program
 
-    oldest = newest + 1 - window  # of all that is in the ring, what this block may see
+    # Of all that is in the ring, what this block may see.
+    oldest = tl.maximum(newest + 1 - turning, kept)
     for t in tl.static_range(T):
         query = _rotated(here + t * 3 * width, angle + t * D, d, inside).to(dtype).to(tl.float32)
+        if PINS:
+            from_afar = _rotated(here, angle + batch * D, d, inside).to(dtype).to(tl.float32)
         top = -float("inf")
         mass = 0.0
         sums = tl.zeros([PADDED], tl.float32)
         for offset in range(0, CHUNK, BLOCK):
             index = begin + offset + tl.arange(0, BLOCK)
-            age = (newest - index) % window
-            held = newest - age
-            seen = (index < window) & (held >= 0) & (held >= oldest) & (held <= first + t)
+            age = (newest - index) % turning
+            held = tl.where(index < kept, index, newest - age)
+            seen = (index < window) & (held <= first + t) & ((held >= oldest) | (index < kept))
             place = ring + index[:, None] * D + d[None, :]
             mask = seen[:, None] & inside[None, :]
             key = tl.load(keys + place, mask=mask, other=0.0).to(tl.float32)
-            score = tl.sum(key * query[None, :], 1) * scale
+            if PINS:
+                queries = tl.where((index < kept)[:, None], from_afar[None, :], query[None, :])
+                score = tl.sum(key * queries, 1) * scale
+            else:
+                score = tl.sum(key * query[None, :], 1) * scale
             score = tl.where(seen, score, -float("inf"))
             higher = tl.maximum(top, tl.max(score, 0))
             safe = tl.where(higher == -float("inf"), 0.0, higher)

@@ -41,6 +41,7 @@ class LMConfig:
     layers: int = 32
     hidden: int = 11264  # feed-forward width
     context: int = 3000  # frames
+    trained_context: int | None = None  # of these, how many it has learnt to look back; None: all
     max_period: float = 10000.0
     text_cardinality: int = 32000
     cardinality: int = 2048
@@ -72,6 +73,10 @@ class LMConfig:
     def initial_tokens(self) -> tuple[int, ...]:
         """What each row holds before its stream begins."""
         return (self.text_cardinality, *(self.cardinality,) * self.audio_rows)
+
+    def within_training(self) -> LMConfig:
+        """Return the same with a context in which nothing is further away than was learnt."""
+        return replace(self, context=min(self.context, self.trained_context or self.context))
 
     def with_depth_steps(self, steps: int) -> LMConfig:
         """Return the same with another number of depth steps."""
@@ -131,6 +136,7 @@ class LMConfig:
             layers=counts[LAYER],
             hidden=shapes["transformer.layers.0.gating.linear_out.weight"][1],
             context=read(config, "context", base.context, CONTEXT),
+            trained_context=read(config, "trained_context", base.trained_context, CONTEXT),
             max_period=read(config, "max_period", base.max_period, PERIOD),
             text_cardinality=shapes["text_emb.weight"][0] - 1,
             cardinality=shapes["emb.0.weight"][0] - 1,
@@ -180,6 +186,11 @@ def _check(result: LMConfig, config: Mapping[str, Any]) -> None:
             "delays": (
                 list(result.delays), max(result.delays) < result.context,
                 f"below the context of {result.context} frames",
+            ),
+            "trained_context": (
+                result.trained_context,
+                result.trained_context is None or max(result.delays) < result.trained_context,
+                f"more frames than the longest delay, {max(result.delays)}",
             ),
             "existing_text_padding_id": (padding, padding in text_ids, pieces),
             "existing_text_end_padding_id": (end, end in text_ids, pieces),

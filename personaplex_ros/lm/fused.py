@@ -16,28 +16,44 @@ from personaplex_ros.kernels.sampling import choose
 from personaplex_ros.lm.depth import DepthLayer, DepthTransformer
 from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.lm.temporal import TemporalLayer, TemporalTransformer
-from personaplex_ros.nn.attention import RingCache, rotation
+from personaplex_ros.nn.attention import RingCache, held_back, rotation
 from personaplex_ros.nn.gating import GatedFeedForward
 from personaplex_ros.nn.norm import RMSNorm
 from personaplex_ros.nn.packed import ScaledWeight
 
 
 def temporal(
-    transformer: TemporalTransformer, x: Tensor, caches: list[RingCache], position: Tensor
+    transformer: TemporalTransformer,
+    x: Tensor,
+    caches: list[RingCache],
+    position: Tensor,
+    pinned: Tensor | None = None,
 ) -> Tensor:
-    """Map x [B, D], the columns at ``position`` int64 [B], to [B, D] and enter them."""
-    turn = rotation(position[:, None], transformer.layers[0].self_attn.spec)
+    """Map x [B, D], the columns at ``position`` int64 [B], to [B, D] and enter them.
+
+    ``pinned`` int64 [B] are the first columns that stay; None: none does.
+    """
+    spec = transformer.layers[0].self_attn.spec
+    places = position[:, None]
+    if pinned is not None:
+        places = torch.cat([places, held_back(places, spec)])
+    turn = rotation(places, spec)
     for layer, cache in zip(transformer.layers, caches, strict=True):
-        x = _temporal_layer(layer, x, cache, turn, position)
+        x = _temporal_layer(layer, x, cache, turn, position, pinned)
     return x
 
 
 def _temporal_layer(
-    layer: TemporalLayer, x: Tensor, cache: RingCache, turn: Tensor, position: Tensor
+    layer: TemporalLayer,
+    x: Tensor,
+    cache: RingCache,
+    turn: Tensor,
+    position: Tensor,
+    pinned: Tensor | None,
 ) -> Tensor:
     attention = layer.self_attn
     qkv = _product(x, attention.in_proj_weight, norm=layer.norm1)[:, None]
-    y = ring_attention(qkv, cache.keys, cache.values, turn, position, block=1)[:, 0]
+    y = ring_attention(qkv, cache.keys, cache.values, turn, position, 1, pinned)[:, 0]
     x = _product(y, attention.out_proj.weight, plus=x)
     return _feed_forward(layer.gating, x, layer.norm2)
 

@@ -35,6 +35,8 @@ class LMState:
     """State of B conversations.
 
     ``position`` [B] counts the columns that each has read; ``columns`` is the same on the host.
+    ``pinned`` [B] are how many of the first columns of each the ring caches keep (see ``nn.pin``),
+    ``pins`` is the same on the host; without it all columns are forgotten in their turn.
     """
 
     caches: list[RingCache]
@@ -42,6 +44,8 @@ class LMState:
     columns: list[int]
     grid: Tensor  # int64 [B, rows, width]
     depth_past: Tensor
+    pinned: Tensor | None
+    pins: list[int]
 
     def first(self, rows: int) -> LMState:
         """Return a view of the first ``rows`` conversations that is right wherever they stand."""
@@ -52,6 +56,8 @@ class LMState:
             [window] * rows,
             self.grid[:rows],
             self.depth_past[:, :, :rows],
+            first_rows(self.pinned, rows),
+            [0 if self.pinned is None else 1] * rows,
         )
 
 
@@ -100,18 +106,24 @@ class LanguageModel(nn.Module):
         self.depformer = DepthTransformer(config, device, body)
         self.linears = linears(depth_dim, config.cardinality)
 
-    def initial_state(self, batch: int, positions: int | None = None) -> LMState:
+    def initial_state(
+        self, batch: int, positions: int | None = None, pinning: bool = False
+    ) -> LMState:
         """Return the state of ``batch`` conversations that have not begun.
 
-        With ``positions`` there is room for so many columns only, as a prompt needs.
+        With ``positions`` there is room for so many columns only, as a prompt needs. ``pinning``
+        says that first columns may be kept.
         """
         shape = self.grid_shape()
+        position = torch.zeros(batch, dtype=torch.int64, device=shape.delays.device)
         return LMState(
             self.transformer.initial_caches(batch, positions),
-            torch.zeros(batch, dtype=torch.int64, device=shape.delays.device),
+            position,
             [0] * batch,
             empty_grid(batch, shape),
             self.depformer.initial_past(batch),
+            torch.zeros_like(position) if pinning else None,
+            [0] * batch,
         )
 
     def grid_shape(self) -> GridShape:
@@ -146,7 +158,8 @@ class LanguageModel(nn.Module):
         if self.fused:
             from personaplex_ros.lm import fused  # needs Triton
 
-            y = fused.temporal(self.transformer, x[:, 0], state.caches, state.position)
+            pinned = state.pinned
+            y = fused.temporal(self.transformer, x[:, 0], state.caches, state.position, pinned)
         else:
             y = self._temporal(x, state, even)[:, 0]
         return self.out_norm(y)
@@ -215,8 +228,12 @@ class LanguageModel(nn.Module):
         return self.depformer_text_emb if step == 0 else self.depformer_emb[step - 1]
 
     def _temporal(self, x: Tensor, state: LMState, even: bool) -> Tensor:
-        longest = max(state.columns)
-        view = RingView.at(state.position, x.shape[1], ring_spec(self.config), longest, even)
+        longest, spec = max(state.columns), ring_spec(self.config)
+        if state.pinned is not None and any(state.pins) and longest >= spec.window:
+            even = even and len(set(state.pins)) == 1
+            view = RingView.behind(state.pinned, state.position, spec, longest, even)
+        else:
+            view = RingView.at(state.position, x.shape[1], spec, longest, even)
         return self.transformer(x, state.caches, view)
 
 

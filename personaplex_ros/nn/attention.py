@@ -1,7 +1,8 @@
 """Causal self-attention over a ring cache, with rotary positions (RoFormer, arXiv 2104.09864).
 
 Keys and values of the newest positions are kept in a ring: position p lies at index p mod window.
-Each row of the batch has its own position, so rows may begin at different times.
+Each row of the batch has its own position, so rows may begin at different times. The first
+positions of a row may stay, see ``nn.pin``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from personaplex_ros.nn.pin import Pin, attend, entry, pin, visible
+
+PRECISE = 4096  # positions whose angles float32 holds to 2e-4; all others are counted from these
 
 
 @dataclass
@@ -53,6 +58,7 @@ class RingView:
     one_block: bool  # written before they attend; several blocks attend first
     filled: int  # ring entries that are read
     mask: Tensor | None  # bool [B or 1, 1, T, keys], what each query may see; None: everything
+    pin: Pin | None = None  # None where nothing is pinned, or all is still within reach
 
     @staticmethod
     def at(position: Tensor, length: int, spec: RingSpec, longest: int, even: bool) -> RingView:
@@ -81,6 +87,26 @@ class RingView:
             mask = None
         return RingView(rotation(positions, spec), rows, index, one_block, filled, mask)
 
+    @staticmethod
+    def behind(
+        pinned: Tensor, position: Tensor, spec: RingSpec, longest: int, even: bool
+    ) -> RingView:
+        """Describe a step of one position behind ``pinned`` int64 [B], fewer than the ring has.
+
+        The rest is as in ``at``. Where the ring has not been full it is the same as that.
+        """
+        filled = min(longest + 1, spec.window)
+        index, rows = entry(position, spec.window, pinned)[:, None], None
+        mask = None
+        if even:
+            index = index[0]
+        else:
+            rows = torch.arange(len(index), device=index.device).view(-1, 1)
+            mask = visible(position, filled, spec.window, pinned)
+        turns = rotation(torch.cat([position, held_back(position, spec)])[:, None], spec)
+        turn, turn_to_pinned = turns.chunk(2)
+        return RingView(turn, rows, index, True, filled, mask, pin(turn_to_pinned, filled, pinned))
+
 
 def _visible(positions: Tensor, spec: RingSpec, filled: int, one_block: bool) -> Tensor:
     """Return the mask [B, 1, T, keys] of queries at int64 [B, T], whose keys may follow the ring's.
@@ -98,6 +124,11 @@ def _visible(positions: Tensor, spec: RingSpec, filled: int, one_block: bool) ->
     return (held >= 0) & (held <= query) & (held >= oldest)
 
 
+def held_back(positions: Tensor, spec: RingSpec) -> Tensor:
+    """Return from where what is pinned is seen: where the ring was first full, and no later."""
+    return positions.clamp(max=spec.window - 1)
+
+
 @functools.cache
 def rope_frequencies(spec: RingSpec, device: torch.device) -> Tensor:
     """Return the float32 angular frequencies [head_dim / 2] of the rotary embedding."""
@@ -107,7 +138,10 @@ def rope_frequencies(spec: RingSpec, device: torch.device) -> Tensor:
 
 def rotation(positions: Tensor, spec: RingSpec) -> Tensor:
     """Return what to rotate by at positions [B, T]: complex64 [B, 1, T, head_dim / 2]."""
-    angle = positions[:, None, :, None].float() * rope_frequencies(spec, positions.device)
+    frequencies = rope_frequencies(spec, positions.device)
+    near, far = (x[:, None, :, None] for x in (positions % PRECISE, positions // PRECISE))
+    whole = far * (PRECISE * frequencies.double()) % (2 * math.pi)  # a day has a million positions
+    angle = near.float() * frequencies + whole.float()
     return torch.polar(torch.ones_like(angle), angle)
 
 
@@ -152,7 +186,11 @@ class RingAttention(nn.Module):
             keys = torch.cat([cache.keys[:, :, : view.filled], k], dim=2)
             values = torch.cat([cache.values[:, :, : view.filled], v], dim=2)
             write(cache, k, v, view)
-        y = F.scaled_dot_product_attention(q, keys, values, attn_mask=view.mask)
+        if view.pin is None:
+            y = F.scaled_dot_product_attention(q, keys, values, attn_mask=view.mask)
+        else:
+            queries = torch.cat([q, rotate(qkv[0], view.pin.turn)], dim=2)
+            y = attend(queries, keys, values, view.pin, view.mask)
         return self.out_proj(y.transpose(1, 2).flatten(2))
 
 
