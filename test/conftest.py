@@ -14,6 +14,7 @@ os.environ["TRITON_INTERPRET"] = "1"  # it counts when triton is imported, which
 import pytest
 import torch
 from dds_support import loopback, own_domain
+from portaudio_support import portaudio as portaudio
 from reference import REFERENCE, write_checkpoint
 
 from personaplex_ros.engine import Engine

@@ -1,4 +1,4 @@
-"""Sound cards: errors where there is none, and our side of PortAudio's callbacks."""
+"""Sound cards: which one is meant, our side of PortAudio's callbacks, unplugged and plugged in."""
 
 from __future__ import annotations
 
@@ -8,57 +8,29 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from dds_support import wait_until
 
-from personaplex_ros.audio import (
+from personaplex_ros.audio.devices import (
     AudioDeviceError,
     DeviceInfo,
     SoundCardSink,
     SoundCardSource,
+    find_device,
     list_devices,
 )
-from personaplex_ros.audio.devices import capture_stamp_ns
+from personaplex_ros.audio.devices.library import capture_stamp_ns, play_stamp_ns
+
+CARDS = [
+    DeviceInfo(0, "HDA Intel: Generic (hw:0,0)", 2, 2, 44_100, "ALSA", True, True),
+    DeviceInfo(1, "USB PnP Sound: Audio (hw:1,0)", 1, 0, 48_000, "ALSA"),
+    DeviceInfo(2, "USB PnP Sound: Audio (hw:2,0)", 1, 0, 48_000, "ALSA"),
+    DeviceInfo(3, "pulse", 32, 32, 44_100, "ALSA"),
+    DeviceInfo(4, "pulse server", 0, 2, 44_100, "JACK"),
+]
 
 
-class FakePortAudio:
-    """The part of the sounddevice module that is used, with one card that prefers 48 kHz."""
-
-    PortAudioError = type("PortAudioError", (Exception,), {})
-
-    def __init__(self) -> None:
-        self.streams: list[SimpleNamespace] = []
-
-    def query_devices(self, device=None, kind=None):
-        """Return all cards, or the one asked for."""
-        card = {"name": "card", "max_input_channels": 2, "max_output_channels": 0}
-        card["default_samplerate"] = 48_000.0
-        if kind is None:
-            return [card]
-        if device == "absent":
-            raise ValueError("No input device matching 'absent'")
-        return card
-
-    def InputStream(self, **arguments):
-        """Open a microphone."""
-        return self._stream(arguments)
-
-    def OutputStream(self, **arguments):
-        """Open a loudspeaker."""
-        return self._stream(arguments)
-
-    def _stream(self, arguments):
-        if arguments["device"] == "busy":
-            raise self.PortAudioError("Device unavailable")
-        nothing = lambda: None  # noqa: E731
-        stream = SimpleNamespace(**{**arguments, "device": 3}, start=nothing, close=nothing)
-        self.streams.append(stream)
-        return stream
-
-
-@pytest.fixture
-def portaudio(monkeypatch):
-    module = FakePortAudio()
-    monkeypatch.setitem(sys.modules, "sounddevice", module)
-    return module
+def plugged_in(source: SoundCardSource | SoundCardSink) -> None:
+    wait_until(lambda: not source.problem)
 
 
 def test_a_missing_python_package_is_told_with_its_remedy(monkeypatch):
@@ -75,14 +47,51 @@ def test_a_missing_library_is_told_with_its_remedy(monkeypatch, tmp_path):
         list_devices()
 
 
-@pytest.mark.parametrize("device", ["absent", "busy"])
-def test_a_card_that_cannot_be_opened_is_named(portaudio, device):
-    with pytest.raises(AudioDeviceError, match=f"input device '{device}' cannot be opened"):
-        SoundCardSource(lambda chunk: None, device=device)
+@pytest.mark.parametrize(
+    ("wanted", "kind", "index"),
+    [
+        (None, "input", 0),
+        (3, "output", 3),
+        ("hda", "input", 0),
+        ("generic INTEL", "output", 0),
+        ("usb (hw:2,0)", "input", 2),
+        ("pulse", "output", 3),  # a whole name goes before a part of another one
+        ("pulse server, JACK", "output", 4),
+    ],
+)
+def test_a_card_is_meant_by_number_name_or_words(wanted, kind, index):
+    assert find_device(CARDS, wanted, kind).index == index
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind", "told"),
+    [
+        ("usb", "input", r"may be any of 1: USB .*hw:1,0\), ALSA; 2: USB .*hw:2,0.*say more"),
+        ("usb pnp sound: audio", "input", "may be any of 1: .*; 2: "),
+        ("usb", "output", "no loudspeaker 'usb'; there are: 0: HDA .*; 3: pulse, ALSA; 4: pulse s"),
+        (9, "input", "no microphone '9'; there are: 0: HDA"),
+    ],
+)
+def test_a_card_that_is_not_clear_is_told_with_what_there_is(wanted, kind, told):
+    with pytest.raises(AudioDeviceError, match=told):
+        find_device(CARDS, wanted, kind)
+
+
+def test_a_machine_without_cards_says_so(portaudio):
+    portaudio.unplug("Room Kit: USB (hw:1,0)")
+    with pytest.raises(AudioDeviceError, match="there is no microphone: 'personaplex devices'"):
+        SoundCardSource(lambda chunk: None)
+
+
+def test_a_card_that_another_program_holds_is_named(portaudio):
+    portaudio.plug("busy Mic: USB (hw:2,0)")
+    with pytest.raises(AudioDeviceError, match=r"busy Mic.* cannot be opened \(Device unavail"):
+        SoundCardSource(lambda chunk: None, device="busy")
 
 
 def test_cards_are_listed(portaudio):
-    assert list_devices() == [DeviceInfo(0, "card", 2, 0, 48_000)]
+    name = "Room Kit: USB (hw:1,0)"
+    assert list_devices() == [DeviceInfo(0, name, 1, 1, 48_000, "ALSA", True, True)]
 
 
 def test_the_converters_time_is_mapped_to_the_wall_clock():
@@ -90,36 +99,152 @@ def test_the_converters_time_is_mapped_to_the_wall_clock():
     # 20 ms block; host interfaces that do not know the time say 0 or something absurd.
     assert capture_stamp_ns(0.0, 100.0, 5_000_000_000, 960, 48_000) == 4_980_000_000
     assert capture_stamp_ns(100.5, 100.0, 5_000_000_000, 960, 48_000) == 4_980_000_000
+    assert play_stamp_ns(100.04, 100.0, 5_000_000_000, 0.03) == 5_040_000_000
+    assert play_stamp_ns(0.0, 100.0, 5_000_000_000, 0.03) == 5_030_000_000
+    assert play_stamp_ns(99.0, 100.0, 5_000_000_000, 0.03) == 5_030_000_000
+
+
+def capture(stream, value, adc_s, overflow=False, memory=np.zeros((960, 1), np.int16)):  # noqa: B008
+    memory[:] = value  # PortAudio hands over the same memory again
+    times = SimpleNamespace(inputBufferAdcTime=adc_s, currentTime=adc_s + 0.02)
+    stream.callback(memory, 960, times, SimpleNamespace(input_overflow=overflow))
 
 
 def test_blocks_become_chunks_and_lost_samples_keep_their_place(portaudio):
     got = []
-    SoundCardSource(got.append)
-    (stream,) = portaudio.streams
+    source = SoundCardSource(got.append)
+    source.start()
+    (stream,) = portaudio.open("input")
     assert (stream.samplerate, stream.blocksize, stream.dtype) == (48_000, 960, "int16")
-    memory = np.zeros((960, 1), np.int16)
     for value, adc_s, overflow in [(1, 10.00, False), (2, 10.02, False), (3, 10.10, True)]:
-        memory[:] = value  # PortAudio hands over the same memory again
-        times = SimpleNamespace(inputBufferAdcTime=adc_s, currentTime=adc_s + 0.02)
-        stream.callback(memory, 960, times, SimpleNamespace(input_overflow=overflow))
+        capture(stream, value, adc_s, overflow)
     assert [(int(chunk.samples[0]), chunk.first_sample) for chunk in got] == [
         (1, 0),
         (2, 960),
         (3, 960 * 2 + 2_880),
     ]
     assert all(abs(time.time_ns() - 20_000_000 - chunk.stamp_ns) < 2e9 for chunk in got)
+    assert source.snapshot().overflows == 1 and source.snapshot().lost_samples == 2_880
+    source.stop()
+    assert stream.closed
 
 
-def test_speech_is_resampled_for_the_card_and_underruns_are_counted(portaudio):
-    sink = SoundCardSink(24_000, start_s=0.05)
-    (stream,) = portaudio.streams
-    assert stream.samplerate == 48_000
+def test_what_is_played_is_told_with_its_time(portaudio):
+    played = []
+    sink = SoundCardSink(24_000, start_s=0.05, on_played=lambda *what: played.append(what))
+    sink.start()
+    (stream,) = portaudio.open("output")
+    assert stream.samplerate == sink.rate == 48_000
     tone = (0.5 * np.sin(2 * np.pi * 1_000 * np.arange(2_400) / 24_000)).astype(np.float32)
     sink.write(tone)
-    block = np.ones((4_000, 1), np.float32)
-    stream.callback(block, len(block), None, None)
+    block = stream.play(4_000, dac_s=10.04)
+    now_ns = time.time_ns()
     expected = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(4_000) / 48_000)
     assert np.abs(block[200:, 0] - expected[200:]).max() < 0.01
-    assert sink.snapshot().underruns == 0
-    stream.callback(block, len(block), None, None)
-    assert sink.snapshot().underruns == 1
+    assert sink.snapshot().playback.underruns == 0
+    stream.play(4_000, output_underflow=True)
+    assert sink.snapshot().playback.underruns == 1 and sink.snapshot().underflows == 1
+    (samples, rate, play_ns), (_, _, later_ns) = played
+    assert np.array_equal(samples, block[:, 0]) and rate == 48_000
+    assert abs(play_ns - now_ns - 40_000_000) < 5_000_000
+    assert 0 < later_ns - time.time_ns() <= 30_000_000  # the card tells nothing: its latency
+    sink.stop()
+
+
+def test_a_loudspeaker_that_goes_is_told_once_and_comes_back_without_old_speech(portaudio):
+    told = []
+    sink = SoundCardSink(24_000, start_s=0.02, on_change=told.append)
+    sink.start()
+    sink.write(np.full(4_800, 0.5, np.float32))
+    portaudio.unplug("Room Kit: USB (hw:1,0)")
+    wait_until(lambda: sink.problem)
+    sink.write(np.full(2_400, 0.5, np.float32))
+    wait_until(lambda: "there is no loudspeaker" in sink.problem)
+    portaudio.plug("Room Kit: USB (hw:2,0)")  # another place
+    plugged_in(sink)
+    assert len(told) == 2 and "the loudspeaker Room Kit" in told[0] and told[1] == ""
+    counters = sink.snapshot()
+    assert (counters.unheard_samples, counters.reopened) == (2_400, 1)
+    (stream,) = portaudio.open("output")
+    assert not stream.play(2_400).any()
+    sink.write(np.full(2_400, 0.5, np.float32))
+    assert stream.play(2_400)[-100:].min() > 0.4
+    sink.stop()
+    assert not portaudio.open("output")
+
+
+def test_a_microphone_that_comes_back_goes_on_at_the_present_time(portaudio):
+    got = []
+    source = SoundCardSource(got.append, device=0)
+    source.start()
+    capture(portaudio.open("input")[0], 1, 10.0)
+    portaudio.unplug("Room Kit: USB (hw:1,0)")
+    wait_until(lambda: source.problem)
+    portaudio.plug("Other: Thing (hw:1,0)")  # now has the number that was chosen
+    portaudio.plug("Room Kit: USB (hw:2,0)")
+    plugged_in(source)
+    (stream,) = portaudio.open("input")
+    assert stream.device == 1
+    capture(stream, 2, 20.0)
+    gap = got[1].first_sample - got[0].first_sample
+    assert gap == pytest.approx((got[1].stamp_ns - got[0].stamp_ns) * 48e-6, abs=2)
+    source.stop()
+
+
+def test_a_card_that_gives_no_sound_any_more_is_opened_again(portaudio):
+    source = SoundCardSource(lambda chunk: None)
+    source.start()
+    (first,) = portaudio.open("input")
+    wait_until(lambda: first.closed)
+    plugged_in(source)
+    assert source.snapshot().reopened == 1
+    source.stop()
+
+
+def test_other_cards_go_on_and_are_interrupted_once_for_a_new_one(portaudio):
+    portaudio.plug("Speaker: USB (hw:2,0)", inputs=0)
+    got = []
+    source = SoundCardSource(got.append, device="room")
+    sink = SoundCardSink(24_000, device="speaker")
+    source.start()
+    sink.start()
+    (microphone,) = portaudio.open("input")
+    portaudio.unplug("Speaker: USB (hw:2,0)")
+    initialised = portaudio.initialised
+    for _ in range(40):
+        capture(microphone, 1, 10.0)
+        time.sleep(0.005)
+    assert sink.problem and not microphone.closed
+    assert portaudio.initialised == initialised
+    portaudio.plug("Speaker: USB (hw:3,0)", inputs=0, at=0)
+    wait_until(lambda: not sink.problem)
+    assert portaudio.initialised == initialised + 1
+    assert microphone.closed and not source.problem  # it is open anew
+    (microphone,) = portaudio.open("input")
+    assert portaudio.known[microphone.device]["name"].startswith("Room Kit")
+    capture(microphone, 2, 10.0)
+    assert got[-1].samples[0] == 2
+    source.stop()
+    sink.stop()
+
+
+def test_a_card_with_its_old_place_is_opened_without_touching_the_others(portaudio):
+    portaudio.plug("Speaker: USB (hw:2,0)", inputs=0)
+    source = SoundCardSource(lambda chunk: None, device="room")
+    sink = SoundCardSink(24_000, device="speaker")
+    source.start()
+    sink.start()
+    (microphone,), (loudspeaker,) = portaudio.open("input"), portaudio.open("output")
+    card = loudspeaker.card
+    portaudio.unplug(card["name"])
+    for _ in range(20):
+        capture(microphone, 1, 10.0)
+        time.sleep(0.005)
+    assert sink.problem
+    portaudio.cards.append(card)
+    while sink.problem:
+        capture(microphone, 1, 10.0)
+        time.sleep(0.005)
+    assert not microphone.closed
+    source.stop()
+    sink.stop()

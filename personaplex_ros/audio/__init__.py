@@ -1,8 +1,7 @@
-"""Sound without ROS and without torch: files, resampling, loudness, microphone intake, devices."""
+"""Sound without ROS and without torch: files, resampling, loudness, microphone intake."""
 
 from .chunk import AudioChunk, ChunkLimits
 from .clocks import SpeechPlayback
-from .devices import AudioDeviceError, DeviceInfo, SoundCardSink, SoundCardSource, list_devices
 from .fader import Fader
 from .files import WaveFileSource
 from .formats import output_format
@@ -18,9 +17,7 @@ from .wave import Wave, WaveWriter, read_wave, write_wave
 
 __all__ = [
     "AudioChunk",
-    "AudioDeviceError",
     "ChunkLimits",
-    "DeviceInfo",
     "Fader",
     "IntakeCounters",
     "IntakeLimits",
@@ -28,8 +25,6 @@ __all__ = [
     "MicrophoneIntake",
     "PlaybackBuffer",
     "PlaybackCounters",
-    "SoundCardSink",
-    "SoundCardSource",
     "SpeechPlayback",
     "StreamResampler",
     "Wave",
@@ -38,7 +33,6 @@ __all__ = [
     "channel_remark",
     "float32_to_int16",
     "int16_to_float32",
-    "list_devices",
     "normalise_loudness",
     "output_format",
     "read_wave",

@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from personaplex_ros.audio import (
     AudioChunk,
-    SoundCardSink,
-    SoundCardSource,
     WaveFileSource,
     WaveWriter,
     output_format,
     read_wave,
 )
+from personaplex_ros.audio.devices import SoundCardSink, SoundCardSource
 from personaplex_ros.files import check_output
 from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.outputs import AudioSink
