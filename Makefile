@@ -1,9 +1,9 @@
 # Two commands: `make demo` holds a conversation, `make test` runs the tests; `make test-long` those
-# that are slow and guard what seldom changes.
+# that are slow and guard what seldom changes, `make fuzz` lets the fuzz tests try many new inputs.
 # Both make .venv first. PYTHON chooses the interpreter, PIP_ARGS goes to pip, for example:
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 
-.PHONY: demo test test-long lint unit-test ros-test clean
+.PHONY: demo test test-long fuzz lint unit-test ros-test clean
 
 PYTEST = .venv/bin/python -m pytest -p no:launch_testing -p no:launch_ros
 
@@ -24,6 +24,10 @@ unit-test: .venv/test
 
 test-long: .venv/test
 	$(PYTEST) -m long
+
+# About half an hour; what fails is told with a line that repeats it.
+fuzz: .venv/test
+	$(PYTEST) --hypothesis-profile=long test/test_fuzz_*.py
 
 ros-test: .venv/test
 	scripts/test_with_ros.sh

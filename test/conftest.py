@@ -14,6 +14,7 @@ os.environ["TRITON_INTERPRET"] = "1"  # it counts when triton is imported, which
 import pytest
 import torch
 from dds_support import loopback, own_domain
+from fuzz_support import register_profiles
 from portaudio_support import portaudio as portaudio
 from reference import REFERENCE, write_checkpoint
 
@@ -22,6 +23,7 @@ from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.hosts.bus import RELIABLE
 
 torch.set_num_threads(1)
+register_profiles()
 
 # Of a checkpoint made with seed 7; stated in the reference's MODEL.md. A SentencePiece file holds
 # the paths it was made from, so the tokenizer's sum is another in every folder.

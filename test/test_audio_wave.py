@@ -153,6 +153,11 @@ def test_a_damaged_file_that_claims_more_than_memory_holds_is_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.flac' says that it has \d+ samples, more than"):
         read_wave(path)
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.flac' does not say how long it is, .* to WAV"):
+        read_wave(path)
 
 
 def test_faulty_files_are_named_with_the_reason(tmp_path):

@@ -438,10 +438,14 @@ def test_a_thread_that_has_ended_is_an_error_and_the_node_can_be_activated_anew(
 def test_a_thread_that_has_yet_to_start_is_no_fault(monkeypatch: pytest.MonkeyPatch):
     with robot(activate=False) as r:
         statuses = []
-        monkeypatch.setattr(
-            "personaplex_ros.node.conversation.keep_from_collector",
-            lambda: statuses.append(r.bus.diagnostics()["conversation"]),
-        )
+        start = threading.Thread.start
+
+        def look(thread: threading.Thread) -> None:
+            if thread.name == "model":
+                statuses.append(r.bus.diagnostics()["conversation"])
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", look)
         r.conversation.configure()
         r.conversation.activate()
         (status,) = statuses

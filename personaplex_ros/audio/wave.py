@@ -22,6 +22,7 @@ from .pcm import float32_to_int16
 
 LOUDEST = 10.0  # 20 dB over full scale; hot mixes stay far below, integers made float lie above
 HEADER = 4096  # bytes in which the samples of a WAV file begin
+UNKNOWN = (1 << 63) - 1  # libsndfile's number of frames where the header has none
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ def _read(path: Path) -> tuple[NDArray[np.float32], int]:
             raise ValueError(
                 f"sound file '{path}' has {file.channels} channels; at most "
                 f"{limits.max_channels} are understood"
+            )
+        if file.frames == UNKNOWN:
+            raise ValueError(
+                f"sound file '{path}' does not say how long it is, as when it was written into a "
+                "pipe: convert it to WAV"
             )
         try:
             return file.read(dtype="float32", always_2d=True), int(file.samplerate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -44,4 +45,8 @@ class Player:
             stamp_ns = start_ns + first * NS_PER_S // rate
             due_ns = stamp_ns + len(chunk) * NS_PER_S // rate
             time.sleep(max(0.0, (due_ns - self._bus.now_ns()) / NS_PER_S))
-            self._publisher.publish(writer.message(chunk, first, stamp_ns))
+            self.send(writer.message(chunk, first, stamp_ns))
+
+    def send(self, message: Any) -> None:
+        """Publish one message."""
+        self._publisher.publish(message)

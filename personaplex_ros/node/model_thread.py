@@ -100,7 +100,6 @@ class ModelThread:
 
     def start(self) -> None:
         """Begin to take frames."""
-        self._came_round = time.monotonic()
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
