@@ -127,6 +127,6 @@ def portaudio(monkeypatch: pytest.MonkeyPatch) -> FakePortAudio:
     monkeypatch.setitem(sys.modules, "sounddevice", library)
     monkeypatch.setattr(keeper, "look_for", look_for)
     monkeypatch.setattr(keeper, "LOOK_S", 0.01)
-    monkeypatch.setattr(card, "STILL_LOOKS", 50)
+    monkeypatch.setattr(card, "STILL_LOOKS", 10**6)
     monkeypatch.setattr(keeper, "RETRY_S", 0.01)
     return library

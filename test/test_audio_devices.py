@@ -15,6 +15,7 @@ from personaplex_ros.audio.devices import (
     DeviceInfo,
     SoundCardSink,
     SoundCardSource,
+    card,
     find_device,
     list_devices,
 )
@@ -191,7 +192,8 @@ def test_a_microphone_that_comes_back_goes_on_at_the_present_time(portaudio):
     source.stop()
 
 
-def test_a_card_that_gives_no_sound_any_more_is_opened_again(portaudio):
+def test_a_card_that_gives_no_sound_any_more_is_opened_again(portaudio, monkeypatch):
+    monkeypatch.setattr(card, "STILL_LOOKS", 5)
     source = SoundCardSource(lambda chunk: None)
     source.start()
     (first,) = portaudio.open("input")

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from personaplex_ros.engine import Engine, SharedEngine
+from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.loaded import LoadedModel
 from personaplex_ros.node.loading import sampling_of
@@ -32,6 +33,14 @@ class Configured:
     sink: AudioSink | None
     voices: HumanVoices | None
     _resources: ExitStack
+
+    def cards(self, active: bool) -> tuple[CardSnapshot, ...]:
+        """Return what is known of the sound cards in use; a paused node holds no microphone."""
+        used = (
+            self.source.card if active else None,
+            None if self.sink is None else self.sink.card,
+        )
+        return tuple(card for card in used if card is not None)
 
     def close(self) -> None:
         """Close topics and devices, and give the model's slot back."""

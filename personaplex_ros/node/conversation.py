@@ -11,6 +11,7 @@ from typing import Any
 from personaplex_ros.audio import AudioChunk, MicrophoneIntake
 from personaplex_ros.engine import PreparedPersona
 from personaplex_ros.node.configured import Configured, EngineLoader, configure
+from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.health.diagnostics import Diagnostics, Snapshot
 from personaplex_ros.node.health.namesakes import Namesakes
 from personaplex_ros.node.hosts.bus import Bus, Goal
@@ -297,10 +298,12 @@ class Conversation:
         configured, running = self._configured, self._running
         model = running_now = None
         sink_problem = ""
+        cards: tuple[CardSnapshot, ...] = ()
         if configured is not None:
             model = model_snapshot(configured.model, self._parameters.checkpoint)
             if configured.sink is not None:
                 sink_problem = configured.sink.problem
+            cards = configured.cards(active=running is not None)
             if running is not None:
                 running_now = running_snapshot(running, configured.source)
         return Snapshot(
@@ -310,6 +313,7 @@ class Conversation:
             self._motion.snapshot(),
             sink_problem,
             self._namesakes.problem,
+            cards,
         )
 
     def _next_seed(self) -> int:

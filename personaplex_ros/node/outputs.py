@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personaplex_ros.node.conversation_messages import MessageFactory
+from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Bus
 from personaplex_ros.node.sound.human_voices import HumanVoices
 from personaplex_ros.node.sound.types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
@@ -22,6 +23,10 @@ class AudioSink(Protocol):
     @property
     def problem(self) -> str:
         """Why it takes no more speech; empty while it does."""
+
+    @property
+    def card(self) -> CardSnapshot | None:
+        """What is known of the sound card, if it is one."""
 
     def write(self, samples: npt.NDArray[np.float32]) -> None:
         """Take float32 samples [n]; never blocks."""

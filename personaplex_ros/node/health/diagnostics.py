@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from personaplex_ros.node.health.cards import CardSnapshot, card_status
 from personaplex_ros.node.health.growth import Growth
 from personaplex_ros.node.health.microphone import MicrophoneHealth, MicrophoneSnapshot
 from personaplex_ros.node.health.timing import FrameStatistics, Percentiles
@@ -51,7 +52,8 @@ class RunningSnapshot:
 class Snapshot:
     """Everything diagnostics tell; None for what does not exist in this state.
 
-    `namesake` tells of another node of the same name, empty if there is none.
+    `namesake` tells of another node of the same name, empty if there is none. `cards` are the sound
+    cards in use.
     """
 
     state: State
@@ -60,6 +62,7 @@ class Snapshot:
     motion: MotionSnapshot | None = None
     sink_problem: str = ""
     namesake: str = ""
+    cards: tuple[CardSnapshot, ...] = ()
 
 
 class Diagnostics:
@@ -92,6 +95,7 @@ class Diagnostics:
             statuses.append(_microphone(snapshot.running, self._health))
         else:
             self._health.forget()
+        statuses += [card_status(card, self._growth) for card in snapshot.cards]
         if snapshot.motion is not None:
             statuses.append(_motion(snapshot.motion, self._growth))
         self._publisher.publish(self._factory.array(self._bus.now_ns(), device, statuses))

@@ -17,8 +17,8 @@ from personaplex_ros.audio import (
     output_format,
     read_wave,
 )
-from personaplex_ros.audio.devices import SoundCardSink, SoundCardSource
 from personaplex_ros.files import check_output
+from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.outputs import AudioSink
 from personaplex_ros.node.parameters.table import Parameters
@@ -44,6 +44,10 @@ class AudioSource(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """What is peculiar about it and is put right, in words."""
+
+    @property
+    def card(self) -> CardSnapshot | None:
+        """What is known of the sound card, if it is one."""
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -73,18 +77,19 @@ def open_source(bus: Bus, parameters: Parameters, deliver: Deliver) -> AudioSour
     if kind == "file":
         wave = read_wave(place)  # configure is the moment to learn that the file is missing
         notes = (f"{place}: {wave.remark}",) if wave.remark else ()
-        return _LocalSource(lambda: WaveFileSource(callback, place), notes=notes)
-    device = device_of(place)
-    SoundCardSource(callback, device=device).stop()
-    return _LocalSource(
-        lambda: SoundCardSource(callback, device=device),
-        remedy="is the sound card still there, and does no other program hold it?",
-    )
+        return _FileSource(lambda: WaveFileSource(callback, place), notes)
+    from personaplex_ros.node.sound.cards import CardMicrophone
+
+    return CardMicrophone(bus, place, callback)
 
 
 def check_sink(parameters: Parameters) -> None:
-    """See that a file that `audio_sink` names can be written; raises what tells why it cannot."""
+    """See that what `audio_sink` names can be written or opened; raises what tells why not."""
     kind, _, place = parameters.audio_sink.partition(":")
+    if kind == "device":
+        from personaplex_ros.node.sound.cards import check_loudspeaker
+
+        check_loudspeaker(place)
     if kind == "file":
         output_format(place)
         check_output(place)
@@ -102,33 +107,27 @@ def open_sink(bus: Bus, parameters: Parameters, rate: int) -> AudioSink | None:
         return None
     if kind == "file":
         return _Recording(bus, place, rate)
-    return _SoundCard(SoundCardSink(rate, device=device_of(place)))
+    from personaplex_ros.node.sound.cards import CardLoudspeaker
+
+    return CardLoudspeaker(bus, place, rate)
 
 
-def device_of(name: str) -> int | str | None:
-    """Return PortAudio's index, a part of a name, or None for the default device."""
-    if not name:
-        return None
-    return int(name) if name.isdecimal() else name
-
-
-class _LocalSource:
-    """A file or sound card, opened afresh for every activation: a paused card is released."""
+class _FileSource:
+    """A wave file, read from its beginning at every activation."""
 
     unreadable = 0
     last_problem = ""
+    remedy = ""
+    card = None
 
     def __init__(
         self,
-        make: Callable[[], SoundCardSource | WaveFileSource],
-        *,
-        remedy: str = "",
+        make: Callable[[], WaveFileSource],
         notes: tuple[str, ...] = (),
     ) -> None:
-        self.remedy = remedy
         self.notes = notes
         self._make = make
-        self._source: SoundCardSource | WaveFileSource | None = None
+        self._source: WaveFileSource | None = None
 
     def start(self) -> None:
         self._source = self._make()
@@ -145,6 +144,8 @@ class _LocalSource:
 
 class _Recording:
     """A file, given up when it cannot be written: the conversation goes on without it."""
+
+    card = None
 
     def __init__(self, bus: Bus, path: str, rate: int) -> None:
         self._bus = bus
@@ -169,17 +170,3 @@ class _Recording:
         self.problem = f"speech is no longer recorded: {error}"
         self._writer.discard()
         self._bus.log("error", self.problem)
-
-
-class _SoundCard:
-    problem = ""
-
-    def __init__(self, sink: SoundCardSink) -> None:
-        self._sink = sink
-        sink.start()
-
-    def write(self, samples: npt.NDArray[np.float32]) -> None:
-        self._sink.write(samples)
-
-    def close(self) -> None:
-        self._sink.stop()

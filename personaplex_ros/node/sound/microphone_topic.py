@@ -31,6 +31,7 @@ class MicrophoneTopic:
     """Subscribes best effort, which matches reliable publishers as well."""
 
     notes = ()
+    card = None
 
     def __init__(
         self,

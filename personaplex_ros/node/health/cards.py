@@ -1,0 +1,48 @@
+"""What /diagnostics says about the sound cards that a node uses itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from personaplex_ros.node.health.growth import Growth
+from personaplex_ros.node.hosts.messages import ERROR, OK, WARN, Status
+
+Task = Literal["microphone card", "loudspeaker card"]
+_FAULTS = {
+    "overflows": "sound was lost {} times: the machine is too busy to fetch it",
+    "underflows": "the card had nothing to play {} times: the machine is too busy",
+    "underruns": "speech came too late {} times, silence was played instead",
+    "overflow_samples": "speech came faster than it is played: {} samples were dropped",
+}
+"""Counters whose growth is told, by what it means."""
+
+
+@dataclass(frozen=True)
+class CardSnapshot:
+    """A sound card in use: why it is gone, empty while it is there, and its counters by name."""
+
+    task: Task
+    name: str
+    problem: str
+    counters: Mapping[str, int | float]
+
+
+def card_status(card: CardSnapshot, growth: Growth) -> Status:
+    """Return the card's entry; a card that has gone is an error."""
+    values = [("card", card.name)]
+    values += [(name.replace("_", " "), _text(count)) for name, count in card.counters.items()]
+    grown = {
+        name: growth.of(f"{card.task} {name}", int(card.counters[name]))
+        for name in _FAULTS
+        if name in card.counters
+    }
+    if card.problem:
+        return Status(card.task, ERROR, card.problem, values)
+    told = [_FAULTS[name].format(count) for name, count in grown.items() if count]
+    return Status(card.task, WARN if told else OK, "; ".join(told) or "works", values)
+
+
+def _text(count: int | float) -> str:
+    return str(count) if isinstance(count, int) else f"{count:.1f}"
