@@ -82,6 +82,9 @@ class MemoryBus:
     node_name = "/personaplex"
     other_nodes_of_this_name = 0
 
+    def topic_name(self, topic: str) -> str:
+        return f"/{topic}"
+
     def namesakes(self) -> int:
         return self.other_nodes_of_this_name
 

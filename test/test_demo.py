@@ -15,7 +15,8 @@ from personaplex_ros.demo import choose_graph
 from personaplex_ros.demo.recorder import Heard, robot_channel
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.hosts.bus import RELIABLE
-from personaplex_ros.recording import read_folder, read_lines
+from personaplex_ros.recording import read_lines
+from personaplex_ros.recording.reading import read_folder
 from personaplex_ros.resources import share_directory
 from personaplex_ros.timeline import state_spans
 

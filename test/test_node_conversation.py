@@ -118,6 +118,7 @@ def test_pause_keeps_the_conversation_and_cleanup_ends_it():
             "user_speaking",
             "robot_speaking",
             "engaged",
+            "recording",
             "/diagnostics",
         }
 

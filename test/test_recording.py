@@ -35,9 +35,9 @@ from personaplex_ros.recording import (
     Recorder,
     State,
     complete_bag,
-    read_folder,
     read_lines,
 )
+from personaplex_ros.recording.reading import read_folder
 from personaplex_ros.turns import TurnEvent, Utterance
 
 PEER = Path(__file__).with_name("recording_peer.py")

@@ -22,10 +22,10 @@ from personaplex_ros.recording import (
     event_line,
     head_line,
     line,
-    read_folder,
     transcript_line,
     utterance_line,
 )
+from personaplex_ros.recording.reading import read_folder
 from personaplex_ros.timeline import is_drawn, write_timeline
 from personaplex_ros.turns import TurnEvent, Utterance
 

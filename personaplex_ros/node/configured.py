@@ -14,6 +14,8 @@ from personaplex_ros.node.loaded import LoadedModel
 from personaplex_ros.node.loading import sampling_of
 from personaplex_ros.node.outputs import AudioSink, Outputs
 from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.node.recording.topic import RecordingTopic
+from personaplex_ros.node.recording.witness import Witness, recordings
 from personaplex_ros.node.requests.personas import chosen_persona
 from personaplex_ros.node.sound.endpoints import AudioSource, check_sink, open_sink, open_source
 from personaplex_ros.node.sound.human_voices import HumanVoices
@@ -32,6 +34,7 @@ class Configured:
     outputs: Outputs
     sink: AudioSink | None
     voices: HumanVoices | None
+    witness: Witness | None
     _resources: ExitStack
 
     def cards(self, active: bool) -> tuple[CardSnapshot, ...]:
@@ -54,6 +57,7 @@ def configure(
     seed: Callable[[], int],
     state_topics: StateTopics,
     deliver: Deliver,
+    recording: RecordingTopic,
 ) -> Configured:
     """Open topics, load the model and prepare the persona.
 
@@ -63,6 +67,7 @@ def configure(
         # The cheap checks come first: loading can take a minute.
         persona = chosen_persona(parameters.persona, parameters.text_prompt, parameters.voice)
         check_sink(parameters)
+        archive = recordings(parameters)
         source = open_source(bus, parameters, deliver)
         resources.callback(source.close)
         voices = None
@@ -78,6 +83,13 @@ def configure(
         sink = open_sink(bus, parameters, engine.sample_rate)
         if sink is not None:
             resources.callback(sink.close)
+        model = LoadedModel(engine, session, persona, prepared)
+        witness = None
+        if archive is not None:
+            witness = Witness(
+                bus, archive, parameters, engine.sample_rate, lambda: model.persona.name, recording
+            )
+            resources.callback(witness.close)
         outputs = Outputs(
             bus,
             audio_type=parameters.audio_out_type,
@@ -85,6 +97,7 @@ def configure(
             frame_id=parameters.frame_id,
             sink=sink,
             voices=voices,
+            witness=witness,
         )
         resources.callback(outputs.close)
         if prepared.left_out:
@@ -95,8 +108,7 @@ def configure(
             f"in {time.monotonic() - started:.1f} s (weights {engine.startup.load_s:.1f} s, "
             f"warm-up {engine.startup.warm_up_s:.1f} s)",
         )
-        model = LoadedModel(engine, session, persona, prepared)
-        return Configured(model, source, outputs, sink, voices, resources.pop_all())
+        return Configured(model, source, outputs, sink, voices, witness, resources.pop_all())
 
 
 def _open_voices(

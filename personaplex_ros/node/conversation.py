@@ -35,6 +35,7 @@ from personaplex_ros.node.parameters.turn_monitor import (
     turn_monitor,
     turn_parameters,
 )
+from personaplex_ros.node.recording.topic import RecordingTopic
 from personaplex_ros.node.requests.personas import chosen_persona, persona_values
 from personaplex_ros.node.requests.say_action import SAY
 from personaplex_ros.node.requests.say_goals import refuse
@@ -51,10 +52,10 @@ REQUEST_TIMEOUT_S = 10.0
 class Conversation:
     """Life cycle as of a ROS 2 managed node; every method may raise, with the remedy in the text.
 
-    From construction on motion_hold and diagnostics are published, and ~/say, ~/reset and
-    ~/set_persona are served. configure() loads the model and opens topics, activate() starts or
-    resumes the conversation, deactivate() pauses it, cleanup() frees the memory, shutdown() ends
-    all from any state.
+    From construction on motion_hold, recording and diagnostics are published, and ~/say, ~/reset,
+    ~/set_persona and ~/record are served. configure() loads the model and opens topics, activate()
+    starts or resumes the conversation, deactivate() pauses it, cleanup() frees the memory,
+    shutdown() ends all from any state.
     """
 
     def __init__(
@@ -80,10 +81,13 @@ class Conversation:
         self._motion = MotionOutputs(bus, parameters)
         self._state_topics = StateTopics(bus, parameters.hold_rate_hz, parameters.hold_timeout_s)
         self._state_topics.follow(self._follow_hold)
+        self._recording = RecordingTopic(bus)
         self._namesakes = Namesakes(bus)
         self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
         self._say = bus.serve_action("~/say", SAY, self.say, self.check_goal)
-        self._services = Services(bus, reset=self.reset, set_persona=self.set_persona)
+        self._services = Services(
+            bus, reset=self.reset, set_persona=self.set_persona, record=self.record
+        )
 
     @property
     def state(self) -> State:
@@ -131,6 +135,7 @@ class Conversation:
                     self._next_seed,
                     self._state_topics,
                     self._deliver,
+                    self._recording,
                 )
                 self._state = State.INACTIVE
             finally:
@@ -212,6 +217,7 @@ class Conversation:
             self._diagnostics.close()
             self._namesakes.close()
             self._state_topics.close()
+            self._recording.close()
             self._motion.close()
         self._release()
 
@@ -250,6 +256,19 @@ class Conversation:
             observer(values)
         without = f", whose text is read without {prepared.left_out}" if prepared.left_out else ""
         return f"began a new conversation as {chosen.name}{without}"
+
+    def record(self, given: bool) -> str:
+        """Take or withdraw consent to recording; returns a message for the caller."""
+        self._expect_not_configuring()
+        configured = self._configured
+        if configured is None:
+            raise RuntimeError("the node is not configured")
+        if configured.witness is None:
+            raise RuntimeError(
+                "nothing is recorded: the parameter record is off; set it to a folder and "
+                "configure the node anew"
+            )
+        return configured.witness.allow(given)
 
     def check_goal(self, request: Any) -> None:
         """Raise RuntimeError or ValueError for a goal of ~/say that cannot be spoken now."""
@@ -299,7 +318,10 @@ class Conversation:
         model = running_now = None
         sink_problem = ""
         cards: tuple[CardSnapshot, ...] = ()
+        recording = None
         if configured is not None:
+            if configured.witness is not None:
+                recording = configured.witness.snapshot()
             model = model_snapshot(configured.model, self._parameters.checkpoint)
             if configured.sink is not None:
                 sink_problem = configured.sink.problem
@@ -314,6 +336,7 @@ class Conversation:
             sink_problem,
             self._namesakes.problem,
             cards,
+            recording,
         )
 
     def _next_seed(self) -> int:

@@ -145,6 +145,7 @@ class ModelThread:
         self._session.restart(persona, seed=self._seed())
         self._say.end("the conversation began anew")
         self._end_turns()
+        self._outputs.ended("the conversation began anew", next=True)
         self.failed = False
         self.statistics.restarts = 0
 
@@ -163,6 +164,7 @@ class ModelThread:
             self._say.end("the conversation was paused")
             self._session.hush()
             self._end_turns()
+            self._outputs.ended("the conversation was paused", next=False)
         except Exception as error:
             self._bus.log("error", f"the end of the conversation was not published: {error}")
 
@@ -220,6 +222,7 @@ class ModelThread:
         heard_ns = frame.stamp_ns + self._frame_ns
         self._outputs.speech(result.audio, heard_ns)
         spoken_at = time.perf_counter()
+        self._outputs.exchanged(frame.stamp_ns, frame.samples, result.audio)
         if result.piece:
             self._outputs.text(
                 stamp_ns=heard_ns, frame=result.index, token=result.token, text=result.piece
@@ -243,9 +246,9 @@ class ModelThread:
         self._say.follow(frame.stamp_ns + self._frame_ns, update.robot_speaking)
 
     def _publish_turns(self, update: TurnUpdate) -> None:
-        self._state_topics.set(
-            TurnState(update.user_speaking, update.robot_speaking, update.engaged, update.hold)
-        )
+        state = TurnState(update.user_speaking, update.robot_speaking, update.engaged, update.hold)
+        self._state_topics.set(state)
+        self._outputs.turns(state)
         for event in update.events:
             self._outputs.event(event)
         if update.utterance is not None:
@@ -266,6 +269,7 @@ class ModelThread:
             if statistics.restarts < limit:
                 statistics.restarts += 1
                 self._session.restart(seed=self._seed())
+                self._outputs.ended("the model failed", next=True)
                 self._bus.log(
                     "warn", f"began a new conversation (restart {statistics.restarts} of {limit})"
                 )

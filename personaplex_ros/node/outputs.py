@@ -11,9 +11,11 @@ import numpy.typing as npt
 from personaplex_ros.node.conversation_messages import MessageFactory
 from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Bus
+from personaplex_ros.node.recording.witness import Witness
 from personaplex_ros.node.sound.human_voices import HumanVoices
 from personaplex_ros.node.sound.types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
 from personaplex_ros.node.sound.writing import AudioWriter, audio_info
+from personaplex_ros.node.state_topics import TurnState
 from personaplex_ros.turns import TurnEvent, Utterance
 
 
@@ -47,12 +49,14 @@ class Outputs:
         frame_id: str,
         sink: AudioSink | None,
         voices: HumanVoices | None = None,
+        witness: Witness | None = None,
     ) -> None:
         """Open the topics; raises LookupError when a message type is not installed."""
         self._factory = MessageFactory(bus, frame_id)
         self._writer = AudioWriter(bus, audio_type, rate, frame_id)
         self._sink = sink
         self._voices = voices
+        self._witness = witness
         self._first_sample = 0
         self._open = ExitStack()
         self._audio = bus.advertise("audio_out", audio_type, RELIABLE)
@@ -78,19 +82,48 @@ class Outputs:
         if self._voices is not None:
             self._voices.heard(samples)
 
+    def exchanged(
+        self,
+        stamp_ns: int,
+        heard: npt.NDArray[np.float32],
+        said: npt.NDArray[np.float32],
+    ) -> None:
+        """Record one frame of both sides, as the model heard it and as it was sent.
+
+        It is captured from `stamp_ns` on; nobody may change the samples any more.
+        """
+        if self._witness is not None:
+            self._witness.frame(stamp_ns, heard, said)
+
     def text(self, *, stamp_ns: int, frame: int, token: int, text: str) -> None:
         """Send one token that is not silent."""
         self._text.publish(
             self._factory.text_token(stamp_ns=stamp_ns, frame=frame, token=token, text=text)
         )
+        if self._witness is not None:
+            self._witness.text(stamp_ns=stamp_ns, frame=frame, token=token, text=text)
 
     def utterance(self, utterance: Utterance) -> None:
         """Send what the robot said between two silences."""
         self._transcript.publish(self._factory.utterance(utterance))
+        if self._witness is not None:
+            self._witness.utterance(utterance)
 
     def event(self, event: TurnEvent) -> None:
         """Send one turn event."""
         self._events.publish(self._factory.turn_event(event))
+        if self._witness is not None:
+            self._witness.event(event)
+
+    def turns(self, state: TurnState) -> None:
+        """Record who speaks after a frame; the topics of that are not here."""
+        if self._witness is not None:
+            self._witness.turns(state)
+
+    def ended(self, why: str, *, next: bool) -> None:
+        """Let the recording end here: `next` if another conversation begins, else it pauses."""
+        if self._witness is not None:
+            self._witness.ended(why, next=next)
 
     def close(self) -> None:
         """Close the topics."""

@@ -1,4 +1,7 @@
-"""Recordings of conversations: folders that survive a killed process, a full disk and the years."""
+"""Recordings of conversations: folders that survive a killed process and a full disk.
+
+`reading` makes of one what a timeline shows; it is not imported here, for matplotlib's sake.
+"""
 
 from .archive import Archive, Limits, complete_bag
 from .bag import BagMessage, Topic
@@ -15,7 +18,6 @@ from .folder import (
 )
 from .journal import Heading, Journal, JournalState
 from .lines import event_line, head_line, line, read_lines, transcript_line, utterance_line
-from .reading import read_folder
 from .recorder import Recorder
 
 __all__ = [
@@ -40,7 +42,6 @@ __all__ = [
     "event_line",
     "head_line",
     "line",
-    "read_folder",
     "read_lines",
     "transcript_line",
     "utterance_line",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from .archive import Archive, Limits
 from .folder import BagFormat, FolderWriter, Frame, Happening
@@ -14,8 +15,8 @@ MB = 1_000_000
 ROOM_S = 5.0
 """Time between two looks at the room on the disk."""
 
-Tell = Callable[[str, str], None]
-"""Called with "info", "warn" or "error" and a line for the log."""
+Tell = Callable[[Literal["info", "error"], str], None]
+"""Called with a level and a line for the log."""
 
 
 @dataclass(frozen=True)

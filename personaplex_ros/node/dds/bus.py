@@ -57,6 +57,10 @@ class DdsBus:
         """Return the node's full name after remapping."""
         return self.node.full
 
+    def topic_name(self, topic: str) -> str:
+        """Return a topic's full name after remapping."""
+        return self.resolve(topic, "topic")
+
     def namesakes(self) -> int:
         """Return how many other nodes of this full name the graph has."""
         return self._participant.namesakes()

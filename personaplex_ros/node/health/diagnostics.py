@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from personaplex_ros.node.health.cards import CardSnapshot, card_status
 from personaplex_ros.node.health.growth import Growth
 from personaplex_ros.node.health.microphone import MicrophoneHealth, MicrophoneSnapshot
+from personaplex_ros.node.health.recording import RecordingSnapshot, recording_status
 from personaplex_ros.node.health.timing import FrameStatistics, Percentiles
 from personaplex_ros.node.hosts.bus import RELIABLE, Bus
 from personaplex_ros.node.hosts.messages import (
@@ -63,6 +64,7 @@ class Snapshot:
     sink_problem: str = ""
     namesake: str = ""
     cards: tuple[CardSnapshot, ...] = ()
+    recording: RecordingSnapshot | None = None
 
 
 class Diagnostics:
@@ -98,6 +100,8 @@ class Diagnostics:
         statuses += [card_status(card, self._growth) for card in snapshot.cards]
         if snapshot.motion is not None:
             statuses.append(_motion(snapshot.motion, self._growth))
+        if snapshot.recording is not None:
+            statuses.append(recording_status(snapshot.recording, self._growth))
         self._publisher.publish(self._factory.array(self._bus.now_ns(), device, statuses))
 
     def _tell(self, running: RunningSnapshot | None) -> None:

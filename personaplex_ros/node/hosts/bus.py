@@ -133,6 +133,9 @@ class Bus(Protocol):
     def node_name(self) -> str:
         """The node's full name after remapping: "/robot1/personaplex"."""
 
+    def topic_name(self, topic: str) -> str:
+        """Return a topic's full name after remapping: "/robot1/audio_in"."""
+
     def namesakes(self) -> int:
         """Return how many other nodes of this full name the graph has, as far as is known."""
 

@@ -18,13 +18,16 @@ from personaplex_ros.node.parameters.definition import (
     When,
 )
 from personaplex_ros.node.parameters.model import ModelParameters
+from personaplex_ros.node.parameters.recording import RecordingParameters
 from personaplex_ros.node.parameters.robot import RobotParameters
 from personaplex_ros.node.parameters.sound import SoundParameters
 from personaplex_ros.node.parameters.turns import TurnTakingParameters
 
 
 @dataclass(frozen=True)
-class Parameters(RobotParameters, TurnTakingParameters, SoundParameters, ModelParameters):
+class Parameters(
+    RecordingParameters, RobotParameters, TurnTakingParameters, SoundParameters, ModelParameters
+):
     """A checked set of values; changes give a new set, so that threads share it without a lock.
 
     Fields come in the order of the bases from right to left, which is that of the parameter file.

@@ -1,4 +1,4 @@
-"""The services ~/reset and ~/set_persona."""
+"""The services ~/reset, ~/set_persona and ~/record."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ class Services:
         *,
         reset: Callable[[], str],
         set_persona: Callable[[str, str, str], str],
+        record: Callable[[bool], str],
     ) -> None:
-        """Offer both; the functions return a message for success and raise otherwise.
+        """Offer all; the functions return a message for success and raise otherwise.
 
-        `set_persona` gets (persona, text_prompt, voice), each empty for "as it is".
+        `set_persona` gets (persona, text_prompt, voice), each empty for "as it is"; `record`
+        whether the conversation may be recorded.
         """
         self._bus = bus
         self._reset = reset
         self._set_persona = set_persona
+        self._record = record
         self._open = ExitStack()
-        # Both wait for the model, and hold up nothing that does not.
+        # They wait for the model or the disk, and hold up nothing that does not.
         for name, type_name, handler in (
             ("~/reset", "std_srvs/srv/Trigger", self._on_reset),
             ("~/set_persona", "personaplex_ros/srv/SetPersona", self._on_set_persona),
+            ("~/record", "std_srvs/srv/SetBool", self._on_record),
         ):
             self._open.callback(bus.serve(name, type_name, handler, slow=True).close)
 
@@ -47,6 +51,9 @@ class Services:
             "~/set_persona",
             lambda: self._set_persona(request.persona, request.text_prompt, request.voice),
         )
+
+    def _on_record(self, request: Any, response: Any) -> Any:
+        return self._answer(response, "~/record", lambda: self._record(request.data))
 
     def _answer(self, response: Any, name: str, action: Callable[[], str]) -> Any:
         try:

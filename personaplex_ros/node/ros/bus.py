@@ -73,6 +73,10 @@ class RosBus:
         """Return the node's full name after remapping."""
         return str(self._node.get_fully_qualified_name())
 
+    def topic_name(self, topic: str) -> str:
+        """Return a topic's full name after remapping."""
+        return str(self._node.resolve_topic_name(topic))
+
     def namesakes(self) -> int:
         """Return how many other nodes of this full name the graph has."""
         own = (self._node.get_name(), self._node.get_namespace())
