@@ -13,6 +13,7 @@ LABELS = {
     "interruption": "INTERRUPTION",
     "robot_yielded": "robot yields",
     "robot_kept_floor": "robot keeps the floor",
+    "robot_silenced": "robot is silenced",
     "backchannel": "backchannel",
     "robot_backchannel": "robot's backchannel",
     "long_silence": "long silence",

@@ -38,7 +38,7 @@ FLAGS = {
     "backchannel": FlagStyle("backchannel", USER, "o", False),
 }
 # What the lanes show already gets no flag of its own, nor does what is not sure.
-DRAWN = {*FLAGS, "robot_kept_floor", "robot_backchannel", "long_silence"}
+DRAWN = {*FLAGS, "robot_kept_floor", "robot_silenced", "robot_backchannel", "long_silence"}
 # Where a side starts and stops is marked on its own waveform, without words.
 EDGES = {f"{side}_{edge}" for side in SIDES for edge in ("started", "stopped")}
 

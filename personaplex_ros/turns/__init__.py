@@ -2,6 +2,7 @@
 
 from .activity import Activity, LevelActivity, SpeechActivity
 from .events import TurnEvent
+from .giving_way import GivingWay, Silenceable
 from .hold import HoldParameters, MotionHold
 from .monitor import TurnMonitor, TurnUpdate
 from .parameters import TurnParameters
@@ -10,9 +11,11 @@ from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
 __all__ = [
     "Activity",
+    "GivingWay",
     "HoldParameters",
     "LevelActivity",
     "MotionHold",
+    "Silenceable",
     "SpeechActivity",
     "TurnEvent",
     "TurnMonitor",

@@ -10,12 +10,13 @@ from .events import (
     INTERRUPTION,
     INTERRUPTION_RESOLVED,
     ROBOT_KEPT_FLOOR,
+    ROBOT_SILENCED,
     ROBOT_YIELDED,
     SUSPECTED,
 )
 from .gate import Change, Instant, Stretch
 from .moment import Moment, Verdict
-from .parameters import TurnParameters, nanoseconds
+from .parameters import ASSIST, TurnParameters, nanoseconds
 
 
 @dataclass
@@ -23,16 +24,18 @@ class BreakIn:
     """A person's stretch of speech that began within the robot's.
 
     Both stretches go on growing while they last. episode: its number, once something was told.
-    suspected, confirmed: what was told of it. ended: the person has stopped. outcome: whether the
-    robot yielded or kept the floor, once that is known.
+    suspected, confirmed: what was told of it; confirmed holds when. ended: the person has stopped.
+    silenced: the robot was helped to fall silent. outcome: whether it yielded or kept the floor,
+    once that is known.
     """
 
     user: Stretch
     robot: Stretch
     episode: int = 0
     suspected: bool = False
-    confirmed: bool = False
+    confirmed: Instant | None = None
     ended: bool = False
+    silenced: bool = False
     outcome: str = ""
 
 
@@ -49,12 +52,14 @@ class InterruptionJudge:
         self._overlap_ns = nanoseconds(parameters.overlap_min_s)
         self._yield_ns = nanoseconds(parameters.robot_yield_window_s)
         self._lapse_ns = nanoseconds(parameters.long_silence_s)
+        self._assists = parameters.yield_ == ASSIST
+        self._patience_ns = nanoseconds(parameters.yield_after_s)
         self._break_in: BreakIn | None = None
 
     def judges(self, stretch: Stretch) -> bool:
         """Whether that stretch of the person is, or may be, part of an interruption."""
         it = self._break_in
-        return it is not None and (it.confirmed or it.user is stretch)
+        return it is not None and (it.confirmed is not None or it.user is stretch)
 
     def judge(self, moment: Moment) -> list[Verdict]:
         """Return what can be decided after a window."""
@@ -64,7 +69,8 @@ class InterruptionJudge:
             if not self.judges(edge.stretch):
                 verdicts += self.finish()
                 self._break_in = _begin(edge.stretch, moment)
-        for step in (self._judge_meaning, self._judge_outcome, self._judge_end):
+        steps = (self._judge_meaning, self._judge_help, self._judge_outcome, self._judge_end)
+        for step in steps:
             if self._break_in is not None:
                 verdicts += step(self._break_in, moment)
         return verdicts
@@ -91,7 +97,7 @@ class InterruptionJudge:
             it.episode, it.suspected = moment.new_episode(), True
             verdicts.append(self._tell(it, INTERRUPTION, user.onset, state=SUSPECTED))
         if long and common_ns >= self._overlap_ns:
-            it.episode, it.confirmed = it.episode or moment.new_episode(), True
+            it.episode, it.confirmed = it.episode or moment.new_episode(), moment.now
             return [*verdicts, self._tell(it, INTERRUPTION, user.onset)]
         if it.ended and not long:
             if moment.robot_heard.active_ns(user.end, robot.end) >= self._overlap_ns:
@@ -103,11 +109,22 @@ class InterruptionJudge:
             return verdicts + self._close(it, user.end)
         return verdicts
 
+    def _judge_help(self, it: BreakIn, moment: Moment) -> list[Verdict]:
+        """Ask once for help where the robot is still heard in the stretch that was broken into."""
+        if not self._assists or it.confirmed is None or it.silenced:
+            return []
+        due_ns = it.confirmed.heard_ns + self._patience_ns
+        sounds = moment.robot.active and moment.robot_speaks_in(it.robot)
+        if not sounds or moment.now.heard_ns < due_ns:
+            return []
+        it.silenced = True
+        return [self._tell(it, ROBOT_SILENCED, moment.now)]
+
     def _judge_outcome(self, it: BreakIn, moment: Moment) -> list[Verdict]:
         if not it.confirmed or it.outcome:
             return []
         limit = it.user.onset.later(self._yield_ns)
-        if it.robot.end.heard_ns > limit.heard_ns:
+        if it.robot.end.heard_ns > limit.heard_ns and not it.silenced:
             it.outcome = ROBOT_KEPT_FLOOR
             return [self._tell(it, ROBOT_KEPT_FLOOR, limit)]
         if not moment.robot_speaks_in(it.robot):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from .gate import GateParameters
 
+MODEL, ASSIST = YIELD_CHOICES = ("model", "assist")
+
 
 def nanoseconds(seconds: float) -> int:
     """Return a length in whole nanoseconds."""
@@ -31,6 +33,8 @@ class TurnParameters:
     overlap_min_s: sound of the robot in that time. Less is the end of its turn, not a break-in.
     robot_yield_window_s: time from the begin of an interruption in which the robot has to fall
     silent to have yielded.
+    yield_: "model" leaves it to the model whether it falls silent; with "assist" robot_silenced asks
+    for help where it still sounds yield_after_s after an interruption was confirmed.
     takeover_min_s, takeover_min_words: length and number of words that make the robot's speech a
     turn, whichever it reaches first; less may be a backchannel.
     long_silence_s: time in which neither speaks.
@@ -54,6 +58,8 @@ class TurnParameters:
     backchannel_max_s: float = 1.0
     overlap_min_s: float = 0.2
     robot_yield_window_s: float = 2.0
+    yield_: str = "model"
+    yield_after_s: float = 0.3
     takeover_min_s: float = 1.0
     takeover_min_words: int = 4
     long_silence_s: float = 4.0
@@ -73,6 +79,10 @@ class TurnParameters:
                 "need 0 < overlap_min_s <= interruption_min_s <= backchannel_max_s, got "
                 f"{self.overlap_min_s}, {self.interruption_min_s} and {self.backchannel_max_s}"
             )
+        if self.yield_ not in YIELD_CHOICES:
+            raise ValueError(f"yield is {self.yield_!r}; choose one of {', '.join(YIELD_CHOICES)}")
+        if self.yield_after_s < 0:
+            raise ValueError(f"yield_after_s must not be negative, got {self.yield_after_s}")
         for name in ("robot_yield_window_s", "takeover_min_s", "takeover_min_words",
                      "long_silence_s", "engagement_min_speech_s"):  # fmt: skip
             if getattr(self, name) <= 0:

@@ -34,8 +34,11 @@ class TurnTracker:
 
     After a confirmed interruption:
 
+    - robot_silenced: that stretch of the robot still sounds `yield_after_s` after the confirmation,
+      and `yield_` is "assist": whoever plays the robot's sound is to fade it out and to keep the
+      model silent (`GivingWay`). Onset: now.
     - robot_yielded: that stretch of the robot ended within `robot_yield_window_s` of the onset of
-      the interruption. Onset: the end of the robot's sound.
+      the interruption, or later where it was silenced. Onset: the end of the robot's sound.
     - robot_kept_floor: the robot is heard in that stretch after that time. Onset: its end.
     - interruption_resolved: the person has stopped, and the robot kept the floor or has started
       anew, whichever is found out first; or neither speaks for `long_silence_s`. Onset: the later
