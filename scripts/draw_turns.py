@@ -29,6 +29,7 @@ class Example:
     shown: tuple[str, ...]
     seconds: float = 7.0
     column_s: float = 0.1
+    yield_: str = "model"
 
 
 EXAMPLES = {
@@ -57,6 +58,13 @@ EXAMPLES = {
         ("interruption", "robot_kept_floor", "interruption_resolved"),
         5.5,
     ),
+    "silenced": Example(
+        ((1.5, 3.5),),
+        ((0.5, 2.68), (4.0, 5.5)),
+        ("interruption", "robot_silenced", "robot_yielded", "interruption_resolved"),
+        5.5,
+        yield_="assist",
+    ),
     "backchannel": Example(
         ((2.0, 2.4),), ((0.5, 5.0),), ("user_started", "interruption", "backchannel"), 5.5
     ),
@@ -80,7 +88,7 @@ EXAMPLES = {
 
 def follow(example: Example) -> list[TurnEvent]:
     """Return what the tracker says of an example that begins at time 0."""
-    tracker = TurnTracker(TurnParameters(), RATE, FRAME)
+    tracker = TurnTracker(TurnParameters(yield_=example.yield_), RATE, FRAME)
     events: list[TurnEvent] = []
     for first in range(0, round(example.seconds * RATE), FRAME):
         sides = (

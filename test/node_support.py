@@ -185,6 +185,7 @@ class FakeSession:
     starts: list[tuple[str, int]] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
     closed: bool = False
+    kept_silent: bool = False
     before_push: Callable[[int], None] = lambda step: None
     speech: Callable[[np.ndarray], np.ndarray] = lambda frame: frame
 
@@ -221,6 +222,12 @@ class FakeSession:
 
     def hush(self) -> None:
         pass
+
+    def keep_silent(self) -> None:
+        self.kept_silent = True
+
+    def go_on(self) -> None:
+        self.kept_silent = False
 
     def close(self) -> None:
         self.closed = True

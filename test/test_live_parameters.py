@@ -45,6 +45,8 @@ def candidates(parameter: Parameter) -> list[Any]:
     """Return values to try, the extreme ones first; some do not fit the other parameters."""
     if parameter.type is bool:
         return [True, False]
+    if parameter.choices:
+        return list(parameter.choices)
     low, high, default = parameter.minimum, parameter.maximum, parameter.default
     assert low is not None and high is not None and not isinstance(default, str)
     between = [parameter.type(default + share * (high - default)) for share in (0.01, 0.1)]
@@ -53,14 +55,14 @@ def candidates(parameter: Parameter) -> list[Any]:
 
 def set_two(robot: Robot, parameter: Parameter) -> Iterator[Any]:
     """Set two values that the node takes, and yield each; then set the old one again."""
-    before = getattr(robot.conversation.parameters, parameter.name)
+    before = robot.conversation.parameters.value(parameter)
     taken = 0
     for value in candidates(parameter):
         try:
             robot.conversation.set_parameters({parameter.name: value})
         except ParameterError:
             continue
-        assert getattr(robot.conversation.parameters, parameter.name) == value
+        assert robot.conversation.parameters.value(parameter) == value
         yield value
         taken += 1
         if taken == 2:

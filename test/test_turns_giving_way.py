@@ -87,9 +87,11 @@ class Model:
     told: list[str] = field(default_factory=list)
 
     def keep_silent(self) -> None:
+        """Take note."""
         self.told.append("keep silent")
 
     def go_on(self) -> None:
+        """Take note."""
         self.told.append("go on")
 
 

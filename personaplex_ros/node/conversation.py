@@ -41,7 +41,7 @@ from personaplex_ros.node.requests.say_action import SAY
 from personaplex_ros.node.requests.say_goals import refuse
 from personaplex_ros.node.requests.services import Services
 from personaplex_ros.node.state_topics import StateTopics, TurnState
-from personaplex_ros.turns import HoldParameters, TurnParameters
+from personaplex_ros.turns import GivingWay, HoldParameters, TurnParameters
 
 STOP_TIMEOUT_S = 5.0
 """How long deactivate waits for a frame in progress."""
@@ -158,6 +158,7 @@ class Conversation:
                 configured.model.session,
                 intake,
                 turn_monitor(engine, parameters),
+                GivingWay(engine.sample_rate, configured.model.session),
                 configured.outputs,
                 self._state_topics,
                 frame_s=engine.frame_size / engine.sample_rate,

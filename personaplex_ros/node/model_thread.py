@@ -23,7 +23,14 @@ from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.requests.queue import RequestQueue
 from personaplex_ros.node.requests.say_goals import SayGoals
 from personaplex_ros.node.state_topics import StateTopics, TurnState
-from personaplex_ros.turns import HoldParameters, TurnMonitor, TurnParameters, TurnUpdate
+from personaplex_ros.turns import (
+    GivingWay,
+    HoldParameters,
+    TurnMonitor,
+    TurnParameters,
+    TurnUpdate,
+)
+from personaplex_ros.turns.events import ROBOT_SILENCED
 
 WAKE_UP_S = 0.05
 """Longest wait for audio before requests and the end are looked after."""
@@ -49,6 +56,7 @@ class ModelThread:
         session: Session | SharedSession,
         intake: MicrophoneIntake,
         monitor: TurnMonitor,
+        giving_way: GivingWay,
         outputs: Outputs,
         state_topics: StateTopics,
         *,
@@ -60,6 +68,7 @@ class ModelThread:
         self._session = session
         self._intake = intake
         self._monitor = monitor
+        self._giving_way = giving_way
         self._outputs = outputs
         self._state_topics = state_topics
         self._frame_s = frame_s
@@ -125,6 +134,7 @@ class ModelThread:
         """Follow turns with other settings from the next frame on."""
 
         def change() -> None:
+            self._giving_way.end()
             self._publish_turns(self._monitor.change(parameters, hold))
 
         self._requests.ask(change, timeout_s)
@@ -139,6 +149,7 @@ class ModelThread:
     def _begin_saying(self, goal: Goal) -> None:
         if self.failed:
             raise RuntimeError(MODEL_HAS_FAILED)
+        self._giving_way.end()
         self._say.begin(goal)
 
     def _begin(self, persona: PreparedPersona | None) -> None:
@@ -150,6 +161,7 @@ class ModelThread:
         self.statistics.restarts = 0
 
     def _end_turns(self) -> None:
+        self._giving_way.end()
         self._publish_turns(self._monitor.end())
 
     def _run(self) -> None:
@@ -220,6 +232,7 @@ class ModelThread:
             return
         # What answers a microphone frame can be heard when the frame has ended, at the earliest.
         heard_ns = frame.stamp_ns + self._frame_ns
+        self._giving_way.shape(result.audio)
         self._outputs.speech(result.audio, heard_ns)
         spoken_at = time.perf_counter()
         self._outputs.exchanged(frame.stamp_ns, frame.samples, result.audio)
@@ -243,7 +256,10 @@ class ModelThread:
     def _follow_turns(self, frame: MicrophoneFrame, result: StepResult) -> None:
         update = self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
         self._publish_turns(update)
+        if any(event.kind == ROBOT_SILENCED for event in update.events):
+            self._say.break_off("the person broke in")
         self._say.follow(frame.stamp_ns + self._frame_ns, update.robot_speaking)
+        self._giving_way.follow(update)
 
     def _publish_turns(self, update: TurnUpdate) -> None:
         state = TurnState(update.user_speaking, update.robot_speaking, update.engaged, update.hold)

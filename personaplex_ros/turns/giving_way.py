@@ -1,4 +1,4 @@
-"""Helps a model that talks on when it is interrupted: the robot's sound fades, the model is quiet."""
+"""Help for a model that talks on when it is interrupted: its sound fades, and it is kept silent."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ class TurnParameters:
     overlap_min_s: sound of the robot in that time. Less is the end of its turn, not a break-in.
     robot_yield_window_s: time from the begin of an interruption in which the robot has to fall
     silent to have yielded.
-    yield_: "model" leaves it to the model whether it falls silent; with "assist" robot_silenced asks
-    for help where it still sounds yield_after_s after an interruption was confirmed.
+    yield_: "model" leaves it to the model whether it falls silent; with "assist" robot_silenced
+    asks for help where it still sounds yield_after_s after an interruption was confirmed.
     takeover_min_s, takeover_min_words: length and number of words that make the robot's speech a
     turn, whichever it reaches first; less may be a backchannel.
     long_silence_s: time in which neither speaks.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import keyword
 import math
 import re
 from dataclasses import dataclass, field
@@ -51,6 +52,11 @@ class Parameter:
     choices: tuple[str, ...] = ()
     pattern: str = ""
     form: str = ""
+
+    @property
+    def attribute(self) -> str:
+        """Return its name in Python, where a word like `yield` is followed by an underscore."""
+        return f"{self.name}_" if keyword.iskeyword(self.name) else self.name
 
     @property
     def type(self) -> type:

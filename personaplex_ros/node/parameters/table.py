@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from personaplex_ros.node.parameters.definition import (
@@ -48,7 +48,7 @@ class Parameters(
         late = [
             f"{p.name} can only be {p.when.value}; {_REMEDY[p.when]}"
             for p in PARAMETERS
-            if not p.when.allowed(state) and getattr(result, p.name) != getattr(self, p.name)
+            if not p.when.allowed(state) and result.value(p) != self.value(p)
         ]
         if late:
             raise ParameterError("; ".join(late))
@@ -56,14 +56,20 @@ class Parameters(
 
     def as_dict(self) -> dict[str, Value]:
         """Return all values by name."""
-        return asdict(self)
+        return {parameter.name: self.value(parameter) for parameter in PARAMETERS}
+
+    def value(self, parameter: Parameter) -> Value:
+        """Return the value of a parameter of the table."""
+        value: Value = getattr(self, parameter.attribute)
+        return value
 
     def _with(self, values: Mapping[str, Any]) -> Parameters:
         checked: dict[str, Any] = {}
         problems: list[str] = []
         for name, value in values.items():
             try:
-                checked[name] = lookup(name).check(value)
+                parameter = lookup(name)
+                checked[parameter.attribute] = parameter.check(value)
             except ParameterError as error:
                 problems.append(str(error))
         if problems:
@@ -78,7 +84,11 @@ _REMEDY = {
 }
 
 PARAMETERS: tuple[Parameter, ...] = tuple(
-    Parameter(name=f.name, default=getattr(Parameters(), f.name), **f.metadata["parameter"])
+    Parameter(
+        name=f.name.removesuffix("_"),
+        default=getattr(Parameters(), f.name),
+        **f.metadata["parameter"],
+    )
     for f in fields(Parameters)
 )
 _BY_NAME = {p.name: p for p in PARAMETERS}

@@ -130,6 +130,21 @@ class TurnTakingParameters:
         minimum=0.1,
         maximum=30.0,
     )
+    yield_: str = parameter(
+        "model",
+        "Who makes the robot give way when it is interrupted: the model by itself, or the node "
+        "(assist) where the model talks on: it fades the robot's sound and keeps the model silent.",
+        When.ANY,
+        choices=("model", "assist"),
+    )
+    yield_after_s: float = parameter(
+        0.3,
+        "With yield assist: for how long the robot may sound after an interruption is confirmed.",
+        When.ANY,
+        unit="s",
+        minimum=0.0,
+        maximum=10.0,
+    )
     takeover_min_s: float = parameter(
         1.0,
         "Length of the robot's speech that makes it a turn, not a backchannel.",

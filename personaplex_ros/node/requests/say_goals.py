@@ -68,6 +68,12 @@ class SayGoals:
         if not robot_speaking or now.ending.frames > TAIL_FRAMES:
             self._end(now.ending)
 
+    def break_off(self, why: str) -> None:
+        """Abort what is not said yet when the robot is silent; somebody else silences it."""
+        now = self._now
+        if now is not None and now.ending is None and not now.saying.ended:
+            now.ending = _Ending("aborted", why)
+
     def end(self, why: str) -> None:
         """Abort what is being said, if anything."""
         self._end(_Ending("aborted", why))

@@ -19,7 +19,7 @@ def declare(node: Node, bus: Bus, parameters: Parameters) -> None:
     for parameter in PARAMETERS:
         node.declare_parameter(
             parameter.name,
-            getattr(parameters, parameter.name),
+            parameters.value(parameter),
             describe(parameter, bus),
             ignore_override=True,
         )
