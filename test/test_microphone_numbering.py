@@ -50,11 +50,14 @@ def messages(size: int, index: str, stamp: str, channels: int = 1) -> list[Audio
     return result
 
 
-def heard(intake: MicrophoneIntake, chunks: list[AudioChunk]) -> np.ndarray:
-    """Return the samples of all frames, as int16, each chunk arriving when it was captured."""
+def heard(intake: MicrophoneIntake, chunks: list[AudioChunk], each: int = 1) -> np.ndarray:
+    """Return the samples of all frames, as int16, each chunk arriving when it was captured.
+
+    `each`: of how many messages the chunks are one.
+    """
     frames, now_ns = [np.zeros(0, np.float32)], START_NS
     for chunk in chunks:
-        now_ns += chunk.duration_ns
+        now_ns += each * chunk.duration_ns
         intake.accept(chunk, now_ns)
         while (frame := intake.take(0.0)) is not None:
             frames.append(frame.samples)
@@ -110,8 +113,8 @@ def test_silence_with_an_index_that_stands_still_is_not_taken_for_repetition() -
 
 def test_losses_are_seen_before_the_index_has_gone_on_and_while_it_never_does() -> None:
     chunks = messages(480, "counts samples", "of the capture")[::2]
-    intake = MicrophoneIntake(RATE, FRAME)
-    track = heard(intake, chunks).reshape(-1, 480)
+    intake = MicrophoneIntake(RATE, FRAME, IntakeLimits(conceal=False))
+    track = heard(intake, chunks, each=2).reshape(-1, 480)
     assert np.array_equal(track[::2], SOUND.reshape(-1, 480)[: 2 * len(track[::2]) : 2])
     assert not track[1::2].any()
     assert intake.snapshot().gaps == len(chunks) - 1 and not intake.notes()
@@ -133,7 +136,7 @@ def test_an_index_that_stops_counting_is_found_out(size: int, stamp: str) -> Non
 def test_an_index_that_begins_to_count_is_believed_again() -> None:
     chunks = messages(480, "stands still at 0", "of the capture")[:8]
     chunks += messages(480, "counts samples", "of the capture")[8:]
-    intake = MicrophoneIntake(RATE, FRAME)
+    intake = MicrophoneIntake(RATE, FRAME, IntakeLimits(conceal=False))
     lost = chunks.pop(20)
     track = heard(intake, chunks)
     first = lost.first_sample

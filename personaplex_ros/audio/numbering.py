@@ -25,7 +25,8 @@ class Standing(enum.Enum):
 class Numbering:
     """Judges the sample index of one publisher's chunks.
 
-    An index counts from where it has gone on exactly as the samples did. One that goes on otherwise
+    An index counts from where it has gone on exactly as the samples did, or has left them as the
+    stamps did, as where chunks are lost or overtake others. One that goes on otherwise
     before, as it stands still or counts messages, bytes or nanoseconds, is none, and what it
     numbers is heard as if it had none; a jump ahead that the stamps make as well is a loss, though.
     One that has counted is none after `DOUBTS` chunks in a row that nothing explains.
@@ -38,6 +39,11 @@ class Numbering:
         self._doubts = 0
         self._repeats = 0
         self.note = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the index is known to count samples."""
+        return bool(self._counts)
 
     def follow(self, chunk: AudioChunk) -> Standing:
         """Judge the next usable chunk; one without an index counts for what it is."""
@@ -54,6 +60,8 @@ class Numbering:
         if self._is_repeated(previous, chunk):
             self._repeats += 1
             return Standing.REPEATED
+        if _stamps_agree(previous, chunk, ahead):
+            self._counts, self._doubts = True, 0
         if self._counts and ahead < 0 and 0 < chunk.stamp_ns <= previous.stamp_ns:
             return Standing.COUNTS  # an old chunk, late or again, after which the stream goes on
         if self._counts is not False and _is_loss(previous, chunk, ahead):
@@ -101,6 +109,15 @@ def samples_between(earlier: int, later: int) -> int:
         if plain < 0 and abs(around) < FARTHEST:
             return around
     return plain
+
+
+def _stamps_agree(previous: AudioChunk, chunk: AudioChunk, ahead: int) -> bool:
+    """Tell whether the stamps say, too, that a chunk lies so far from where it would go on."""
+    if chunk.stamp_ns <= 0 or previous.stamp_ns <= 0 or chunk.stamp_ns == previous.stamp_ns:
+        return False
+    jump_ns = chunk.stamp_ns - previous.stamp_ns - previous.duration_ns
+    ahead_ns = ahead * 1_000_000_000 // chunk.rate
+    return 4 * abs(jump_ns - ahead_ns) < abs(ahead_ns)
 
 
 def _is_loss(previous: AudioChunk, chunk: AudioChunk, ahead: int) -> bool:
