@@ -65,11 +65,11 @@ class Playing:
 
 
 def spurs_db(samples: np.ndarray) -> float:
-    """Return the strongest that is not the tone, relative to it, from 4 bins beside it on."""
-    power = np.abs(np.fft.rfft(samples * np.blackman(len(samples))))
+    """Return the strongest that is not the tone, relative to it, from 6 bins beside it on."""
+    power = np.abs(np.fft.rfft(samples * np.kaiser(len(samples), 14)))
     peak = int(power.argmax())
     strength = power[peak]
-    power[max(0, peak - 4) : peak + 5] = 0.0
+    power[max(0, peak - 5) : peak + 6] = 0.0
     return float(20 * np.log10(power.max() / strength))
 
 

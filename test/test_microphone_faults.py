@@ -108,7 +108,7 @@ def test_a_short_gap_is_filled_with_silence():
     track = feed(intake, chunk_at(0), chunk_at(2), chunk_at(3))
     assert np.array_equal(track, np.repeat(np.float32([0.25, 0.0, 0.25, 0.25]), CHUNK))
     assert counted(intake) == {"gaps": 1, "gap_samples": CHUNK}
-    assert "gap: 480 samples (0.020 s) are missing" in problem(intake)
+    assert "gap: 480 samples (0.020 s) are missing, there is silence" in problem(intake)
 
 
 def test_a_gap_and_silence_in_its_place_are_not_both_paid_for():

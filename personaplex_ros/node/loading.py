@@ -40,6 +40,8 @@ def intake_limits(parameters: Parameters) -> IntakeLimits:
     """Return how much of the microphone's audio may be missing or wait."""
     return IntakeLimits(
         max_gap_fill_s=parameters.max_gap_fill_s,
+        network_delay_max_s=parameters.network_delay_max_s,
+        conceal=parameters.lost_audio == "conceal",
         source_timeout_s=parameters.source_timeout_s,
         max_backlog_frames=parameters.max_backlog_frames,
     )

@@ -237,7 +237,9 @@ class StreamJoiner:
         self, missing: int, end: StreamEnd, future: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Return what takes the place of lost samples."""
-        self.count("gaps", f"gap: {missing} samples ({missing / end.rate:.3f} s) are missing")
+        filled = "the sound goes on" if self._limits.conceal else "there is silence"
+        length = f"{missing} samples ({missing / end.rate:.3f} s)"
+        self.count("gaps", f"gap: {length} are missing, {filled} in their place")
         self.counters.gap_samples += missing
         self.counters.covered_ns += missing * SECOND_NS // end.rate
         if end.next_sample is not None:

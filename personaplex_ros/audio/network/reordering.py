@@ -10,6 +10,9 @@ from .lateness import Lateness
 MOST_HELD = 256
 """Chunks; the earliest goes on when there are more."""
 
+AMPLE = 1.25
+"""By what the time that nearly all chunks take is exceeded: the latest come at its very end."""
+
 
 class Reordering:
     """Holds numbered chunks that come before their time until what they overtook has come.
@@ -75,5 +78,5 @@ class Reordering:
         ahead = self._ahead(chunk, expected)
         if ahead <= 0 or chunk.first_sample is None:
             return 0.0
-        wait_s = min(self._lateness.spread_s, self._wait_max_s)
+        wait_s = min(AMPLE * self._lateness.spread_s, self._wait_max_s)
         return self._lateness.due_s(chunk.first_sample / chunk.rate) + wait_s

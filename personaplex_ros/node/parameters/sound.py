@@ -79,12 +79,34 @@ class SoundParameters:
     )
     max_gap_fill_s: float = parameter(
         0.5,
-        "Longest gap in the microphone's sample index that is filled with silence; "
+        "Longest gap in the microphone's sample index that is filled; "
         "after a longer one the stream starts afresh.",
         When.INACTIVE,
         unit="s",
         minimum=0.0,
         maximum=10.0,
+    )
+    lost_audio: str = parameter(
+        "conceal",
+        "What fills such a gap: conceal lets the sound go on and fade, silence puts zeros.",
+        When.INACTIVE,
+        choices=("conceal", "silence"),
+    )
+    network_delay_max_s: float = parameter(
+        0.2,
+        "Longest wait for microphone audio that other audio has overtaken; no longer than this "
+        "line has been seen to need. 0 never waits.",
+        When.INACTIVE,
+        unit="s",
+        minimum=0.0,
+        maximum=2.0,
+    )
+    audio_in_reliability: str = parameter(
+        "best_effort",
+        "QoS of audio_in: reliable has lost messages sent again, and hears no publisher that is "
+        "best effort.",
+        When.UNCONFIGURED,
+        choices=("best_effort", "reliable"),
     )
     source_timeout_s: float = parameter(
         1.0,

@@ -69,6 +69,7 @@ def open_source(bus: Bus, parameters: Parameters, deliver: Deliver) -> AudioSour
             RawFormat(parameters.audio_in_rate, parameters.audio_in_channels),
             parameters.max_gap_fill_s,
             deliver,
+            reliable=parameters.audio_in_reliability == "reliable",
         )
 
     def callback(chunk: AudioChunk) -> None:

@@ -20,15 +20,15 @@ from personaplex_ros.node.sound.reading import (
 )
 from personaplex_ros.node.sound.types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
 
-MICROPHONE = Qos(reliable=False, transient_local=False, depth=50)
-"""Sensor data with room for a second of 20 ms messages: a burst after a hiccup is not lost."""
+DEPTH = 50
+"""Room for a second of messages of 20 ms: a burst after a hiccup is not lost."""
 
 Deliver = Callable[[AudioChunk, int, float], None]
 """Called with a chunk, its arrival in node time [ns] and in time.perf_counter() [s]."""
 
 
 class MicrophoneTopic:
-    """Subscribes best effort, which matches reliable publishers as well."""
+    """The microphone's topic; best effort matches reliable publishers as well."""
 
     notes = ()
     card = None
@@ -40,6 +40,8 @@ class MicrophoneTopic:
         parameter_format: RawFormat,
         max_gap_s: float,
         deliver: Deliver,
+        *,
+        reliable: bool = False,
     ) -> None:
         """Open the topic; a rate of 0 in `parameter_format` waits for audio_in_info.
 
@@ -49,6 +51,8 @@ class MicrophoneTopic:
             f"is the driver running, and does it publish {type_name} on audio_in? "
             "See: ros2 topic info -v audio_in"
         )
+        if reliable:
+            self.remedy += " (audio_in_reliability is reliable: is the publisher, too?)"
         self._bus = bus
         self._type_name = type_name
         self._deliver = deliver
@@ -62,7 +66,7 @@ class MicrophoneTopic:
         if type_name in (AUDIO_DATA, AUDIO_DATA_STAMPED):
             info = bus.subscribe("audio_in_info", AUDIO_INFO, LATCHED, self._take_info)
             self._open.callback(info.close)
-        audio = bus.subscribe("audio_in", type_name, MICROPHONE, self._take_audio)
+        audio = bus.subscribe("audio_in", type_name, Qos(reliable, False, DEPTH), self._take_audio)
         self._open.callback(audio.close)
 
     def start(self) -> None:
