@@ -96,7 +96,7 @@ def test_empty_and_oversized_messages_are_ignored_and_counted(frames: int, count
 
 
 def test_a_gap_in_the_sample_index_is_filled_with_silence():
-    with robot(max_gap_fill_s=0.5) as r:
+    with robot(max_gap_fill_s=0.5, lost_audio="silence") as r:
         r.hear(1, level=100)
         r.next_sample += FRAME
         r.next_stamp_ns += FRAME_NS
