@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personaplex_ros.audio import AudioChunk
+from personaplex_ros.nn.configuration import shown
 from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.hosts.messages import time_ns
 from personaplex_ros.node.sound.types import (
@@ -92,12 +93,12 @@ def raw_format(info: Any) -> RawFormat:
     """
     if info.coding_format.lower() not in ("wave", "wav", "raw", ""):
         raise AudioMessageError(
-            f"the audio driver sends {info.coding_format}; "
+            f"the audio driver sends {shown(info.coding_format)}; "
             "only raw audio is understood: start audio_capture with format:=wave"
         )
     if info.sample_format.upper() not in ("S16LE", ""):
         raise AudioMessageError(
-            f"the audio driver sends samples as {info.sample_format}; "
+            f"the audio driver sends samples as {shown(info.sample_format)}; "
             "only S16LE is understood: start audio_capture with sample_format:=S16LE"
         )
     return RawFormat(rate=int(info.sample_rate), channels=int(info.channels))
@@ -146,7 +147,7 @@ def _read_audio_stamped(message: Any, source: str, raw: RawFormat | None) -> Aud
 def _read_raw_audio(message: Any, source: str, raw: RawFormat | None) -> AudioChunk:
     if message.format != "pcm-s16":
         raise AudioMessageError(
-            f"RawAudio.format is {message.format!r}; only 'pcm-s16' is understood"
+            f"RawAudio.format is {shown(message.format)}; only 'pcm-s16' is understood"
         )
     fmt = RawFormat(message.sample_rate, message.number_of_channels)
     stamp_ns = time_ns(message.timestamp)
