@@ -195,7 +195,9 @@ def test_texts(tokenizer: TextTokenizer, text: str) -> None:
 
 
 def test_requests_for_a_persona() -> None:
-    texts = st.text(max_size=30) | st.sampled_from(("unknown", "../../etc/passwd", "/", "\0", "~x"))
+    texts = st.text(max_size=30) | st.sampled_from(
+        ("unknown", "../../etc/passwd", "/", "\0", "~x", "a" * 9000, "a\n[ERROR] b")
+    )
     with robot() as one:
 
         @given(texts, texts, texts)
@@ -205,6 +207,7 @@ def test_requests_for_a_persona() -> None:
 
         ask()
         assert not [text for level, text in one.bus.lines if level == "error"]
+        assert all(len(line) < 1000 and line.isprintable() for _, line in one.bus.lines)
         assert talks(one)
 
 

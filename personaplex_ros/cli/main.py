@@ -12,6 +12,7 @@ from personaplex_ros.cli.interruption import Interruption
 from personaplex_ros.cli.paths import refuse_empty_words
 from personaplex_ros.cli.streams import open_streams
 from personaplex_ros.optional import missing_package
+from personaplex_ros.remedies import with_remedy
 
 COMMANDS = {
     "offline": "answer a recording, faster or slower than real time",
@@ -58,8 +59,8 @@ def _run(words: list[str], interruption: Interruption) -> int:
         return int(arguments.run(arguments))
     except ModuleNotFoundError as error:
         problem = missing_package(error)
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        problem = str(error)
+    except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:
+        problem = with_remedy(error)
     if not interruption.status:  # else it is what the interruption was made of on its way
         print(f"personaplex: error: {problem}", file=sys.stderr)
     return 2

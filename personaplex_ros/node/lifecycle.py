@@ -13,6 +13,7 @@ from typing import Any
 
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.hosts.bus import RELIABLE, Bus
+from personaplex_ros.remedies import with_remedy
 
 # Identifiers and labels as in lifecycle_msgs/State and lifecycle_msgs/Transition.
 STATES = {"unconfigured": 1, "inactive": 2, "active": 3, "finalized": 4}
@@ -107,7 +108,7 @@ class Lifecycle:
         try:
             action()
         except Exception as error:
-            self._bus.log("error", f"{edge.label} failed: {error}")
+            self._bus.log("error", f"{edge.label} failed: {with_remedy(error)}")
             self._go(edge, edge.start)
             return False
         self._go(edge, edge.goal)

@@ -23,6 +23,7 @@ from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.requests.queue import RequestQueue
 from personaplex_ros.node.requests.say_goals import SayGoals
 from personaplex_ros.node.state_topics import StateTopics, TurnState
+from personaplex_ros.remedies import described
 from personaplex_ros.turns import (
     GivingWay,
     HoldParameters,
@@ -273,7 +274,7 @@ class ModelThread:
     def _recover(self, fault: BaseException) -> None:
         statistics = self.statistics
         statistics.faults += 1
-        statistics.last_fault = f"{type(fault).__name__}: {fault}"
+        statistics.last_fault = described(fault)
         limit = self._parameters().max_model_restarts
         if self.failed:  # even discarding audio fails; it was told
             self._stop.wait(WAKE_UP_S)
@@ -291,8 +292,8 @@ class ModelThread:
                 )
                 return
         except Exception as error:
-            statistics.last_fault += f"; restarting failed: {type(error).__name__}: {error}"
-            self._bus.log("error", f"restarting the model failed: {error}")
+            statistics.last_fault += f"; restarting failed: {described(error)}"
+            self._bus.log("error", f"restarting the model failed: {described(error)}")
         self.failed = True
         self._bus.log(
             "error",

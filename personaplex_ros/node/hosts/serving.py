@@ -9,6 +9,15 @@ from personaplex_ros.node.hosts.bus import Check, LogLevel
 
 Log = Callable[[LogLevel, str], None]
 Handler = Callable[[Any, Any], Any]
+LONGEST_LINE = 500
+"""Characters of what a peer may have written that go into the log."""
+
+
+def one_line(text: str) -> str:
+    """Return a text that may quote a peer so that it cannot pass for other lines of the log."""
+    if len(text) > LONGEST_LINE:
+        text = f"{text[:LONGEST_LINE]}..."
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def answering(handler: Handler, name: str, log: Log) -> Handler:
@@ -31,7 +40,7 @@ def accepting(check: Check, name: str, log: Log) -> Callable[[Any], bool]:
         try:
             check(request)
         except Exception as error:
-            log("warn", f"{name}: rejected a goal: {error}")
+            log("warn", f"{name}: rejected a goal: {one_line(str(error))}")
             return False
         return True
 

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.hosts.serving import one_line
+from personaplex_ros.remedies import with_remedy
 
 
 class Services:
@@ -61,6 +63,6 @@ class Services:
             response.success = True
         except Exception as error:
             response.success = False
-            response.message = str(error) or type(error).__name__
-            self._bus.log("warn", f"{name} failed: {response.message}")
+            response.message = with_remedy(error) or type(error).__name__
+            self._bus.log("warn", f"{name} failed: {one_line(response.message)}")
         return response
