@@ -13,6 +13,7 @@ from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.loaded import LoadedModel
 from personaplex_ros.node.loading import sampling_of
 from personaplex_ros.node.outputs import AudioSink, Outputs
+from personaplex_ros.node.parameters.definition import ParameterError
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.recording.topic import RecordingTopic
 from personaplex_ros.node.recording.witness import Witness, recordings
@@ -21,6 +22,7 @@ from personaplex_ros.node.sound.endpoints import AudioSource, check_sink, open_s
 from personaplex_ros.node.sound.human_voices import HumanVoices
 from personaplex_ros.node.sound.microphone_topic import Deliver
 from personaplex_ros.node.state_topics import StateTopics, TurnState
+from personaplex_ros.node.visits.greeting import check_greeting
 
 EngineLoader = Callable[[Parameters], Engine | SharedEngine]
 
@@ -100,6 +102,10 @@ def configure(
             witness=witness,
         )
         resources.callback(outputs.close)
+        try:
+            check_greeting(engine, parameters.greeting)
+        except ParameterError as error:
+            bus.log("warn", str(error))
         if prepared.left_out:
             bus.log("warn", f"the text prompt is read without {prepared.left_out}")
         bus.log(

@@ -41,6 +41,8 @@ from personaplex_ros.node.requests.say_action import SAY
 from personaplex_ros.node.requests.say_goals import refuse
 from personaplex_ros.node.requests.services import Services
 from personaplex_ros.node.state_topics import StateTopics, TurnState
+from personaplex_ros.node.visits.arrivals import Arrivals
+from personaplex_ros.node.visits.greeting import check_greeting
 from personaplex_ros.turns import GivingWay, HoldParameters, TurnParameters
 
 STOP_TIMEOUT_S = 5.0
@@ -83,6 +85,7 @@ class Conversation:
         self._state_topics.follow(self._follow_hold)
         self._recording = RecordingTopic(bus)
         self._namesakes = Namesakes(bus)
+        self._arrivals = Arrivals(bus, parameters, self.greet)
         self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
         self._say = bus.serve_action("~/say", SAY, self.say, self.check_goal)
         self._services = Services(
@@ -111,6 +114,8 @@ class Conversation:
         with self._between_transitions() as state, self._settings_lock:
             before = self._parameters
             after = before.changed(values, state)
+            if self._configured is not None and after.greeting != before.greeting:
+                check_greeting(self._configured.model.engine, after.greeting)
             turns = _turn_settings(after)
             turns_changed = turns != _turn_settings(before)
             self._parameters = after
@@ -215,6 +220,7 @@ class Conversation:
             self._unload()
             self._say.close()
             self._services.close()
+            self._arrivals.close()
             self._diagnostics.close()
             self._namesakes.close()
             self._state_topics.close()
@@ -270,6 +276,15 @@ class Conversation:
                 "configure the node anew"
             )
         return configured.witness.allow(given)
+
+    def greet(self, text: str) -> None:
+        """Say a greeting, empty for that of the parameters, unless somebody is speaking."""
+        running = self._running
+        if running is None or running.thread.failed:
+            why = "the node is not active" if running is None else MODEL_HAS_FAILED
+            self._bus.log("warn", f"a greeting was dropped: {why}")
+        else:
+            running.thread.visits.greet(text)
 
     def check_goal(self, request: Any) -> None:
         """Raise RuntimeError or ValueError for a goal of ~/say that cannot be spoken now."""

@@ -61,4 +61,5 @@ def running_snapshot(running: RunningConversation, source: AudioSource) -> Runni
         filling=thread.filling,
         failed=thread.failed,
         trouble=thread.trouble,
+        visits=thread.visits.counters,
     )

@@ -23,6 +23,7 @@ from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.requests.queue import RequestQueue
 from personaplex_ros.node.requests.say_goals import SayGoals
 from personaplex_ros.node.state_topics import StateTopics, TurnState
+from personaplex_ros.node.visits.visits import Visits
 from personaplex_ros.remedies import described
 from personaplex_ros.turns import (
     GivingWay,
@@ -80,6 +81,7 @@ class ModelThread:
         self._sampling: Sampling | None = None  # the session's may be of before a pause
         self._requests = RequestQueue()
         self._say = SayGoals(bus, session)
+        self.visits = Visits(bus, self._say, lambda why: self._begin(None, why))
         self._stop = threading.Event()
         self._silence_due: float | None = None
         self._arrived = 0
@@ -127,7 +129,7 @@ class ModelThread:
 
         Raises TimeoutError when the model is stuck, and what the engine raises.
         """
-        self._requests.ask(lambda: self._begin(persona), timeout_s)
+        self._requests.ask(lambda: self._begin(persona, "it was asked for"), timeout_s)
 
     def change_turns(
         self, parameters: TurnParameters, hold: HoldParameters, timeout_s: float
@@ -153,13 +155,17 @@ class ModelThread:
         self._giving_way.end()
         self._say.begin(goal)
 
-    def _begin(self, persona: PreparedPersona | None) -> None:
+    def _begin(self, persona: PreparedPersona | None, why: str) -> None:
         self._session.restart(persona, seed=self._seed())
         self._say.end("the conversation began anew")
         self._end_turns()
-        self._outputs.ended("the conversation began anew", next=True)
+        self._new_conversation(why)
         self.failed = False
         self.statistics.restarts = 0
+
+    def _new_conversation(self, why: str) -> None:
+        self._outputs.ended(f"a new conversation began: {why}", next=True)
+        self.visits.begun(why)
 
     def _end_turns(self) -> None:
         self._giving_way.end()
@@ -261,6 +267,7 @@ class ModelThread:
             self._say.break_off("the person broke in")
         self._say.follow(frame.stamp_ns + self._frame_ns, update.robot_speaking)
         self._giving_way.follow(update)
+        self.visits.follow(update, self._adopted)
 
     def _publish_turns(self, update: TurnUpdate) -> None:
         state = TurnState(update.user_speaking, update.robot_speaking, update.engaged, update.hold)
@@ -286,7 +293,7 @@ class ModelThread:
             if statistics.restarts < limit:
                 statistics.restarts += 1
                 self._session.restart(seed=self._seed())
-                self._outputs.ended("the model failed", next=True)
+                self._new_conversation("the model failed")
                 self._bus.log(
                     "warn", f"began a new conversation (restart {statistics.restarts} of {limit})"
                 )

@@ -21,6 +21,7 @@ from personaplex_ros.node.hosts.messages import (
 )
 from personaplex_ros.node.motion.outputs import MotionSnapshot
 from personaplex_ros.node.parameters.definition import State
+from personaplex_ros.node.visits.visits import VisitCounters
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class RunningSnapshot:
     filling: bool
     failed: bool
     trouble: str
+    visits: VisitCounters
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,10 @@ def _conversation(snapshot: Snapshot, growth: Growth) -> Status:
             ("faults", str(statistics.faults)),
             ("restarts", str(statistics.restarts)),
             ("last fault", statistics.last_fault),
+            *(
+                (name.replace("_", " "), str(value))
+                for name, value in asdict(running.visits).items()
+            ),
         ]
         new_faults = growth.of("faults", statistics.faults)
         if running.trouble:

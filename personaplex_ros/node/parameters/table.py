@@ -22,11 +22,17 @@ from personaplex_ros.node.parameters.recording import RecordingParameters
 from personaplex_ros.node.parameters.robot import RobotParameters
 from personaplex_ros.node.parameters.sound import SoundParameters
 from personaplex_ros.node.parameters.turns import TurnTakingParameters
+from personaplex_ros.node.parameters.visits import VisitParameters
 
 
 @dataclass(frozen=True)
 class Parameters(
-    RecordingParameters, RobotParameters, TurnTakingParameters, SoundParameters, ModelParameters
+    RecordingParameters,
+    RobotParameters,
+    VisitParameters,
+    TurnTakingParameters,
+    SoundParameters,
+    ModelParameters,
 ):
     """A checked set of values; changes give a new set, so that threads share it without a lock.
 

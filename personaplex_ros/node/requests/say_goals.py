@@ -42,6 +42,11 @@ class SayGoals:
         self._type: Any = bus.message(SAY)
         self._now: _Spoken | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a sentence is being said."""
+        return self._now is not None
+
     def begin(self, goal: Goal) -> None:
         """Say what a goal asks for; the one before it is aborted."""
         try:
