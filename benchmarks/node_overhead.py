@@ -41,7 +41,7 @@ class EmptyModel:
 
     sample_rate, frame_size, frame_rate, context_frames = RATE, FRAME, 12.5, 3000
     device = SimpleNamespace(type="cpu")
-    position = 0
+    position, long_conversation, prompt_in_reach = 0, "pin", True
     startup = Startup()
 
     def hush(self) -> None:

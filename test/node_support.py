@@ -193,6 +193,10 @@ class FakeSession:
     def position(self) -> int:
         return 30 + self.steps
 
+    @property
+    def prompt_in_reach(self) -> bool:
+        return True
+
     def push(self, frame: np.ndarray) -> StepResult:
         assert frame.shape == (FRAME,) and frame.dtype == np.float32
         self.threads.add(threading.get_ident())
@@ -242,6 +246,7 @@ class FakeEngine:
     sample_rate, frame_size, frame_rate, context_frames = RATE, FRAME, 12.5, 3000
     device = torch.device("cpu")
     startup = Startup()
+    long_conversation = "pin"
 
     def __init__(self) -> None:
         self.sessions: list[FakeSession] = []

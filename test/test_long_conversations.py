@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,9 +13,12 @@ import torch
 from reference import CODEC, GREEDY, LM, converse, ids, moshi_config, talk, write_checkpoint
 from torch import Tensor
 
-from personaplex_ros.engine import Engine, Persona
+from personaplex_ros.engine import Engine, Persona, rereading
+from personaplex_ros.engine.long_conversation import MODES
+from personaplex_ros.engine.rereading import Rereading
 from personaplex_ros.mimi.transformer import Transformer
 from personaplex_ros.nn.attention import RingAttention, RingSpec, RingView, rotation
+from personaplex_ros.node.parameters.table import lookup
 
 HOST = Persona("host", "your name is Ann.")
 OTHER = Persona("other", "breakfast is at ten")
@@ -104,8 +109,9 @@ def test_until_the_context_is_full_nothing_differs(engine: Engine, small_checkpo
         if number < room:
             assert ids(mine) == ids(other) and np.array_equal(mine.audio, other.audio)
     assert ours.position == theirs.position > LM.context + 30
-    assert engine.states.lm.pins[0] == LM.context - 1 - room
-    assert not any(published.states.lm.pins)
+    assert ours.prompt_in_reach and not theirs.prompt_in_reach
+    theirs.restart()
+    assert theirs.prompt_in_reach
 
 
 def test_rows_of_other_lengths_are_as_if_they_were_alone(
@@ -141,7 +147,45 @@ def test_moshi_which_takes_no_prompt_goes_on_as_published(tmp_path: Path) -> Non
     assert said[0] == said[1] and len(said[0]) > LM.context + 10
 
 
+def test_a_context_that_begins_anew_is_as_if_it_had_always_been_so(
+    small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that was said read again, again and again, nothing may be another than without."""
+    monkeypatch.setattr(rereading, "SHARE", 1.0)
+    monkeypatch.setattr(rereading, "PATIENCE", 1000)
+    monkeypatch.setattr(rereading, "PAUSE", 0)
+    monkeypatch.setattr(rereading, "AT_ONCE", 7)
+    frames, said = talk(Engine.load(small_checkpoint, device="cpu"), 3.2), []
+    replaced = Mock(side_effect=Rereading._replace)
+    monkeypatch.setattr(Rereading, "_replace", lambda *given: replaced(*given))
+    for mode in ("fresh", "roll"):
+        engine = Engine.load(small_checkpoint, device="cpu", slots=2, long_conversation=mode)
+        sessions = [engine.open(persona, GREEDY) for persona in (HOST, NOBODY)]
+        room = LM.context - 1 - sessions[0].position
+        results = [engine.step({s: frame for s in sessions}) for frame in frames[:room]]
+        said.append([[ids(r[s]) for r in results] for s in sessions])
+    assert said[0] == said[1]
+    assert replaced.call_count >= 3
+
+
+def test_a_context_that_begins_anew_is_never_full(small_checkpoint: Path) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu", slots=2, long_conversation="fresh")
+    sessions = [engine.open(persona, GREEDY) for persona in (HOST, NOBODY)]
+    positions: list[list[int]] = [[], []]
+    for number, frame in enumerate(talk(engine, 8.0)):
+        results = engine.step({session: frame for session in sessions})
+        for seen, session in zip(positions, sessions, strict=True):
+            result = results[session]
+            assert np.isfinite(result.audio).all() and result.index == number
+            seen.append(session.position)
+    for seen, session in zip(positions, sessions, strict=True):
+        assert max(seen) < LM.context and sum(a > b for a, b in pairwise(seen)) >= 2
+        session.restart(OTHER)
+        assert session.position < min(seen) + 20 and session.push(frame).index == 0
+
+
 def test_what_is_not_known_is_refused(small_checkpoint: Path) -> None:
+    assert lookup("long_conversation").choices == MODES
     with pytest.raises(ValueError, match="long_conversation is 'forever'; it must be one of pin"):
         Engine.load(small_checkpoint, device="cpu", long_conversation="forever")
 

@@ -305,6 +305,8 @@ def test_diagnostics_tell_frame_times_levels_and_context():
     for name in ("frame time", "model time", "turn-taking time", "overhead"):
         p50, p99, top = (float(model[f"{name} {p}"].split()[0]) for p in ("p50", "p99", "max"))
         assert 0.0 <= p50 <= p99 <= top < 1000.0
+    assert status["conversation"].values["long conversation"] == "pin"
+    assert status["conversation"].values["persona in reach"] == "yes"
     assert status["conversation"].values["context used"] == f"{100 * 40 / 3000:.1f} %"
     assert status["microphone"].values["chunks"] == "10"
     assert status["microphone"].values["waiting"] == "0 ms"

@@ -61,8 +61,8 @@ def add_model_arguments(
         "--long-conversation",
         choices=MODES,
         default=PIN,
-        help="what stays of one that outlasts the context: pin keeps the persona's prompt, roll "
-        "forgets it first, as published (default: pin)",
+        help="what stays of one that outlasts the context: pin keeps the persona's prompt, fresh "
+        "begins the context anew with it, roll forgets it first, as published (default: pin)",
     )
     group = parser.add_argument_group("persona")
     group.add_argument(

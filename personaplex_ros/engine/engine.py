@@ -16,9 +16,10 @@ from personaplex_ros.engine.captured import CapturedFrames
 from personaplex_ros.engine.fault import ModelFault, fault_of
 from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
 from personaplex_ros.engine.loading import choose_device, load_models
-from personaplex_ros.engine.long_conversation import PIN, ROLL, check_mode
+from personaplex_ros.engine.long_conversation import FRESH, PIN, ROLL, check_mode
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
+from personaplex_ros.engine.rereading import Rereading
 from personaplex_ros.engine.saying import Saying, saying_of, sentence_of
 from personaplex_ros.engine.session import Session
 from personaplex_ros.engine.step import StepResult
@@ -101,6 +102,9 @@ class Engine:
                 codec.decoder_state(slots),
                 Script.empty(slots, device),
             )
+            self._rereading = None
+            if long_conversation == FRESH:
+                self._rereading = Rereading(lm, self.states.lm)
             vocabularies = (config.text_cardinality, config.cardinality)
             published = (Sampling.text_top_k, Sampling.audio_top_k)
             ranks = published if captured else (1, 1)  # graphs are made once, with room for these
@@ -142,7 +146,8 @@ class Engine:
         longer than doing it, else all cores. ``plain`` is for debugging, see the class.
         ``long_conversation`` says what stays of one that outlasts the model's context: "roll", as
         published, forgets the persona's prompt first; with "pin" the prompt stays, and nothing
-        is seen from further away than the model was trained with.
+        is seen from further away than the model was trained with; "fresh" begins the context anew
+        before it is full, from the prompt and the last frames (``engine.rereading``).
         Raises FileNotFoundError or ValueError naming file and remedy.
         """
         flush_denormals()
@@ -268,6 +273,13 @@ class Engine:
         self._slot(session)
         return self.states.lm.columns[session.slot]
 
+    def prompt_in_reach(self, session: Session) -> bool:
+        """Return whether the model still sees all of the session's prompt."""
+        state, row = self.states.lm, session.slot
+        prompt = self._slot(session).prepared.state.columns[0]
+        lost = state.columns[row] - state.caches[0].keys.shape[2]
+        return not prompt or state.pins[row] > 0 or lost <= 0
+
     def rows_with(self, sessions: int) -> int:
         """Return how many rows a frame has in which the first ``sessions`` slots take part."""
         return self._frames.rows_of(sessions - 1)
@@ -275,6 +287,8 @@ class Engine:
     def close(self, session: Session) -> None:
         """Free the session's slot."""
         self._forget_script(self._slot(session))
+        if self._rereading is not None:
+            self._rereading.forget(session.slot)
         self._slots[session.slot] = None
         self.states.lm.columns[session.slot] = self.states.lm.pins[session.slot] = 0
 
@@ -308,6 +322,10 @@ class Engine:
                 self._tainted.add(session.slot)
                 faults[session] = fault_of(session.steps, spoken.finite[session.slot])
             session.steps += 1
+        if self._rereading is not None:
+            silent = {session.slot: bool(result.silent) for session, result in results.items()}
+            with self._on_device():
+                self._rereading.follow(silent)
         if faults:
             raise ModelFault(faults, results)
         return results
@@ -328,6 +346,8 @@ class Engine:
                 reset_row(self.states.lm.caches, index)
                 self._tainted.discard(index)
             slot.prepared.start(self.states.lm, index)
+            if self._rereading is not None:
+                self._rereading.begin(index, slot.prepared)
             self.states.restart_codec(index)
             self._sampler.start(index, slot.sampling, slot.seed)
         self._forget_script(slot)

@@ -6,7 +6,9 @@ ROLL = "roll"
 """As published: the oldest frames are forgotten, the persona's prompt first of all."""
 PIN = "pin"
 """The prompt stays in reach; of the conversation the newest frames do."""
-MODES = (PIN, ROLL)
+FRESH = "fresh"
+"""When the context is nearly full it begins anew: with the prompt and the last frames."""
+MODES = (PIN, FRESH, ROLL)
 
 
 def check_mode(mode: str) -> None:

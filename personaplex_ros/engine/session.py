@@ -20,6 +20,9 @@ class SessionHost(Protocol):
     def position(self, session: Session) -> int:
         """Return the columns that it has used."""
 
+    def prompt_in_reach(self, session: Session) -> bool:
+        """Return whether all of its prompt is seen."""
+
     def step(self, frames: Mapping[Session, np.ndarray]) -> Mapping[Session, StepResult]:
         """Run one frame of every given conversation."""
 
@@ -57,8 +60,16 @@ class Session:
 
     @property
     def position(self) -> int:
-        """Columns that the model has read, the prompt's included."""
+        """Columns that the model has read, the prompt's included.
+
+        Of a context that began anew, those since then.
+        """
         return self._host.position(self)
+
+    @property
+    def prompt_in_reach(self) -> bool:
+        """Whether the model still sees all of the prompt; see ``Engine.load``."""
+        return self._host.prompt_in_reach(self)
 
     def push(self, frame: np.ndarray) -> StepResult:
         """Hear one frame, float32 [frame_size] in [-1, 1], and return the agent's answer to it.

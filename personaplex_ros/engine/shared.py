@@ -64,6 +64,11 @@ class SharedEngine:
         return self._engine.context_frames
 
     @property
+    def long_conversation(self) -> str:
+        """What is kept of a conversation that outlasts the context; see ``Engine.load``."""
+        return self._engine.long_conversation
+
+    @property
     def device(self) -> torch.device:
         """Where the model runs."""
         return self._engine.device
@@ -201,6 +206,11 @@ class SharedSession:
     def position(self) -> int:
         """Columns that the model has read, the prompt's included."""
         return self._session.position
+
+    @property
+    def prompt_in_reach(self) -> bool:
+        """Whether the model still sees all of the prompt."""
+        return self._session.prompt_in_reach
 
     def push(self, frame: np.ndarray) -> StepResult:
         """Hear one frame, float32 [frame_size] in [-1, 1], and return the agent's answer to it."""

@@ -41,6 +41,8 @@ def model_snapshot(model: LoadedModel, checkpoint: str) -> ModelSnapshot:
         device=str(model.engine.device),
         memory_bytes=gpu_memory_bytes(model.engine),
         context_used=min(model.session.position, context) / context,
+        long_conversation=model.engine.long_conversation,
+        prompt_in_reach=model.session.prompt_in_reach,
     )
 
 

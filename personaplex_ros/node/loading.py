@@ -22,6 +22,7 @@ def load_engine(parameters: Parameters, slots: int = 1) -> Engine:
         dtype=None if parameters.dtype == "auto" else parameters.dtype,
         weights=None if parameters.weights == "auto" else parameters.weights,
         slots=slots,
+        long_conversation=parameters.long_conversation,
     )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from personaplex_ros.engine import Engine, SharedEngine
 from personaplex_ros.node.parameters.table import Parameters
 
-MODEL_PARAMETERS = ("checkpoint", "device", "dtype", "weights", "admission_share")
+MODEL_PARAMETERS = (
+    "checkpoint", "device", "dtype", "weights", "long_conversation", "admission_share"
+)  # fmt: skip
 
 
 class SharedModel:

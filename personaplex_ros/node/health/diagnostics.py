@@ -33,6 +33,8 @@ class ModelSnapshot:
     device: str
     memory_bytes: int | None
     context_used: float
+    long_conversation: str
+    prompt_in_reach: bool
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ def _conversation(snapshot: Snapshot, growth: Growth) -> Status:
             ("checkpoint", snapshot.model.checkpoint),
             ("device", snapshot.model.device),
             ("context used", f"{100 * snapshot.model.context_used:.1f} %"),
+            ("long conversation", snapshot.model.long_conversation),
+            ("persona in reach", "yes" if snapshot.model.prompt_in_reach else "no"),
         ]
         if snapshot.model.memory_bytes is not None:
             values.append(("GPU memory", f"{snapshot.model.memory_bytes / 2**20:.0f} MiB"))

@@ -39,6 +39,14 @@ class ModelParameters:
         When.UNCONFIGURED,
         choices=("auto", "float16", "int8", "float8"),
     )
+    long_conversation: str = parameter(
+        "pin",
+        "What stays of a conversation that outlasts the model's context: pin keeps the persona's "
+        "prompt in reach; fresh begins the context anew with the prompt and the last frames; roll "
+        "forgets the prompt first, as published.",
+        When.UNCONFIGURED,
+        choices=("pin", "fresh", "roll"),
+    )
     admission_share: float = parameter(
         0.75,
         "Share of a frame's time that the model's step may take with one more robot, for that "
