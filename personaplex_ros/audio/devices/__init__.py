@@ -1,7 +1,7 @@
 """Sound cards (PortAudio by way of sounddevice, which is imported only when one is asked for)."""
 
 from .library import AudioDeviceError
-from .listing import DeviceInfo, Kind, find_device, list_devices
+from .listing import DeviceInfo, Kind, find_device, list_devices, parse_device
 from .sink import OnPlayed, SinkCounters, SoundCardSink
 from .source import SoundCardSource, SourceCounters
 
@@ -16,4 +16,5 @@ __all__ = [
     "SourceCounters",
     "find_device",
     "list_devices",
+    "parse_device",
 ]

@@ -8,6 +8,8 @@ from typing import Any
 from .library import AudioDeviceError
 from .listing import CALLED, DeviceInfo, Kind, find_device
 
+USUAL_RATE = 48_000
+"""Asked for first: ALSA's plugins take any rate, and sound servers and most cards run at this."""
 STILL_LOOKS = 12
 """Looks of the keeper without a block of sound after which a card counts as gone."""
 
@@ -24,7 +26,7 @@ class Card:
     """A stream of PortAudio that is opened, found to have died, and opened again.
 
     on_block: PortAudio's callback. on_open: called with the rate whenever it is opened.
-    rate: samples per second, None for what the card prefers. Only the keeper calls what is not a
+    rate: samples per second, None for what suits the card. Only the keeper calls what is not a
     property.
     """
 
@@ -80,22 +82,20 @@ class Card:
         except AudioDeviceError:
             return find_device(devices, self._device.lasting_name, self.kind)
 
-    def arguments(self, device: DeviceInfo) -> dict[str, Any]:
-        """Return what the stream is opened with."""
-        rate = self._rate or device.rate
-        return {"device": device.index, "channels": 1, "samplerate": rate, **self._settings(rate)}
+    def arguments(self, device: DeviceInfo) -> list[dict[str, Any]]:
+        """Return what the stream may be opened with: at the wanted rate, or else the best first."""
+        rates = [self._rate] if self._rate else [USUAL_RATE, device.rate]
+        return [
+            {"device": device.index, "channels": 1, "samplerate": rate, **self._settings(rate)}
+            for rate in dict.fromkeys(rates)
+        ]
 
     def open(self, module: Any, devices: Sequence[DeviceInfo], *, run: bool) -> None:
         """Open the stream, to run or only to see that it can. Raises AudioDeviceError."""
         device = self.find(devices)
-        arguments = self.arguments(device)
-        stream_class = module.InputStream if self.kind == "input" else module.OutputStream
-        try:
-            stream = stream_class(**arguments, callback=self._on_block)
-        except (module.PortAudioError, ValueError) as error:
-            raise AudioDeviceError(f"{device.name} cannot be opened ({error})") from error
+        stream, rate = self._stream_of(module, device)
         self._device = device
-        self._on_open(arguments["samplerate"])
+        self._on_open(rate)
         if not run:
             stream.close()
             return
@@ -106,6 +106,18 @@ class Card:
         except module.PortAudioError as error:
             self.close()
             raise AudioDeviceError(f"{device.name} cannot be started ({error})") from error
+
+    def _stream_of(self, module: Any, device: DeviceInfo) -> tuple[Any, int]:
+        """Return a stream and its rate."""
+        stream_class = module.InputStream if self.kind == "input" else module.OutputStream
+        refusal: Exception | None = None
+        for arguments in self.arguments(device):
+            try:
+                stream = stream_class(**arguments, callback=self._on_block)
+                return stream, arguments["samplerate"]
+            except (module.PortAudioError, ValueError) as error:
+                refusal = error
+        raise AudioDeviceError(f"{device.name} cannot be opened ({refusal})") from refusal
 
     def close(self) -> None:
         """Close the stream, if there is one; a driver that has lost its card cannot object."""

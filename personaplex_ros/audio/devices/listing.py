@@ -55,6 +55,13 @@ def list_devices() -> list[DeviceInfo]:
     return devices_of(list(module.query_devices()), list(module.query_hostapis()))
 
 
+def parse_device(text: str) -> int | str | None:
+    """Return which card a text means, for `find_device`: digits a number, nothing the default."""
+    if not text:
+        return None
+    return int(text) if text.isdecimal() else text
+
+
 def devices_of(cards: Sequence[Any], interfaces: Sequence[Any]) -> list[DeviceInfo]:
     """Return what sounddevice tells of cards and host interfaces as DeviceInfo."""
     # PortAudio's default is that of the first interface which has any card.

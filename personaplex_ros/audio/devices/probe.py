@@ -17,14 +17,17 @@ def main() -> None:
     request = sys.stdin.readline()
     if not request.strip():
         return
-    kind, arguments = json.loads(request)
+    kind, attempts = json.loads(request)
     stream_class = sounddevice.InputStream if kind == "input" else sounddevice.OutputStream
-    try:
-        stream_class(**arguments, callback=lambda *block: None).close()
-    except (sounddevice.PortAudioError, ValueError) as error:
-        print(json.dumps(str(error)))
-    else:
-        print(json.dumps(""))
+    refusal = ""
+    for arguments in attempts:
+        try:
+            stream_class(**arguments, callback=lambda *block: None).close()
+            refusal = ""
+            break
+        except (sounddevice.PortAudioError, ValueError) as error:
+            refusal = str(error)
+    print(json.dumps(refusal))
 
 
 if __name__ == "__main__":

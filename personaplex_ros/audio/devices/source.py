@@ -33,7 +33,7 @@ class SoundCardSource:
     """A microphone: calls `callback` with an AudioChunk (int16) for every block, from its thread.
 
     device: PortAudio's index, a name or words of one; None is the default input. rate: samples per
-    second; None is what the card prefers. on_change is told when the card goes and comes back.
+    second; None is what suits the card. on_change is told when the card goes and comes back.
     Stamps are wall-clock nanoseconds of the capture of the first sample, from the converter's own
     time. Samples that were lost, and the time in which the card was gone, advance `first_sample`.
 
@@ -67,6 +67,11 @@ class SoundCardSource:
     def name(self) -> str:
         """The card's name."""
         return self._card.name
+
+    @property
+    def rate(self) -> int:
+        """Samples per second of the chunks."""
+        return self._rate
 
     @property
     def problem(self) -> str:

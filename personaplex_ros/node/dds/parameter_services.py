@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.hosts.bus import Bus, Qos
 from personaplex_ros.node.hosts.messages import set_time
 from personaplex_ros.node.parameters.definition import Parameter, ParameterError, Value
 from personaplex_ros.node.parameters.descriptors import describe
-from personaplex_ros.node.parameters.table import PARAMETERS, lookup
+from personaplex_ros.node.parameters.table import PARAMETERS
 
 NOT_SET = 0
 PARAMETER_EVENTS = Qos(reliable=True, transient_local=False, depth=1000)
@@ -24,12 +23,27 @@ TYPES: dict[type, tuple[int, str]] = {
 }
 
 
-class ParameterServices:
-    """Serves the parameter table and the conversation's present values."""
+class Owner(Protocol):
+    """Who has the values, as `Conversation` does."""
 
-    def __init__(self, bus: Bus, conversation: Conversation) -> None:
+    @property
+    def parameters(self) -> Any:
+        """The present values, which `as_dict` tells by name."""
+
+    def set_parameters(self, values: Mapping[str, Any]) -> None:
+        """Change values; raises ParameterError, and then changes none."""
+
+    def follow_parameters(self, observer: Callable[[Mapping[str, Value]], None]) -> None:
+        """Call `observer` with what the owner changes by itself."""
+
+
+class ParameterServices:
+    """Serves a parameter table and its owner's present values."""
+
+    def __init__(self, bus: Bus, owner: Owner, table: Sequence[Parameter] = PARAMETERS) -> None:
         self._bus = bus
-        self._conversation = conversation
+        self._owner = owner
+        self._table = {parameter.name: parameter for parameter in table}
         self._value = bus.message("rcl_interfaces/msg/ParameterValue")
         self._result = bus.message("rcl_interfaces/msg/SetParametersResult")
         handlers: dict[str, Callable[[Any, Any], Any]] = {
@@ -48,26 +62,28 @@ class ParameterServices:
         self._events = bus.advertise(
             "/parameter_events", "rcl_interfaces/msg/ParameterEvent", PARAMETER_EVENTS
         )
-        conversation.follow_parameters(self._announce)
+        owner.follow_parameters(self._announce)
 
     def _on_list(self, request: Any, response: Any) -> Any:
         # No parameter of ours has a dot in its name: a prefix selects one parameter or none.
         wanted = set(request.prefixes)
-        names = [p.name for p in PARAMETERS if not wanted or p.name in wanted]
+        names = [name for name in self._table if not wanted or name in wanted]
         response.result.names = names
         return response
 
     def _on_get(self, request: Any, response: Any) -> Any:
-        values = self._conversation.parameters.as_dict()
+        values = self._owner.parameters.as_dict()
         response.values = [self._value_of(values.get(name)) for name in request.names]
         return response
 
     def _on_types(self, request: Any, response: Any) -> Any:
-        response.types = bytes(TYPES[p.type][0] if p else NOT_SET for p in _known(request.names))
+        response.types = bytes(
+            TYPES[p.type][0] if p else NOT_SET for p in self._known(request.names)
+        )
         return response
 
     def _on_describe(self, request: Any, response: Any) -> Any:
-        response.descriptors = [self._describe(p) for p in _known(request.names) if p]
+        response.descriptors = [self._describe(p) for p in self._known(request.names) if p]
         return response
 
     def _on_set(self, request: Any, response: Any) -> Any:
@@ -81,14 +97,14 @@ class ParameterServices:
     def _set(self, parameters: Sequence[Any]) -> Any:
         result = self._result()
         try:
-            self._conversation.set_parameters(
+            self._owner.set_parameters(
                 {parameter.name: _plain(parameter.value) for parameter in parameters}
             )
         except (ParameterError, TimeoutError) as error:
             result.successful, result.reason = False, str(error)
             return result
         result.successful = True
-        present = self._conversation.parameters.as_dict()
+        present = self._owner.parameters.as_dict()
         self._announce({parameter.name: present[parameter.name] for parameter in parameters})
         return result
 
@@ -109,21 +125,14 @@ class ParameterServices:
             setattr(message, field, value)
         return message
 
+    def _known(self, names: Iterable[str]) -> list[Parameter | None]:
+        return [self._table.get(name) for name in names]
+
     def _describe(self, parameter: Parameter) -> Any:
         message = describe(parameter, self._bus)
         message.name = parameter.name
         message.type = TYPES[parameter.type][0]
         return message
-
-
-def _known(names: Iterable[str]) -> list[Parameter | None]:
-    found: list[Parameter | None] = []
-    for name in names:
-        try:
-            found.append(lookup(name))
-        except ParameterError:
-            found.append(None)
-    return found
 
 
 def _plain(value: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
 import keyword
 import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 Value = bool | int | float | str
@@ -115,3 +117,26 @@ def parameter(default: Value, description: str, when: When, **constraints: Any) 
         default=default,
         metadata={"parameter": {"description": description, "when": when, **constraints}},
     )
+
+
+def parameters_of(kind: type) -> tuple[Parameter, ...]:
+    """Return what a dataclass of such fields knows of its parameters, in order."""
+    return tuple(
+        Parameter(
+            name=f.name.removesuffix("_"),
+            default=getattr(kind, f.name),
+            **f.metadata["parameter"],
+        )
+        for f in fields(kind)
+    )
+
+
+def known(name: str, table: Mapping[str, Parameter]) -> Parameter:
+    """Return the entry of that name; raises ParameterError with the nearest names."""
+    try:
+        return table[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, table, n=3)
+        names = "see config/personaplex.yaml" if len(table) > 9 else f"there are {', '.join(table)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else names
+        raise ParameterError(f"there is no parameter {name}; {hint}") from None

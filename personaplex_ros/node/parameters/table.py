@@ -5,9 +5,8 @@ Both hosts, the parameter file and its test take everything from the fields of `
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from personaplex_ros.node.parameters.definition import (
@@ -16,6 +15,8 @@ from personaplex_ros.node.parameters.definition import (
     State,
     Value,
     When,
+    known,
+    parameters_of,
 )
 from personaplex_ros.node.parameters.model import ModelParameters
 from personaplex_ros.node.parameters.recording import RecordingParameters
@@ -89,22 +90,10 @@ _REMEDY = {
     When.INACTIVE: "deactivate the node first",
 }
 
-PARAMETERS: tuple[Parameter, ...] = tuple(
-    Parameter(
-        name=f.name.removesuffix("_"),
-        default=getattr(Parameters(), f.name),
-        **f.metadata["parameter"],
-    )
-    for f in fields(Parameters)
-)
+PARAMETERS = parameters_of(Parameters)
 _BY_NAME = {p.name: p for p in PARAMETERS}
 
 
 def lookup(name: str) -> Parameter:
     """Return the table's entry for `name`; raises ParameterError with the nearest names."""
-    try:
-        return _BY_NAME[name]
-    except KeyError:
-        near = difflib.get_close_matches(name, _BY_NAME, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see config/personaplex.yaml"
-        raise ParameterError(f"there is no parameter {name}; {hint}") from None
+    return known(name, _BY_NAME)

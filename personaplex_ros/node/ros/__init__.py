@@ -17,3 +17,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print(f"personaplex: {missing_package(error)}", file=sys.stderr)
         return CANNOT_START
     return main(arguments)
+
+
+def run_device(name: str, arguments: Sequence[str] | None = None) -> int:
+    """Start the node microphone or speaker and return its exit status, as `run` does."""
+    try:
+        from personaplex_ros.node.ros.devices import main
+    except ImportError as error:
+        print(f"{name}: {missing_package(error)}", file=sys.stderr)
+        return CANNOT_START
+    return main(name, arguments)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.parameters.definition import Parameter as Definition
+from personaplex_ros.node.parameters.definition import Value
 from personaplex_ros.node.parameters.descriptors import describe
-from personaplex_ros.node.parameters.table import PARAMETERS, Parameters
+from personaplex_ros.node.parameters.table import PARAMETERS
 
 _FLOATS = {parameter.name for parameter in PARAMETERS if parameter.type is float}
 
 
-def declare(node: Node, bus: Bus, parameters: Parameters) -> None:
-    """Declare every parameter on `node` with the value that it starts with."""
-    for parameter in PARAMETERS:
+def declare(
+    node: Node, bus: Bus, values: Mapping[str, Value], table: Sequence[Definition] = PARAMETERS
+) -> None:
+    """Declare every parameter of a table on `node` with the value that it starts with."""
+    for parameter in table:
         node.declare_parameter(
             parameter.name,
-            parameters.value(parameter),
+            values[parameter.name],
             describe(parameter, bus),
             ignore_override=True,
         )

@@ -31,7 +31,7 @@ from personaplex_ros.node.hosts.serving import answering
 from personaplex_ros.node.lifecycle import Lifecycle
 from personaplex_ros.node.loading import load_engine, release_memory
 from personaplex_ros.node.parameters.definition import ParameterError, Value
-from personaplex_ros.node.parameters.start import StartParameters, start_parameters
+from personaplex_ros.node.parameters.start import RobotStart, start_parameters
 from personaplex_ros.node.parameters.table import PARAMETERS
 from personaplex_ros.node.ros.bus import RosBus
 from personaplex_ros.node.ros.declaration import declare, with_floats
@@ -51,7 +51,7 @@ class PersonaPlexNode(Node):
 
     def __init__(
         self,
-        start: StartParameters,
+        start: RobotStart,
         load: EngineLoader = load_engine,
         release: Callable[[], None] = release_memory,
         namespace: str | None = None,
@@ -71,7 +71,7 @@ class PersonaPlexNode(Node):
             bus.log(level, text)
         self.conversation = Conversation(bus, start.parameters, load, release)
         self.lifecycle = Lifecycle(bus, self.conversation)
-        declare(self, bus, start.parameters)
+        declare(self, bus, start.parameters.as_dict())
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.conversation.follow_parameters(self._follow_parameters)
 
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(ending, options, nodes)
 
 
-def _starts(arguments: RosArguments, options: HostOptions) -> dict[str | None, StartParameters]:
+def _starts(arguments: RosArguments, options: HostOptions) -> dict[str | None, RobotStart]:
     """Return what each robot's node starts with by its namespace, None for that of a single one."""
     return {
         namespace: start_parameters(
@@ -134,7 +134,9 @@ def _starts(arguments: RosArguments, options: HostOptions) -> dict[str | None, S
 
 
 def _nodes(
-    starts: dict[str | None, StartParameters], options: HostOptions, resources: ExitStack
+    starts: dict[str | None, RobotStart],
+    options: HostOptions,
+    resources: ExitStack,
 ) -> list[PersonaPlexNode]:
     if not options.robots:
         return [PersonaPlexNode(start) for start in starts.values()]

@@ -9,18 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from personaplex_ros.audio import AudioChunk
-from personaplex_ros.audio.devices import SoundCardSink, SoundCardSource
+from personaplex_ros.audio.devices import SoundCardSink, SoundCardSource, parse_device
 from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import Bus
 
 USUAL_RATE = 48_000
-
-
-def device_of(name: str) -> int | str | None:
-    """Return PortAudio's index, a name or words of one, or None for the default device."""
-    if not name:
-        return None
-    return int(name) if name.isdecimal() else name
 
 
 class CardMicrophone:
@@ -37,7 +30,7 @@ class CardMicrophone:
         self, bus: Bus, card: str, callback: Callable[[AudioChunk], None], rate: int | None = None
     ) -> None:
         self._source = SoundCardSource(
-            callback, device=device_of(card), rate=rate, on_change=_telling(bus, "microphone")
+            callback, device=parse_device(card), rate=rate, on_change=_telling(bus, "microphone")
         )
         self.start = self._source.start
         self.stop = self._source.stop
@@ -65,7 +58,7 @@ class CardLoudspeaker:
     def __init__(self, bus: Bus, card: str, rate: int) -> None:
         """Take speech at `rate`, samples per second."""
         self._sink = SoundCardSink(
-            rate, device=device_of(card), on_change=_telling(bus, "loudspeaker")
+            rate, device=parse_device(card), on_change=_telling(bus, "loudspeaker")
         )
         self._sink.start()
 
@@ -87,7 +80,7 @@ class CardLoudspeaker:
 
 def check_loudspeaker(card: str) -> None:
     """Raise AudioDeviceError unless a card can be opened."""
-    SoundCardSink(USUAL_RATE, device=device_of(card))
+    SoundCardSink(USUAL_RATE, device=parse_device(card))
 
 
 def _telling(bus: Bus, kind: str) -> Callable[[str], None]:

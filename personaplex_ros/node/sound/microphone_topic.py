@@ -41,15 +41,17 @@ class MicrophoneTopic:
         max_gap_s: float,
         deliver: Deliver,
         *,
+        topic: str = "audio_in",
         reliable: bool = False,
     ) -> None:
-        """Open the topic; a rate of 0 in `parameter_format` waits for audio_in_info.
+        """Open the topic; a rate of 0 in `parameter_format` waits for its audio_in_info.
 
-        Raises LookupError naming the package to install when the type is missing.
+        Another topic of sound is read in the same way. Raises LookupError naming the package to
+        install when the type is missing.
         """
         self.remedy = (
-            f"is the driver running, and does it publish {type_name} on audio_in? "
-            "See: ros2 topic info -v audio_in"
+            f"is the driver running, and does it publish {type_name} on {topic}? "
+            f"See: ros2 topic info -v {topic}"
         )
         if reliable:
             self.remedy += " (audio_in_reliability is reliable: is the publisher, too?)"
@@ -64,9 +66,9 @@ class MicrophoneTopic:
         audio_message_class(bus, type_name)
         self._open = ExitStack()
         if type_name in (AUDIO_DATA, AUDIO_DATA_STAMPED):
-            info = bus.subscribe("audio_in_info", AUDIO_INFO, LATCHED, self._take_info)
+            info = bus.subscribe(f"{topic}_info", AUDIO_INFO, LATCHED, self._take_info)
             self._open.callback(info.close)
-        audio = bus.subscribe("audio_in", type_name, Qos(reliable, False, DEPTH), self._take_audio)
+        audio = bus.subscribe(topic, type_name, Qos(reliable, False, DEPTH), self._take_audio)
         self._open.callback(audio.close)
 
     def start(self) -> None:

@@ -1,0 +1,17 @@
+"""Play the topic audio_out on a sound card's loudspeaker."""
+
+from __future__ import annotations
+
+import argparse
+
+from personaplex_ros.cli.device_node import add_device_arguments, run_device
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add_device_arguments(parser, "speaker")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the node until it is interrupted."""
+    return run_device("speaker", arguments)
