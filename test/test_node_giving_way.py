@@ -59,17 +59,20 @@ def test_a_robot_that_talks_on_is_silenced_and_speaks_again_when_it_will() -> No
         talk_on(r)
         r.hear(25, level=0)
         say_to(r, breaking_in())
-        interruption, silenced, yielded = told(r.bus)
+        r.hear(14, level=0)
+        interruption, silenced, yielded, *again = told(r.bus)
         levels, times = heard(r.bus), stamps(r.bus.topics["audio_out"])
         r.bus.wait_for(lambda: r.bus.topics["transcript"])
     assert [e.kind for e in (interruption, silenced, yielded)] == [
         "interruption", "robot_silenced", "robot_yielded",
     ]  # fmt: skip
     assert interruption.episode == silenced.episode == yielded.episode
+    # It begins anew while the person still speaks, and again when the person has ended.
+    assert [e.kind for e in again] == ["robot_silenced"] * len(again) and again
     begin, *_ = np.flatnonzero((levels == 0) & (np.arange(len(levels)) > 0))
     assert 0 < times[begin] - stamps([silenced])[0] <= 3 * FRAME_NS  # faded by then
     assert not levels[begin : begin + 5].any()  # robot_end_silence_s
-    assert np.all(levels[begin + 8 :] > 0.09)  # then it may speak, as loud as before
+    assert np.all(levels[-5:] > 0.09)  # as loud as before
     assert r.bus.topics["transcript"][0].interrupted
 
 

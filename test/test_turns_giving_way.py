@@ -66,6 +66,21 @@ def test_the_answer_to_an_interruption_is_not_silenced() -> None:
     assert told(events) == ["interruption", "robot_yielded"]
 
 
+def test_a_silenced_robot_that_begins_anew_before_the_person_has_ended_is_silenced_again() -> None:
+    events = follow([(3.0, 8.0)], [(1.0, 4.2), (5.0, 5.4), (6.2, 9.0)], parameters=ASSIST)
+    assert told(events)[:4] == [
+        "interruption", "robot_silenced", "robot_yielded", "robot_silenced",
+    ]  # fmt: skip
+    asked = [event for event in events if event.kind == "robot_silenced"]
+    later_s = (asked[1].onset_ns - asked[0].onset_ns) / 1e9
+    assert 5.0 + 0.3 - 4.1 <= later_s <= 5.4 - 4.0 and asked[0].episode == asked[1].episode
+
+
+def test_a_silenced_robot_may_answer_as_soon_as_the_person_has_ended() -> None:
+    events = follow([(3.0, 4.5)], [(1.0, 4.2), (5.0, 9.0)], parameters=ASSIST)
+    assert told(events) == ["interruption", "robot_silenced", "robot_yielded"]
+
+
 def test_left_to_the_model_nothing_is_asked_for() -> None:
     events = follow([(3.0, 6.0)], [(1.0, 9.0)], parameters=TurnParameters(yield_="model"))
     assert told(events) == ["interruption", "robot_kept_floor"]

@@ -25,8 +25,8 @@ class BreakIn:
 
     Both stretches go on growing while they last. episode: its number, once something was told.
     suspected, confirmed: what was told of it; confirmed holds when. ended: the person has stopped.
-    silenced: the robot was helped to fall silent. outcome: whether it yielded or kept the floor,
-    once that is known.
+    silenced: the stretch in which the robot was helped to fall silent. outcome: whether it yielded
+    or kept the floor, once that is known.
     """
 
     user: Stretch
@@ -35,7 +35,7 @@ class BreakIn:
     suspected: bool = False
     confirmed: Instant | None = None
     ended: bool = False
-    silenced: bool = False
+    silenced: Stretch | None = None
     outcome: str = ""
 
 
@@ -110,21 +110,27 @@ class InterruptionJudge:
         return verdicts
 
     def _judge_help(self, it: BreakIn, moment: Moment) -> list[Verdict]:
-        """Ask once for help where the robot is still heard in the stretch that was broken into."""
-        if not self._assists or it.confirmed is None or it.silenced:
+        """Ask for help, once in a stretch of the robot's, where it talks over the person.
+
+        That is the stretch that was broken into, and, once it was silenced, also one in which it
+        begins anew before the person has ended.
+        """
+        robot = moment.robot.stretch
+        if not self._assists or it.confirmed is None or robot is None or robot is it.silenced:
             return []
-        due_ns = it.confirmed.heard_ns + self._patience_ns
-        sounds = moment.robot.active and moment.robot_speaks_in(it.robot)
-        if not sounds or moment.now.heard_ns < due_ns:
+        anew = it.silenced is not None and moment.user.speaking
+        since = it.confirmed if robot is it.robot else robot.onset
+        talks_on = moment.robot.speaking and moment.robot.active and (robot is it.robot or anew)
+        if not talks_on or moment.now.heard_ns < since.heard_ns + self._patience_ns:
             return []
-        it.silenced = True
+        it.silenced = robot
         return [self._tell(it, ROBOT_SILENCED, moment.now)]
 
     def _judge_outcome(self, it: BreakIn, moment: Moment) -> list[Verdict]:
         if not it.confirmed or it.outcome:
             return []
         limit = it.user.onset.later(self._yield_ns)
-        if it.robot.end.heard_ns > limit.heard_ns and not it.silenced:
+        if it.robot.end.heard_ns > limit.heard_ns and it.silenced is None:
             it.outcome = ROBOT_KEPT_FLOOR
             return [self._tell(it, ROBOT_KEPT_FLOOR, limit)]
         if not moment.robot_speaks_in(it.robot):

@@ -64,8 +64,8 @@ class Job:
 
 
 @dataclass
-class _Talk:
-    """A conversation in progress."""
+class Talk:
+    """A conversation in progress: what its caller says, and what the model has answered."""
 
     job: Job
     caller: Caller
@@ -78,6 +78,7 @@ class _Talk:
         return self.caller.frame(heard)
 
     def finish(self) -> Dialogue:
+        """Return the conversation that was held."""
         size = len(self.results[0].audio)
         robot = np.concatenate([np.zeros(size, np.float32), *(r.audio for r in self.results)])
         pieces = [((i + 1) * size / RATE, r.piece) for i, r in enumerate(self.results) if r.piece]
@@ -116,10 +117,10 @@ class Stage:
 
     def run(self, jobs: Iterator[Job]) -> Iterator[Dialogue]:
         """Hold these conversations; yields each when it is over."""
-        talks: dict[Session, _Talk] = {}
+        talks: dict[Session, Talk] = {}
         while True:
             while len(talks) < self.slots and (job := next(jobs, None)) is not None:
-                talks[self._open(job)] = _Talk(job, self._caller(job))
+                talks[self._open(job)] = Talk(job, self._caller(job))
             if not talks:
                 return
             size = self.engine.frame_size
