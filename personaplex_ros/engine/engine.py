@@ -20,18 +20,16 @@ from personaplex_ros.engine.long_conversation import FRESH, PIN, ROLL, check_mod
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.rereading import Rereading
-from personaplex_ros.engine.saying import Saying, saying_of, sentence_of
+from personaplex_ros.engine.saying import Saying, sentence_of
 from personaplex_ros.engine.session import Session
+from personaplex_ros.engine.speaking import Speaking
 from personaplex_ros.engine.step import StepResult
 from personaplex_ros.lm import LanguageModel, Sampler, Sampling, Script
 from personaplex_ros.lm.grid import UNSET
-from personaplex_ros.lm.script import QUIET
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.nn.state import reset_row
 from personaplex_ros.persona import Persona
-
-HUSHED = QUIET + 20  # frames; the pieces of a word that is being said come first
 
 
 @dataclass
@@ -42,8 +40,6 @@ class Slot:
     prepared: PreparedPersona
     sampling: Sampling
     seed: int
-    saying: Saying | None = None
-    hushed: int = 0  # frames for which what was broken off still counts
 
 
 @dataclass(frozen=True)
@@ -105,6 +101,8 @@ class Engine:
             self._rereading = None
             if long_conversation == FRESH:
                 self._rereading = Rereading(lm, self.states.lm)
+            lag = self._longest_delay
+            self._speaking = Speaking(self.states.script, tokenizer, lag, self._on_device)
             vocabularies = (config.text_cardinality, config.cardinality)
             published = (Sampling.text_top_k, Sampling.audio_top_k)
             ranks = published if captured else (1, 1)  # graphs are made once, with room for these
@@ -213,13 +211,8 @@ class Engine:
 
     def say(self, session: Session, text: str) -> Saying:
         """Let the session say a text from the next step on; see ``Session.say``."""
-        slot = self._slot(session)
-        sentence = sentence_of(text, self.tokenizer)
-        self._write_script(session.slot, sentence.pieces, sentence.begins)
-        if slot.saying is not None:
-            slot.saying.cancelled = True
-        slot.saying = saying_of(sentence, self.tokenizer, self._longest_delay)
-        return slot.saying
+        self._slot(session)
+        return self._speaking.say(session.slot, text)
 
     def check_text(self, text: str) -> None:
         """Raise what ``say`` raises for a text that it does not take; any thread may ask."""
@@ -227,46 +220,18 @@ class Engine:
 
     def hush(self, session: Session) -> None:
         """End what the session is given to say; see ``Session.hush``."""
-        slot = self._slot(session)
-        if slot.saying is not None:
-            slot.saying.cancelled, slot.saying = True, None
-            slot.hushed = HUSHED
-            with self._on_device():
-                self.states.script.break_off(session.slot)
+        self._slot(session)
+        self._speaking.hush(session.slot)
 
     def keep_silent(self, session: Session) -> None:
         """Let the session say nothing; see ``Session.keep_silent``."""
-        slot = self._slot(session)
-        self._forget_script(slot)
-        with self._on_device():
-            self.states.script.keep_silent(session.slot)
+        self._slot(session)
+        self._speaking.keep_silent(session.slot)
 
     def go_on(self, session: Session) -> None:
         """Leave to the session what it says; see ``Session.go_on``."""
-        self._forget_script(self._slot(session))
-
-    def _write_script(self, row: int, pieces: list[int], begins: list[bool]) -> None:
-        with self._on_device():
-            self.states.script.write(row, pieces, begins)
-
-    def _follow_script(self, slot: Slot, silent: bool) -> None:
-        """Take note of a frame that was heard."""
-        if slot.saying is not None:
-            slot.saying.follow(silent)
-            if slot.saying.ended:
-                self._forget_script(slot)
-        elif slot.hushed:
-            slot.hushed -= 1
-            if not slot.hushed:
-                self._forget_script(slot)
-
-    def _forget_script(self, slot: Slot) -> None:
-        """Leave all to the model at once."""
-        if slot.saying is not None:
-            slot.saying.cancelled = not slot.saying.ended
-        if slot.session.slot in self.states.script.given:
-            self._write_script(slot.session.slot, [], [])
-        slot.saying, slot.hushed = None, 0
+        self._slot(session)
+        self._speaking.leave(session.slot)
 
     def position(self, session: Session) -> int:
         """Return the columns that the session has used."""
@@ -286,7 +251,8 @@ class Engine:
 
     def close(self, session: Session) -> None:
         """Free the session's slot."""
-        self._forget_script(self._slot(session))
+        self._slot(session)
+        self._speaking.leave(session.slot)
         if self._rereading is not None:
             self._rereading.forget(session.slot)
         self._slots[session.slot] = None
@@ -334,7 +300,7 @@ class Engine:
         tokens = spoken.tokens[session.slot]
         token = int(tokens[0])
         piece, silent = self._text(token)
-        self._follow_script(self._slot(session), bool(silent))
+        self._speaking.follow(session.slot, bool(silent))
         speech = spoken.audio[session.slot]
         return StepResult(session.steps, speech, token, piece, silent, tokens[1:], spoken.timing)
 
@@ -350,7 +316,7 @@ class Engine:
                 self._rereading.begin(index, slot.prepared)
             self.states.restart_codec(index)
             self._sampler.start(index, slot.sampling, slot.seed)
-        self._forget_script(slot)
+        self._speaking.leave(index)
         slot.session.steps = 0
 
     def _slot(self, session: Session) -> Slot:
