@@ -1,0 +1,42 @@
+"""The arithmetic of benchmarks/yielding.py; what it measures takes minutes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from personaplex_ros.training.evaluation.scenarios import plan_dialogue
+from personaplex_ros.training.world import load_world
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import yielding
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    return yielding
+
+
+def test_silence_begins_where_nothing_is_heard_for_long_enough(benchmark: ModuleType) -> None:
+    sound = np.zeros(500, bool)  # windows of 10 ms
+    sound[100:180] = sound[200:250] = sound[300:310] = True
+    assert benchmark.time_to_silence(sound, 1.5) == pytest.approx(1.0)  # 0.2 s are a pause
+    assert benchmark.time_to_silence(sound, 2.7) == pytest.approx(0.4)
+    assert benchmark.time_to_silence(sound, 3.2) == 0.0
+
+
+def test_a_short_plan_is_a_question_that_is_broken_into_and_one_more(
+    benchmark: ModuleType,
+) -> None:
+    plan = benchmark.short_plan(plan_dialogue(load_world(), (3, 1, 0)))
+    kinds = [utterance.kind for utterance in plan.utterances]
+    assert kinds == ["question", "interruption", "question"]
+    assert plan.utterances[0] is not plan.utterances[2]
