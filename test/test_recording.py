@@ -37,6 +37,7 @@ from personaplex_ros.recording import (
     complete_bag,
     read_lines,
 )
+from personaplex_ros.recording.places import Places
 from personaplex_ros.recording.reading import read_folder
 from personaplex_ros.turns import TurnEvent, Utterance
 
@@ -412,3 +413,14 @@ def test_files_of_a_recording_are_never_written_over(tmp_path: Path) -> None:
     os.symlink("/etc/passwd", tmp_path / "events.jsonl")
     with pytest.raises(OSError, match="cannot write"):
         FolderWriter(tmp_path, RATE, "", {})
+
+
+def test_what_was_not_heard_moves_nothing_that_was() -> None:
+    places = Places(RATE)
+    second = 10**9
+    for sample, stamp in ((0, 0), (24_000, second), (48_000, 5 * second), (72_000, 6 * second)):
+        places.add(START_NS + stamp, sample)
+    at = [places.seconds(START_NS + round(s * second)) for s in (-1.0, 0.5, 1.5, 3.0, 5.0, 6.5)]
+    assert at == pytest.approx([-1.0, 0.5, 1.5, 2.0, 2.0, 3.5])
+    places.add(0, 96_000)  # the clock was set back by years
+    assert places.seconds(second) == pytest.approx(5.0)

@@ -18,6 +18,7 @@ from .bag import BagMessage, BagWriter, Topic
 from .growing_file import GrowingFile
 from .growing_wave import GrowingWave
 from .lines import event_line, head_line, line, transcript_line, utterance_line
+from .places import Places
 
 WAVE = "conversation.wav"
 EVENTS = "events.jsonl"
@@ -99,7 +100,8 @@ class FolderWriter:
         self._title, self._head = title, head
         self._bag_format = bag
         self._first: Frame | None = None
-        self._last = (0, 0)  # capture time of the last frame, and its place in samples
+        self._last_ns = 0  # capture time of the last frame
+        self._places = Places(rate)
         self._number = 0
         self._tail: NDArray[np.float32] | None = None
         self._hold = False
@@ -143,7 +145,8 @@ class FolderWriter:
             self._fill(missing, len(frame.heard))
         silence = np.zeros(len(frame.heard), np.float32)
         said = silence if self._tail is None else self._tail
-        self._last = (frame.stamp_ns, self._wave.samples)
+        self._last_ns = frame.stamp_ns
+        self._places.add(frame.stamp_ns, self._wave.samples)
         self._wave.write(np.stack([frame.heard, said], axis=1))
         self._tail, self._number = frame.said, frame.number
         self._to_bag(frame)
@@ -155,7 +158,7 @@ class FolderWriter:
         """Append something that came after the last frame."""
         if self._first is None:
             return
-        at = self._seconds
+        at = self._places.seconds
         if isinstance(what, Piece):
             self._line(
                 line("text", at(what.stamp_ns), text=what.text, token=what.token, frame=what.frame)
@@ -200,16 +203,11 @@ class FolderWriter:
             self._wave.write(np.zeros((size, 2), np.float32))
         self._tail = None
 
-    def _seconds(self, stamp_ns: int) -> float:
-        """Return where in the recording a time of the microphone's clock lies, near the last."""
-        last_ns, place = self._last
-        return place / self.rate + (stamp_ns - last_ns) / NS_PER_S
-
     def _to_bag(self, what: Frame | Happening) -> None:
         if self._bag is None or self._bag_format is None or self._first is None:
             return
         frame_ns = round(len(self._first.heard) * NS_PER_S / self.rate)
-        for message in self._bag_format.messages(what, self._last[0] + frame_ns):
+        for message in self._bag_format.messages(what, self._last_ns + frame_ns):
             self._bag.write(message)
 
     def _line(self, text: str) -> None:
