@@ -3,24 +3,29 @@
 Links are followed. A file that is there is replaced when its successor is complete, which then has
 its mode, owner and attributes. Where none may take its place (a folder in which nothing may be
 made, another owner, several hard links) it is overwritten, and keeps its old content unless there
-is room for the new. Into a FIFO, a character device or a standard stream the complete content is
-written.
+is room for the new. What a process that was killed left unfinished (``.NAME.12345678.part``) is
+removed when the same file is written again. Into a FIFO, a character device or a standard stream
+the complete content is written.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import glob
 import os
 import secrets
 import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 BLOCK = 1 << 20  # bytes
+ABANDONED_S = 10.0  # a temporary file is locked long before it is so old
 _REASONS = {
     errno.ENOENT: "the folder {folder} does not exist; make it first",
     errno.ENOTDIR: "{folder} is no folder",
@@ -65,6 +70,8 @@ class WholeFile:
             self._renames = beside is not None
             folder = Path(tempfile.gettempdir())
             self.place = beside or _new_file(folder, self._target.name)
+            self._held = _hold(self.place)
+            _remove_abandoned(self.place, self._target.name)
 
     def finish(self) -> None:
         """Give the content to the path; when this returns, all of it is on the disk."""
@@ -77,6 +84,9 @@ class WholeFile:
     def discard(self) -> None:
         """Remove the temporary file if it is there."""
         self.place.unlink(missing_ok=True)
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
 
 def give_name(place: Path, target: Path) -> None:
@@ -193,6 +203,27 @@ def _new_file(folder: Path, name: str) -> Path:
     place = folder / f".{name[:40]}.{secrets.token_hex(4)}.part"
     os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     return place
+
+
+def _hold(place: Path) -> int:
+    """Lock a temporary file as long as the handle that is returned is open, or this process is."""
+    handle = os.open(place, os.O_RDONLY)
+    with contextlib.suppress(OSError):  # some file systems know no locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def _remove_abandoned(own: Path, name: str) -> None:
+    """Remove what processes that were killed left of the same file: old, and locked by nobody."""
+    for place in own.parent.glob(f".{glob.escape(name[:40])}.{'[0-9a-f]' * 8}.part"):
+        with contextlib.suppress(OSError):
+            if place != own and time.time() - place.stat().st_mtime > ABANDONED_S:
+                handle = os.open(place, os.O_RDONLY)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    place.unlink()
+                finally:
+                    os.close(handle)
 
 
 def _pour(place: Path, target: Path) -> None:
