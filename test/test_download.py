@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from hub_client import REPOSITORY, Client
 from hub_server import COMMIT, Hub, serve
+from safetensors.torch import load, save
 
 from personaplex_ros.checkpoint.download import needed_files
 from personaplex_ros.resources import share_directory
@@ -174,6 +176,44 @@ def test_missing_files_are_all_named_and_nothing_large_is_fetched(hub: Hub, clie
     text = client.refused()
     assert MODEL in text and "tokenizer_spm_32k_3.model" in text
     assert names(client.folder) == {"config.json"}
+
+
+def shard(hub: Hub) -> list[str]:
+    """Cut the hub's language model into two shards; return their names and the index's."""
+    tensors = load(hub.files.pop(MODEL))
+    names = [f"model-0000{k}-of-00002.safetensors" for k in (1, 2)]
+    places = {name: names[k % 2] for k, name in enumerate(sorted(tensors))}
+    for place in names:
+        hub.files[place] = save({n: t for n, t in tensors.items() if places[n] == place})
+    hub.files[f"{MODEL}.index.json"] = json.dumps({"weight_map": places}).encode()
+    return [*names, f"{MODEL}.index.json"]
+
+
+def test_weights_in_shards_arrive_all(hub: Hub, client: Client) -> None:
+    parts = shard(hub)
+    status, out, err = client.run()
+    assert status == 0, err
+    assert names(client.folder) == set(hub.files) - {"README.md"} >= set(parts)
+    assert f"--checkpoint {client.folder}" in out
+    hub.requests.clear()
+    (client.folder / parts[0]).unlink()
+    assert client.run()[0] == 0
+    fetched = {p.rsplit("/", 1)[-1] for m, p, _ in hub.requests if m == "GET" and "/api/" not in p}
+    assert fetched == {parts[0]}
+
+
+def test_a_shard_that_the_hub_lacks_is_named(hub: Hub, client: Client) -> None:
+    _, second, index = shard(hub)
+    del hub.files[second]
+    assert f"has no {second}, which {index} names" in client.refused()
+    assert names(client.folder) <= {"config.json", index}
+
+
+def test_an_index_that_leads_elsewhere_fetches_nothing(hub: Hub, client: Client) -> None:
+    *_, index = shard(hub)
+    hub.files[index] = json.dumps({"weight_map": {"a": "../../x.safetensors"}}).encode()
+    assert "it must be in a file beside the index" in client.refused()
+    assert names(client.folder) <= {"config.json", index}
 
 
 def test_a_repository_without_voices_is_fetched_with_a_warning(hub: Hub, client: Client) -> None:

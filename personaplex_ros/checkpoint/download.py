@@ -1,37 +1,27 @@
 """Fetching a checkpoint from the Hugging Face hub; what has arrived survives an interruption.
 
-The requests are huggingface_hub's (token, mirror by HF_ENDPOINT, proxies, retries). Where they go
-is ours: its own download leaves nothing of a file that was interrupted, and here one has 16.7 GB.
+Where the content goes is ours, not huggingface_hub's: its own download leaves nothing of a file
+that was interrupted, and here one has 16.7 GB.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from huggingface_hub import constants, get_hf_file_metadata, get_token, hf_hub_url
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+from huggingface_hub import constants
+from huggingface_hub.errors import EntryNotFoundError
 
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, CheckpointFiles
+from personaplex_ros.checkpoint.hub import RemoteFile, Repository, explained, receive
 from personaplex_ros.checkpoint.inspection import inspect
-from personaplex_ros.checkpoint.weights_file import is_inside
+from personaplex_ros.checkpoint.weights_file import INDEX, is_inside, shard_names
 from personaplex_ros.files import check_output_folder, give_name, told
 from personaplex_ros.text_file import read_json
 from personaplex_ros.units import readable
@@ -41,41 +31,6 @@ CONFIG = "config.json"
 VOICES = "voices.tgz"
 HASHES: Mapping[int, str] = {64: "sha256", 40: "sha1"}  # by length of the hub's entity tag
 BLOCK = 1 << 22  # bytes
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-# Errors of the HTTP library below huggingface_hub, which is another one in each major version.
-_TRANSPORT_ERRORS: tuple[type[BaseException], ...] = (OSError, *HfHubHTTPError.__bases__)
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file of a repository at one commit: name, size in bytes, and the hub's digest of it."""
-
-    name: str
-    url: str
-    size: int
-    digest: str
-    commit: str
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A model repository of the hub at a revision: a branch, a tag or a commit."""
-
-    name: str
-    revision: str
-
-    def look(self, name: str) -> RemoteFile:
-        """Ask the hub about one file. Raises EntryNotFoundError, RuntimeError with the remedy."""
-        url = hf_hub_url(self.name, name, revision=self.revision)
-        with _explained(self, name):
-            found = get_hf_file_metadata(url)
-            if found.size is None or not found.etag or not found.commit_hash:
-                raise RuntimeError(
-                    f"{constants.ENDPOINT} does not say size, tag and commit of {name}, so it is "
-                    "not a Hugging Face hub; check HF_ENDPOINT"
-                )
-        return RemoteFile(name, url, found.size, found.etag, found.commit_hash)
 
 
 def download(
@@ -98,7 +53,7 @@ def download(
         repository = Repository(repository.name, first.commit)
         _fetch(repository, first, folder, say)
         config = read_json(folder / CONFIG)
-    files = _look_all(repository, config, say)
+    files = _look_all(repository, config, folder, say)
     missing = [file for file in files if not _is_there(file, folder / file.name)]
     for file in files:
         if file not in missing:
@@ -142,7 +97,7 @@ def cached_checkpoint(repository: str) -> Path:
 
 
 def _look_all(
-    repository: Repository, config: Mapping[str, Any], say: Callable[[str], None]
+    repository: Repository, config: Mapping[str, Any], folder: Path, say: Callable[[str], None]
 ) -> list[RemoteFile]:
     files, absent = [], []
     # The weights are last: a folder that holds them holds everything.
@@ -150,7 +105,9 @@ def _look_all(
         try:
             files.append(repository.look(name))
         except EntryNotFoundError:
-            absent.append(name)
+            shards = _look_shards(repository, name, folder, say)
+            files += shards
+            absent += [] if shards else [name]
     if VOICES in absent:
         absent.remove(VOICES)
         if config.get("model_type", "personaplex") != "moshi":
@@ -161,6 +118,34 @@ def _look_all(
             "PersonaPlex or Moshi checkpoint in the published layout"
         )
     return files
+
+
+def _look_shards(
+    repository: Repository, name: str, folder: Path, say: Callable[[str], None]
+) -> list[RemoteFile]:
+    """Return the shards of weights that are not in one file; none if they are not there so either.
+
+    Their index is fetched, which names them.
+    """
+    if not name.endswith(".safetensors"):
+        return []
+    try:
+        index = repository.look(f"{name}{INDEX}")
+    except EntryNotFoundError:
+        return []
+    _fetch(repository, index, folder, say)
+    shards, absent = [], []
+    for shard in shard_names(folder / index.name):
+        try:
+            shards.append(repository.look(str(PurePosixPath(name).with_name(shard))))
+        except EntryNotFoundError:
+            absent.append(shard)
+    if absent:
+        raise RuntimeError(
+            f"{repository.name} at {repository.revision} has no {', '.join(absent)}, which "
+            f"{index.name} names; the repository is not complete"
+        )
+    return shards
 
 
 def _check_room(files: list[RemoteFile], folder: Path) -> None:
@@ -190,9 +175,9 @@ def _fetch(
             arrived = 0
         state = f", continuing at {readable(arrived)}" if arrived else ""
         say(f"{file.name}: {readable(file.size)}{state}")
-        with _explained(repository, file.name):
+        with explained(repository, file.name):
             if arrived < file.size:
-                _receive(file, output, arrived)
+                receive(file, output, arrived)
         output.flush()
         if not _matches(file, partial):
             partial.unlink()
@@ -204,28 +189,6 @@ def _fetch(
         give_name(partial, place)
     for outdated in place.parent.glob(f"{place.name}.*.incomplete"):  # of other revisions
         outdated.unlink()
-
-
-def _receive(file: RemoteFile, output: BinaryIO, arrived: int) -> None:
-    # Compressed transfers have no byte ranges, so that they could not be resumed.
-    headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
-    try:
-        http_get(
-            file.url,
-            output,
-            resume_size=arrived,
-            headers=headers,
-            expected_size=file.size,
-            displayed_filename=file.name,
-        )
-    except HfHubHTTPError as error:
-        if error.response.status_code == 416:  # it was shorter than stated, and ends before here
-            output.truncate(0)
-            raise RuntimeError(
-                f"{file.name}: the server holds less than the {readable(file.size)} that it "
-                "states; the part here was deleted, run the command again"
-            ) from error
-        raise
 
 
 @contextmanager
@@ -268,67 +231,3 @@ def _matches(file: RemoteFile, path: Path) -> bool:
         while block := content.read(BLOCK):
             digest.update(block)
     return digest.hexdigest() == file.digest
-
-
-@contextmanager
-def _explained(repository: Repository, name: str) -> Iterator[None]:
-    """Turn what the hub or the network answers into what to do about it."""
-    try:
-        yield
-    except RevisionNotFoundError as error:
-        raise RuntimeError(f"{repository.name} has no revision {repository.revision!r}") from error
-    except EntryNotFoundError:
-        raise
-    except GatedRepoError as error:
-        raise RuntimeError(_refused(repository, error)) from error
-    except RepositoryNotFoundError as error:
-        raise RuntimeError(
-            f"{constants.ENDPOINT} knows no repository {repository.name!r}, or it is private; "
-            "check the name, or log in with `hf auth login` (or set HF_TOKEN)"
-        ) from error
-    except HfHubHTTPError as error:
-        raise RuntimeError(_answered(repository, name, error)) from error
-    except OfflineModeIsEnabled as error:
-        raise RuntimeError(
-            "HF_HUB_OFFLINE is set, so nothing is downloaded; unset it and run the command again"
-        ) from error
-    except _TRANSPORT_ERRORS as error:
-        if isinstance(error, OSError) and (error.filename or error.errno in DISK_FULL):
-            raise
-        raise RuntimeError(
-            f"{name}: the connection to {constants.ENDPOINT} failed ({_first_line(error)}); what "
-            "has arrived is kept. Check network and proxy, or set HF_ENDPOINT to a mirror, and "
-            "run the command again to continue"
-        ) from error
-
-
-def _refused(repository: Repository, error: HfHubHTTPError) -> str:
-    token = "Your token is not of an account that was granted access, or may not read gated models."
-    return (
-        f"access to {repository.name} was refused ({error.response.status_code}): it is gated. "
-        f"{token if get_token() else 'No token was given.'}\n"
-        f"  1. Accept the licence at https://huggingface.co/{repository.name} with your account.\n"
-        "  2. Make a token at https://huggingface.co/settings/tokens: type Read, or fine-grained "
-        "with access to public gated repositories.\n"
-        "  3. Give it with `hf auth login`, or as HF_TOKEN, and run the command again."
-    )
-
-
-def _answered(repository: Repository, name: str, error: HfHubHTTPError) -> str:
-    status = error.response.status_code
-    remedy = "try again later; what has arrived is kept"
-    if status == 401:
-        remedy = "the token is not valid: renew it with `hf auth login`, or correct HF_TOKEN"
-    elif status == 403:
-        remedy = (
-            f"the token may not read it: accept the licence at https://huggingface.co/"
-            f"{repository.name}, and give the token access to public gated repositories "
-            "(https://huggingface.co/settings/tokens)"
-        )
-    said = f" ({error.server_message})" if error.server_message else ""
-    return f"{name}: {constants.ENDPOINT} answered {status}{said}; {remedy}"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -60,7 +60,7 @@ def parts_of(path: Path) -> list[Path]:
     if not path.name.endswith(INDEX):
         return [path]
     places = _places(path)
-    shards = [path.parent / name for name in sorted(set(places.values()))]
+    shards = [path.parent / name for name in shard_names(path)]
     missing = [str(shard) for shard in shards if not shard.is_file()]
     if missing:
         raise FileNotFoundError(f"{path} names shards that are missing: {', '.join(missing)}")
@@ -77,6 +77,11 @@ def parts_of(path: Path) -> list[Path]:
     for shard in shards:
         _compare(path, shard, {name for name, place in places.items() if place == shard.name})
     return shards
+
+
+def shard_names(index: Path) -> list[str]:
+    """Return the shards that an index names. Raises ValueError as ``parts_of`` does."""
+    return sorted(set(_places(index).values()))
 
 
 def stored_bytes(path: Path) -> int:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from personaplex_ros.checkpoint.download import PUBLISHED, Repository, download
+from personaplex_ros.checkpoint.download import PUBLISHED, download
+from personaplex_ros.checkpoint.hub import Repository
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
