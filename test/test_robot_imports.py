@@ -38,9 +38,10 @@ sys.meta_path.insert(0, Robot())
 """
 
 
-def on_a_robot(code: str) -> subprocess.CompletedProcess[str]:
+def on_a_robot(code: str, more: frozenset[str] = frozenset()) -> subprocess.CompletedProcess[str]:
+    robot = ROBOT.replace(str(HAS), str(HAS | more))
     return subprocess.run(
-        [sys.executable, "-c", ROBOT + code], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", robot + code], cwd=ROOT, capture_output=True, text=True
     )
 
 
@@ -65,6 +66,22 @@ def test_a_robot_needs_no_package_of_pip():
     }
     assert "personaplex_ros.mux_file" in modules
     outcome = on_a_robot("".join(f"import {module}\n" for module in sorted(modules)))
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_the_nodes_of_sound_cards_need_what_reads_and_resamples_sound():
+    sound = frozenset(
+        (
+            "soundfile",
+            "soxr",
+            "_soundfile",
+            "_soundfile_data",
+            "cffi",
+            "_cffi_backend",
+            "typing_extensions",
+        )
+    )
+    outcome = on_a_robot("import personaplex_ros.node.ros.devices", sound)
     assert outcome.returncode == 0, outcome.stderr
 
 

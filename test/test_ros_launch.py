@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dds_support import loopback
+from pulse_support import needs_pulse
 
 HERE = Path(__file__).resolve().parent
 ROS2 = "import sys, ros2cli.cli; sys.exit(ros2cli.cli.main())"
@@ -37,6 +38,30 @@ def test_launched_node(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     check = str(HERE / "ros" / name)
     done = run(["-m", "launch_testing.launch_test", check], tmp_path, monkeypatch)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-8000:]
+
+
+@needs_pulse
+def test_launched_sound_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSONAPLEX_TESTS", str(HERE))
+    check = str(HERE / "ros" / "check_sound.py")
+    done = run(["-m", "launch_testing.launch_test", check], tmp_path, monkeypatch)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-8000:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["respawn:=false", "microphone:=none", "speaker:=nowhere"], "no loudspeaker"),
+        (["microphone:=none", "speaker:=none"], "leave nothing to start"),
+    ],
+)
+def test_a_launch_of_sound_cards_that_cannot_be_says_why(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = ["-c", ROS2, "launch", "personaplex_ros", "sound.launch.py", *arguments]
+    done = run(launch, tmp_path, monkeypatch)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert told in done.stdout + done.stderr and "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,12 @@ class Card:
             stream.close(ignore_errors=True)
 
     def look(self, module: Any) -> str:
-        """Return why the stream must be given up; empty while sound flows."""
+        """Return why the stream must be given up; empty while sound flows.
+
+        A card that had gone is back when its first block has come, and not when it can be opened.
+        """
+        if self.problem and self._blocks:
+            self._regain()
         try:
             active = bool(self._stream.active)
         except module.PortAudioError as error:
@@ -148,8 +153,7 @@ class Card:
         if not told:
             self._on_change(self.problem)
 
-    def regain(self) -> None:
-        """Note that a card that had gone runs again."""
+    def _regain(self) -> None:
         self.reopened += 1
         self.problem = ""
         self._on_change("")

@@ -96,13 +96,13 @@ class Keeper:
             look_for(card)  # takes its time, so without the lock
             with self._lock:
                 if card in self._cards and not card.is_open:
-                    self._regain(card, module)
+                    self._open_again(card, module)
         except AudioDeviceError as error:
             with self._lock:
                 if card in self._cards and not card.is_open:
                     card.lose(str(error))
 
-    def _regain(self, card: Card, module: Any) -> None:
+    def _open_again(self, card: Card, module: Any) -> None:
         if not self._open_cards():
             card.open(module, self._fresh_devices(module), run=True)
         else:
@@ -116,7 +116,6 @@ class Keeper:
                 with self._interrupted(module):
                     card.open(module, list_devices(), run=True)
         self._leave_alone_until_s = 0.0
-        card.regain()
 
     def _open_cards(self) -> list[Card]:
         return [card for card in self._cards if card.is_open]

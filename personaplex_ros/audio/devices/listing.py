@@ -102,7 +102,8 @@ def find_device(devices: Sequence[DeviceInfo], wanted: int | str | None, kind: K
         fitting = _named(usable, wanted)
     if not fitting:
         raise AudioDeviceError(
-            f"there is no {CALLED[kind]} '{wanted}'; there are: {_listed(usable)}"
+            f"there is no {CALLED[kind]} '{wanted}'; there are: {_listed(usable)} (a card that "
+            "another program holds may be missing)"
         )
     if len(fitting) > 1:
         raise AudioDeviceError(
