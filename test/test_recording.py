@@ -42,6 +42,10 @@ from personaplex_ros.recording.reading import read_folder
 from personaplex_ros.turns import TurnEvent, Utterance
 
 PEER = Path(__file__).with_name("recording_peer.py")
+EVENT = (
+    '{{"type": "turn_event", "t": 0.0, "kind": "backchannel", "state": "confirmed", '
+    '"revises": "", "decided": {decided}}}\n'
+)
 START_NS = 1_700_000_000_000_000_000
 
 
@@ -221,6 +225,26 @@ def test_a_bag_that_is_cut_anywhere_is_read_up_to_there(tmp_path: Path) -> None:
     assert before > 0
 
 
+def test_a_bag_that_cannot_be_completed_is_told_and_leaves_the_others(tmp_path: Path) -> None:
+    diary = Diary(tmp_path)
+    diary.journal._bag = RosBag(RATE, "mouth", lambda name: f"/{name}")
+    for _ in range(3):
+        diary.talk(0.4)
+        diary.journal.next_conversation("another")
+    first, second, third = diary.recordings
+    (first / "bag" / "bag_0.mcap").write_bytes(b"noise")
+    (first / "bag" / ".bag_0.mcap.part").mkdir()
+    for path in (first, second, third):
+        (path / "bag" / "metadata.yaml").unlink()
+    assert [problem for _, problem in diary.archive.complete_bags(10**18)] == [
+        f"there is no room on the disk of {tmp_path}"
+    ] * 3
+    tried = dict(diary.archive.complete_bags(0))
+    assert list(tried) == [first, second, third]
+    assert tried[first] and not tried[second] and not tried[third]
+    assert len(read_bag(third / "bag")["/audio_in"]) == 5
+
+
 def test_a_disk_that_takes_no_more_ends_the_recording_alone(tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, str(PEER), str(tmp_path), "1000000"], stdout=subprocess.PIPE, text=True
@@ -306,6 +330,17 @@ def test_the_oldest_recordings_make_way(tmp_path: Path) -> None:
     writer.finish("now")
 
 
+def test_thousands_of_recordings_are_not_counted_over_and_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personaplex_ros.recording.journal.ROOM_S", 0.0)
+    diary, looks = Diary(tmp_path), []
+    look = diary.archive.make_room
+    monkeypatch.setattr(diary.archive, "make_room", lambda *all: looks.append(1) or look(*all))
+    diary.talk(5.0)
+    assert len(looks) == 1
+
+
 def test_consent_that_is_asked_for_holds_for_one_conversation(tmp_path: Path) -> None:
     diary = Diary(tmp_path, ask=True)
     diary.talk(0.4)
@@ -387,6 +422,9 @@ def test_the_present_and_what_it_tells_follow_the_recorder(tmp_path: Path) -> No
         ("events.jsonl", '{"type": "text"}\n', "events.jsonl:1: not a line of a recording"),
         ("events.jsonl", "[1]\n", "events.jsonl:1: not a line of a recording"),
         ("events.jsonl", '{"type": "text", "t": 0.0}\n', "a line of type text"),
+        ("events.jsonl", "[" * 100_000 + "\n", "events.jsonl:1: not a line of a recording"),
+        ("events.jsonl", EVENT.format(decided=-5), ": mark 'backchannel' has the time -5.0 s"),
+        ("events.jsonl", EVENT.format(decided='"soon"'), "a line of type turn_event: could not"),
         ("conversation.wav", "noise", "cannot be read as a sound file"),
     ],
 )

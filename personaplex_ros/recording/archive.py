@@ -75,10 +75,11 @@ class Archive:
         state = os.statvfs(place)
         return state.f_bavail * state.f_frsize
 
-    def make_room(self, total: int, present: Path | None) -> list[Path]:
-        """Delete the oldest recordings until all take at most `total` bytes; return which.
+    def make_room(self, total: int, present: Path | None) -> tuple[int, list[Path]]:
+        """Delete the oldest recordings until all take at most `total` bytes.
 
-        The present one and those that others write stay.
+        The present one and those that others write stay. Returns what all but the present one
+        take now, and which were deleted. Looks at every file: not for each frame.
         """
         recordings = self.recordings()
         taken = {path: _size(path) for path in recordings}
@@ -88,16 +89,29 @@ class Archive:
             if excess <= 0:
                 break
             if path != present and _delete(path):
-                excess -= taken[path]
+                excess -= taken.pop(path)
                 deleted.append(path)
-        return deleted
+        return sum(size for path, size in taken.items() if path != present), deleted
 
-    def complete_bags(self) -> list[Path]:
-        """Complete the bags of recordings whose process was killed; return which.
+    def complete_bags(self, reserve: int) -> list[tuple[Path, str]]:
+        """Complete the bags of recordings whose process was killed.
 
-        Raises OSError that says why one cannot be completed.
+        Returns them with what was wrong, empty where all went well. `reserve` bytes stay free.
         """
-        return [path for path in self.recordings() if complete_bag(path)]
+        tried = []
+        for path in self.recordings():
+            problem = ""
+            try:
+                if not _lacks_index(path):
+                    continue
+                if self.free() - (path / BAG / STORE).stat().st_size < reserve:
+                    raise OSError(f"there is no room on the disk of {self.folder}")
+                if not complete_bag(path):
+                    continue
+            except Exception as error:  # whatever is in such a file, the robot is to start
+                problem = str(error) or type(error).__name__
+            tried.append((path, problem))
+        return tried
 
 
 def complete_bag(recording: Path) -> bool:
@@ -105,7 +119,7 @@ def complete_bag(recording: Path) -> bool:
 
     One that is being written is left alone. Raises OSError that says why it cannot be completed.
     """
-    if not (recording / BAG / STORE).is_file() or is_complete(recording / BAG):
+    if not _lacks_index(recording):
         return False
     with _at_rest(recording) as rests:
         if rests:
@@ -113,12 +127,19 @@ def complete_bag(recording: Path) -> bool:
         return rests
 
 
-def _size(recording: Path) -> int:
-    """Return how many bytes a recording takes, whatever else is in its folder."""
+def _lacks_index(recording: Path) -> bool:
+    return (recording / BAG / STORE).is_file() and not is_complete(recording / BAG)
+
+
+def _size(folder: str | Path) -> int:
+    """Return how many bytes are in a folder, whatever they are."""
     total = 0
-    for path in recording.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.lstat().st_size
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                total += _size(entry.path)
+            else:
+                total += entry.stat(follow_symlinks=False).st_size
     return total
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ from .growing_file import PRIVATE, GrowingFile
 STORE = "bag_0.mcap"
 METADATA = "metadata.yaml"
 CHUNK = 1 << 20  # bytes; `flush` closes chunks long before
+LARGEST = 1 << 26  # bytes of a record that is read; ours are far below
 MAGIC = b"\x89MCAP0\r\n"
 _VERSION = 8  # of rosbag2's metadata: of Iron; later releases read it, and Humble does
-_AT_THE_CUT = (McapError, zstandard.ZstdError, struct.error, ValueError, EOFError)
-"""What reading raises where a process was killed or a disk was full."""
+_AT_THE_CUT = (McapError, zstandard.ZstdError, struct.error, ValueError, EOFError, KeyError)
+"""What reading raises where a process was killed, a disk was full or something was written over."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def complete(folder: Path) -> None:
     output = GrowingFile(successor)
     try:
         with store.open("rb") as file:
-            _copy(StreamReader(file, validate_crcs=True), output)
+            _copy(StreamReader(file, validate_crcs=True, record_size_limit=LARGEST), output)
         output.close()
         give_name(successor, store)
     finally:
@@ -146,27 +148,23 @@ def _copy(reader: StreamReader, output: GrowingFile) -> None:
     writer = _begin(output)
     schemas: dict[int, int] = {}
     channels: dict[int, int] = {}
-    for record in _readable(reader):
-        if isinstance(record, Schema) and record.id not in schemas:
-            schemas[record.id] = writer.register_schema(record.name, record.encoding, record.data)
-        elif isinstance(record, Channel) and record.id not in channels:
-            channels[record.id] = writer.register_channel(
-                record.topic, record.message_encoding, schemas[record.schema_id], record.metadata
-            )
-        elif isinstance(record, Message):
-            times = (record.log_time, record.data, record.publish_time)
-            writer.add_message(channels[record.channel_id], *times)
+    with suppress(*_AT_THE_CUT):
+        for record in reader.records:
+            if isinstance(record, Schema) and record.id not in schemas:
+                schemas[record.id] = writer.register_schema(
+                    record.name, record.encoding, record.data
+                )
+            elif isinstance(record, Channel) and record.id not in channels:
+                channels[record.id] = writer.register_channel(
+                    record.topic,
+                    record.message_encoding,
+                    schemas[record.schema_id],
+                    record.metadata,
+                )
+            elif isinstance(record, Message):
+                times = (record.log_time, record.data, record.publish_time)
+                writer.add_message(channels[record.channel_id], *times)
     writer.finish()
-
-
-def _readable(reader: StreamReader) -> Iterator[Any]:
-    records = reader.records
-    while True:
-        try:
-            record = next(records)
-        except (StopIteration, *_AT_THE_CUT):
-            return
-        yield record
 
 
 def _begin(file: GrowingFile) -> Writer:

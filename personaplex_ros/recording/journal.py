@@ -69,6 +69,7 @@ class Journal:
         self._writer: FolderWriter | None = None
         self._part = 1
         self._room_due = 0.0
+        self._others = 0  # bytes of other recordings, when they were last looked at
         self.state = JournalState(consent=not ask)
 
     def frame(self, frame: Frame) -> None:
@@ -114,8 +115,14 @@ class Journal:
             self._part += 1
             self._complete(writer, f"it goes on in another folder, as part {self._part}")
             writer = None
-        if writer is None or time.monotonic() >= self._room_due:
+        if writer is None:
             self._look_for_room()
+        elif time.monotonic() >= self._room_due:
+            self._room_due = time.monotonic() + ROOM_S
+            if self._others + writer.size > self._limits.total:
+                self._look_for_room()
+            else:
+                self._expect_reserve()
         if writer is None:
             writer = self._begin()
         writer.frame(frame)
@@ -142,13 +149,15 @@ class Journal:
 
     def _look_for_room(self) -> None:
         """Keep to the limits; raises OSError where there is no room left."""
-        self._room_due = time.monotonic() + ROOM_S
         present = None if self._writer is None else self._writer.folder
-        deleted = self._archive.make_room(self._limits.total, present)
+        self._others, deleted = self._archive.make_room(self._limits.total, present)
         if deleted:
             self.state = replace(self.state, deleted=self.state.deleted + len(deleted))
             names = ", ".join(path.name for path in deleted)
             self._tell("info", f"deleted the oldest of {self._archive.folder}: {names}")
+        self._expect_reserve()
+
+    def _expect_reserve(self) -> None:
         free = self._archive.free()
         if free < self._limits.reserve:
             raise OSError(

@@ -75,6 +75,6 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 content = json.loads(data)
                 if not isinstance(content["type"], str) or not content["t"] >= 0:
                     raise ValueError("its type or its time is none")
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise ValueError(f"{path}:{number}: not a line of a recording: {error}") from error
             yield content

@@ -36,15 +36,18 @@ def read_folder(folder: Path) -> Recording:
     if wave.samples.shape[1] != 2:
         raise ValueError(f"{folder / WAVE}: {wave.samples.shape[1]} channels; a recording has two")
     told = _read_events(folder / EVENTS, wave.duration_s)
-    return Recording(
-        sample_rate=wave.rate,
-        user=wave.samples[:, 0],
-        agent=wave.samples[:, 1],
-        words=words_from_pieces(sorted(told.pieces, key=lambda piece: piece[0])),
-        marks=tuple(told.marks),
-        title=told.title or folder.name,
-        hold=state_spans(told.holds, wave.duration_s),
-    )
+    try:
+        return Recording(
+            sample_rate=wave.rate,
+            user=wave.samples[:, 0],
+            agent=wave.samples[:, 1],
+            words=words_from_pieces(sorted(told.pieces, key=lambda piece: piece[0])),
+            marks=tuple(told.marks),
+            title=told.title or folder.name,
+            hold=state_spans(told.holds, wave.duration_s),
+        )
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
 
 
 def _read_events(path: Path, duration_s: float) -> _Told:

@@ -54,7 +54,7 @@ class Witness:
         """Begin to wait for frames; what a killed process left is completed first."""
         self._topic = topic
         self._state = State()
-        self._complete(bus, archive)
+        self._complete(bus, archive, parameters.record_reserve_mb * MB)
         limits = Limits(
             split_s=parameters.record_split_s,
             split=parameters.record_split_mb * MB,
@@ -120,9 +120,9 @@ class Witness:
         self._recorder.close()
         self._topic.set(False)
 
-    def _complete(self, bus: Bus, archive: Archive) -> None:
-        try:
-            for recording in archive.complete_bags():
+    def _complete(self, bus: Bus, archive: Archive, reserve: int) -> None:
+        for recording, problem in archive.complete_bags(reserve):
+            if problem:
+                bus.log("warn", f"the bag of {recording} could not be completed: {problem}")
+            else:
                 bus.log("info", f"completed the bag of {recording}, whose process was killed")
-        except OSError as error:
-            bus.log("warn", f"a bag of a killed process was not completed: {error}")
