@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
-from dds_support import loopback, own_domain, process
+from cyclonedds.core import DDSException
+from dds_support import loopback, own_domain, process, wait_until
 
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.dds.domain import applied, domain_settings
-from personaplex_ros.node.hosts.bus import LATCHED
+from personaplex_ros.node.hosts.bus import LATCHED, Qos
 
 LISTENER = """
 import sys, time, json
@@ -106,6 +109,30 @@ def test_a_bad_domain_id_is_named(value: str) -> None:
 def test_a_bad_range_is_named() -> None:
     with pytest.raises(ValueError, match="ROS_AUTOMATIC_DISCOVERY_RANGE is 'NEAR'"):
         domain_settings({"ROS_AUTOMATIC_DISCOVERY_RANGE": "NEAR"}, 1)
+
+
+def test_a_graph_that_must_be_secured_is_not_joined_without_security() -> None:
+    secured = {"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"}
+    with pytest.raises(ValueError, match=r"ROS_SECURITY_STRATEGY is 'Enforce'.*under ROS 2"):
+        domain_settings(secured, 1)
+    for other in ({"ROS_SECURITY_ENABLE": "false"}, {"ROS_SECURITY_STRATEGY": "Permissive"}):
+        assert domain_settings(secured | other, 1).domain_id == 0
+
+
+def test_a_message_beyond_all_bounds_is_not_put_together(bus: DdsBus) -> None:
+    kind = "personaplex_ros/msg/AudioFrame"
+    heard: list[int] = []
+    reliable = Qos(reliable=True, transient_local=False, depth=1)
+    bus.subscribe("audio_in", kind, reliable, lambda msg, _: heard.append(len(msg.data)))
+    out = bus.advertise("audio_in", kind, reliable)
+    wait_until(out.subscribers)
+    for samples in (20_000_000, 1920):
+        message = bus.message(kind)()
+        message.data = np.zeros(samples, np.int16)
+        with contextlib.suppress(DDSException):  # it is not even sent
+            out.publish(message)
+    wait_until(lambda: heard)
+    assert heard == [1920]
 
 
 @pytest.mark.parametrize("before", [None, "<CycloneDDS/>"])

@@ -17,6 +17,8 @@ from xml.etree import ElementTree
 _RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
 MAX_DOMAIN_ID = 232
 _PARTICIPANTS_PER_HOST = 32
+LARGEST_SAMPLE = "32 MiB"
+"""Bytes of a message that are put together, more than any audio that is accepted."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class DomainSettings:
 
 def domain_settings(environment: Mapping[str, str], process_id: int) -> DomainSettings:
     """Read the settings from environment variables; ValueError names a variable that is wrong."""
+    _refuse_security(environment)
     base = _base_configuration(environment, process_id)
     parts = [part for part in (base, environment.get("CYCLONEDDS_URI", "")) if part]
     return DomainSettings(_domain_id(environment), ",".join(parts))
@@ -51,6 +54,17 @@ def applied(configuration: str) -> Iterator[None]:
             del os.environ["CYCLONEDDS_URI"]
         else:
             os.environ["CYCLONEDDS_URI"] = before
+
+
+def _refuse_security(environment: Mapping[str, str]) -> None:
+    """Join no graph without the security that is asked for."""
+    enforced = environment.get("ROS_SECURITY_STRATEGY", "") == "Enforce"
+    if environment.get("ROS_SECURITY_ENABLE", "").lower() == "true" and enforced:
+        raise ValueError(
+            "ROS_SECURITY_STRATEGY is 'Enforce', but without ROS this node cannot join a secured "
+            "graph: PyPI's Cyclone DDS has no security plugins. Start it under ROS 2 (ros2 launch "
+            "personaplex_ros talk.launch.py), see docs/security.md"
+        )
 
 
 def _domain_id(environment: Mapping[str, str]) -> int:
@@ -77,6 +91,8 @@ def _base_configuration(environment: Mapping[str, str], process_id: int) -> str:
         peers = []
     root = ElementTree.Element("CycloneDDS")
     domain = _add(root, "Domain")
+    # Here and not in rmw_cyclonedds: a peer must not fill the memory with one message.
+    _add(_add(domain, "Internal"), "MaxSampleSize", LARGEST_SAMPLE)
     if reach != "SUBNET":
         general = _add(domain, "General")
         _add(general, "AllowMulticast", "false")
