@@ -12,6 +12,7 @@ from personaplex_ros.node.dds.action import DdsActionClient, DdsActionServer
 from personaplex_ros.node.dds.domain import domain_settings
 from personaplex_ros.node.dds.endpoints import DdsPublisher, DdsSubscription, Endpoints
 from personaplex_ros.node.dds.executor import Executor
+from personaplex_ros.node.dds.mismatches import Mismatches
 from personaplex_ros.node.dds.participant import Participant
 from personaplex_ros.node.dds.service import DdsClient, DdsService, Respond
 from personaplex_ros.node.dds.types import MessageTypes, standard_types
@@ -51,6 +52,7 @@ class DdsBus:
         )
         self._closed = False
         self._service_executor.add("the graph", participant.info_reader, participant.take_info)
+        self._mismatches = Mismatches(participant, self._service_executor, self.log)
 
     @property
     def node_name(self) -> str:
@@ -155,4 +157,5 @@ class DdsBus:
             for executor in self._slow_service_executors:
                 executor.close()
             self._action_executor.close()
+            self._mismatches.close()
             self._participant.close()

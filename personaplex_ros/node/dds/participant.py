@@ -54,9 +54,23 @@ def endpoint_qos(qos: Qos, user_data: str) -> DdsQos:
 
 
 @dataclass(frozen=True)
-class _Endpoint:
-    entity: Entity
+class Endpoint:
+    """A reader or writer of this node, of a topic and a type ("std_msgs/msg/Bool")."""
+
+    entity: Any
     is_writer: bool
+    topic: str
+    type_name: str
+    transient_local: bool
+
+    def matched(self) -> set[Any]:
+        """Return the keys of the endpoints that it is connected with."""
+        entity = self.entity
+        if self.is_writer:
+            found = map(entity.get_matched_subscription_data, entity.get_matched_subscriptions())
+        else:
+            found = map(entity.get_matched_publication_data, entity.get_matched_publications())
+        return {data.key for data in found if data is not None}
 
 
 class Participant:
@@ -68,7 +82,7 @@ class Participant:
         self._node = node
         self._types = types
         self._lock = threading.Lock()
-        self._endpoints: list[_Endpoint] = []
+        self._endpoints: list[Endpoint] = []
         self._closed = False
         qos = DdsQos(Policy.Userdata(f"enclave={enclave};".encode()))
         with applied(settings.configuration):
@@ -86,7 +100,7 @@ class Participant:
     ) -> DataWriter:
         """Open a writer on a DDS topic ("rt/text") and announce it as the node's."""
         entity = self._make_writer(topic, message, qos, user_data)
-        self._add(_Endpoint(entity, is_writer=True))
+        self._add(Endpoint(entity, True, topic, message.codec.type_name, qos.transient_local))
         return entity
 
     def reader(
@@ -94,7 +108,7 @@ class Participant:
     ) -> DataReader:
         """Open a reader on a DDS topic and announce it as the node's."""
         entity = self._make_reader(topic, message, qos, user_data)
-        self._add(_Endpoint(entity, is_writer=False))
+        self._add(Endpoint(entity, False, topic, message.codec.type_name, qos.transient_local))
         return entity
 
     def take_info(self, info: Any) -> None:
@@ -114,6 +128,11 @@ class Participant:
             self._others = {h: names for h, names in self._others.items() if h in alive}
             own = (self._node.namespace, self._node.name)
             return sum(names.count(own) for names in self._others.values())
+
+    def endpoints(self, topic: str, writers: bool) -> list[Endpoint]:
+        """Return the node's writers or readers of a DDS topic."""
+        with self._lock:
+            return [e for e in self._endpoints if e.topic == topic and e.is_writer == writers]
 
     def remove(self, entity: Entity) -> None:
         """Delete a reader or writer and announce that it is gone."""
@@ -157,7 +176,7 @@ class Participant:
     def _topic(self, name: str, message: type[RosMessage]) -> Topic:
         return Topic(self.entity, name, message)
 
-    def _add(self, endpoint: _Endpoint) -> None:
+    def _add(self, endpoint: Endpoint) -> None:
         with self._lock:
             self._endpoints.append(endpoint)
             self._announce()

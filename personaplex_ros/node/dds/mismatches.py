@@ -1,0 +1,109 @@
+"""Endpoints of others that have a topic of this node's but do not fit it, told once in the log.
+
+DDS connects only what fits and says nothing of the rest: a microphone of another type, or a
+subscriber that asks for more than is offered, would be there and hear nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cyclonedds.builtin import (
+    BuiltinDataReader,
+    BuiltinTopicDcpsPublication,
+    BuiltinTopicDcpsSubscription,
+)
+from cyclonedds.qos import Policy
+
+from personaplex_ros.node.dds.executor import Executor
+from personaplex_ros.node.dds.participant import Endpoint, Participant, delete
+from personaplex_ros.node.hosts.bus import LogLevel
+
+LOOK_S = 1.0
+"""How often is looked, and how long DDS may take to connect what fits."""
+REMEMBERED = 1000
+"""Endpoints of others that are remembered until this node opens their topic."""
+_TOPIC = "rt/"
+
+
+@dataclass(frozen=True)
+class _Other:
+    """An endpoint of another participant, and when it was found."""
+
+    sample: Any
+    writes: bool
+    found_at: float
+
+
+class Mismatches:
+    """Looks at what the graph has for this node's topics, beside the executor's other work."""
+
+    def __init__(
+        self, participant: Participant, executor: Executor, log: Callable[[LogLevel, str], None]
+    ) -> None:
+        self._participant = participant
+        self._log = log
+        self._others: OrderedDict[Any, _Other] = OrderedDict()
+        self._own = participant.entity.guid
+        self._readers = []
+        for builtin, writes in (
+            (BuiltinTopicDcpsPublication, True),
+            (BuiltinTopicDcpsSubscription, False),
+        ):
+            reader = BuiltinDataReader(participant.entity, builtin)
+            executor.add("the graph", reader, partial(self._take, writes))
+            self._readers.append(reader)
+        executor.every(LOOK_S, self._look)
+
+    def close(self) -> None:
+        """Free the readers; the executor has ended."""
+        for reader in self._readers:
+            delete(reader)
+
+    def _take(self, writes: bool, sample: Any) -> None:
+        if sample.topic_name is None:  # it has gone
+            self._others.pop(sample.key, None)
+            return
+        if sample.participant_key == self._own or not sample.topic_name.startswith(_TOPIC):
+            return
+        self._others[sample.key] = _Other(sample, writes, time.monotonic())
+        if len(self._others) > REMEMBERED:
+            self._others.popitem(last=False)
+
+    def _look(self) -> None:
+        for key, other in list(self._others.items()):
+            if time.monotonic() - other.found_at < LOOK_S:
+                continue
+            ours = self._participant.endpoints(other.sample.topic_name, not other.writes)
+            if ours:  # else it may be opened later
+                del self._others[key]
+                if not any(key in endpoint.matched() for endpoint in ours):
+                    self._log("warn", _told(other.sample, other.writes, ours[0]))
+
+
+def _told(sample: Any, writes: bool, ours: Endpoint) -> str:
+    name = sample.topic_name.removeprefix("rt")
+    does, ends = ("published", "read") if writes else ("read", "published")
+    theirs = _ros_type(sample.type_name)
+    if theirs != ours.type_name:
+        why = f"as {theirs}, by this node {ends} as {ours.type_name}; use one type"
+    elif not writes and not ours.transient_local and _asks_for_the_past(sample.qos):
+        why = "with QoS transient local, by this node published as volatile; ask for volatile"
+    else:
+        why = f"as another version of {theirs}, or with another QoS; build both from one source"
+    return f"{name} is {does} {why}. Until then nothing of it gets across"
+
+
+def _ros_type(name: str) -> str:
+    """Return "std_msgs/msg/Bool" for "std_msgs::msg::dds_::Bool_"."""
+    return name.replace("::dds_::", "::").removesuffix("_").replace("::", "/")
+
+
+def _asks_for_the_past(qos: Any) -> bool:
+    durability = qos[Policy.Durability] if Policy.Durability in qos else None
+    return durability not in (None, Policy.Durability.Volatile)
