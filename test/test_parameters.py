@@ -77,6 +77,17 @@ def test_a_value_that_cannot_be_used_is_named_with_the_remedy(name, value, probl
     assert problem in str(caught.value)
 
 
+def test_a_parameter_that_is_a_word_of_python_is_called_so_by_ros():
+    parameters = Parameters.of({"yield": "assist"})
+    assert parameters.yield_ == "assist" and parameters.as_dict()["yield"] == "assist"
+    assert parameters.changed({"yield": "model"}, State.ACTIVE).yield_ == "model"
+    assert turn_parameters(parameters) == TurnParameters(yield_="assist")
+    with pytest.raises(ParameterError, match="no parameter yield_; did you mean yield"):
+        Parameters.of({"yield_": "assist"})
+    with pytest.raises(ParameterError, match="yield is 'never'; choose one of model, assist"):
+        Parameters.of({"yield": "never"})
+
+
 def test_all_problems_are_told_at_once():
     with pytest.raises(ParameterError) as caught:
         Parameters.of({"seed": -2, "dtype": "x", "nonsense": 1})
