@@ -84,7 +84,8 @@ def speech(bus, first, level=8_000, length=1_920, rate=24_000):
 
 def test_what_is_said_is_played_and_faults_are_told(portaudio):
     bus = MemoryBus()
-    node = opened("speaker", bus)
+    node = opened("speaker", bus, audio_out_reliability="reliable")
+    assert bus.qos["audio_out"].reliable
     (stream,) = portaudio.open("output")
     for first in (0, 1_920, 3_840):
         bus.callbacks["audio_out"](speech(bus, first), "robot")

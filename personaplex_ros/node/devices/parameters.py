@@ -78,6 +78,13 @@ class SpeakerParameters(DeviceParameters):
         minimum=0,
         maximum=192000,
     )
+    audio_out_reliability: str = parameter(
+        "best_effort",
+        "QoS of audio_out: reliable has lost messages sent again, and hears no publisher that is "
+        "best effort.",
+        When.STARTUP,
+        choices=("best_effort", "reliable"),
+    )
     diagnostics_period_s: float = parameter(
         1.0, "Time between two messages on /diagnostics.", When.STARTUP, **_PERIOD
     )

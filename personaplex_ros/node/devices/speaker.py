@@ -53,6 +53,7 @@ class SpeakerNode:
                 limits.max_gap_fill_s,
                 self._take,
                 topic=TOPIC,
+                reliable=parameters.audio_out_reliability == "reliable",
             )
             self._open.callback(self._topic.close)
             health = DeviceHealth(bus, parameters.diagnostics_period_s, self._statuses)
@@ -86,6 +87,8 @@ class SpeakerNode:
             ("unreadable messages", str(self._topic.unreadable)),
             ("gaps", str(counters.gaps)),
             ("gap samples", str(counters.gap_samples)),
+            ("concealed samples", str(counters.concealed_samples)),
+            ("reordered", str(counters.reordered)),
             ("last problem", "; ".join(problem for problem in problems if problem)),
         ]
         if self._growth.of("unreadable", self._topic.unreadable):

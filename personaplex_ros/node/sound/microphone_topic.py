@@ -54,7 +54,7 @@ class MicrophoneTopic:
             f"See: ros2 topic info -v {topic}"
         )
         if reliable:
-            self.remedy += " (audio_in_reliability is reliable: is the publisher, too?)"
+            self.remedy += f" ({topic}_reliability is reliable: is the publisher, too?)"
         self._bus = bus
         self._type_name = type_name
         self._deliver = deliver
