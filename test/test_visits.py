@@ -335,7 +335,7 @@ def test_nano_greets_answers_and_is_fresh_for_the_next(tmp_path: Path) -> None:
         listen(r, quiet[: 24_000 * 2])
         spoken_before = len(r.bus.topics["audio_out"])
         greet(r)
-        listen(r, quiet[: 24_000 * 4])
+        listen(r, quiet[: 24_000 * 5])
         sound = np.concatenate([m.data for m in r.bus.topics["audio_out"][spoken_before:]])
         others = ["You are welcome.", "We close at five.", "Please wait.", "Hello. Who is it?"]
         heard = Recogniser([GREETING, *others]).words(
