@@ -441,6 +441,25 @@ def test_what_is_no_recording_is_refused_in_words(
     assert told in capsys.readouterr().err
 
 
+def test_a_recording_on_a_full_disk_is_drawn_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = tmp_path / "recording"
+    recording.mkdir()
+    writer = FolderWriter(recording, RATE, "", {}, RosBag(RATE, "mouth", lambda name: f"/{name}"))
+    writer.frame(frame(1))
+    writer.abandon()
+
+    def full(*_: object) -> int:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("personaplex_ros.recording.growing_file.os.pwrite", full)
+    assert main(["timeline", str(recording), "--output", str(tmp_path / "talk.png")]) == 0
+    told = capsys.readouterr()
+    assert "stays incomplete: cannot write" in told.err and "no space left" in told.err
+    assert (tmp_path / "talk.png").stat().st_size > 10_000
+
+
 def test_a_line_that_was_cut_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text(json.dumps({"type": "text", "t": 0.5, "text": " Hello"}) + '\n{"type": "te')

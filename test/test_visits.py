@@ -60,7 +60,7 @@ class Desk:
         self.speaker = Speaker()
         self.say = SayGoals(self.bus, self.speaker)  # type: ignore[arg-type]
         self.begun: list[str] = []
-        self.visits = Visits(self.bus, self.say, self._begin)
+        self.visits = Visits(self.bus, self.say, self.say.begin, self._begin)
         self.parameters = Parameters.of(parameters)
 
     def _begin(self, why: str) -> None:
@@ -303,6 +303,14 @@ def test_a_node_that_is_not_active_says_that_it_greets_nobody() -> None:
     with robot(activate=False) as r:
         greet(r)
         assert r.bus.wait_for_log("a greeting was dropped: the node is not active")
+
+
+def test_a_model_that_cannot_say_the_greeting_says_so_before_somebody_comes() -> None:
+    with robot(greeting=" ", presence_topic="people") as r:
+        assert "nobody will be greeted: greeting is ' '" in r.bus.wait_for_log("greeted")
+        r.bus.callbacks["people"](r.bus.message("std_msgs/msg/Bool")(data=True), "detector")
+        r.hear(3)
+        assert len(r.bus.topics["audio_out"]) >= 3
 
 
 def test_a_greeting_that_cannot_be_said_is_refused(speaking: Speaker) -> None:

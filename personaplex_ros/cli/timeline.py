@@ -7,6 +7,7 @@ bag was not completed, it is completed on the way.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from personaplex_ros.cli.paths import outputs
@@ -33,8 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.folder / "timeline"
     recording = read_folder(arguments.folder)
     with outputs({"--output": timeline_files(output)}):
-        if complete_bag(arguments.folder):
-            print(f"completed {arguments.folder / 'bag'}, whose process was killed")
+        try:
+            if complete_bag(arguments.folder):
+                print(f"completed {arguments.folder / 'bag'}, whose process was killed")
+        except OSError as error:
+            print(f"the bag of {arguments.folder} stays incomplete: {error}", file=sys.stderr)
         for written in write_timeline(recording, output):
             print(f"wrote {written}")
     return 0

@@ -102,10 +102,11 @@ def configure(
             witness=witness,
         )
         resources.callback(outputs.close)
-        try:
-            check_greeting(engine, parameters.greeting)
-        except ParameterError as error:
-            bus.log("warn", str(error))
+        if parameters.presence_topic:
+            try:
+                check_greeting(engine, parameters.greeting)
+            except ParameterError as error:
+                bus.log("warn", f"nobody will be greeted: {error}")
         if prepared.left_out:
             bus.log("warn", f"the text prompt is read without {prepared.left_out}")
         bus.log(

@@ -81,7 +81,7 @@ class ModelThread:
         self._sampling: Sampling | None = None  # the session's may be of before a pause
         self._requests = RequestQueue()
         self._say = SayGoals(bus, session)
-        self.visits = Visits(bus, self._say, lambda why: self._begin(None, why))
+        self.visits = Visits(bus, self._say, self._begin_saying, lambda why: self._begin(None, why))
         self._stop = threading.Event()
         self._silence_due: float | None = None
         self._arrived = 0

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from personaplex_ros.node.hosts.bus import Bus, Outcome
+from personaplex_ros.node.hosts.bus import Bus, Goal, Outcome
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.parameters.visits import ON_ENGAGEMENT
 from personaplex_ros.node.requests.say_goals import SayGoals
@@ -38,9 +38,15 @@ class Visits:
     A conversation is fresh as long as nobody was engaged in it and the robot has said nothing.
     """
 
-    def __init__(self, bus: Bus, say: SayGoals, begin: Callable[[str], None]) -> None:
-        """Remember how to begin a conversation, which is given the reason."""
-        self._bus, self._say, self._begin = bus, say, begin
+    def __init__(
+        self,
+        bus: Bus,
+        goals: SayGoals,
+        say: Callable[[Goal], None],
+        begin: Callable[[str], None],
+    ) -> None:
+        """Remember how to say a sentence, and how to begin a conversation for a reason."""
+        self._bus, self._goals, self._say, self._begin = bus, goals, say, begin
         self._quiet = Quiet()
         self._due = False
         self._fresh = True
@@ -66,7 +72,7 @@ class Visits:
         if any(event.kind == ENGAGEMENT_ENDED for event in update.events):
             self._due = True
         self._due = self._due and renews and not update.engaged  # else somebody new is here
-        if self._due and self._quiet.frames >= QUIET_FRAMES and not self._say.busy:
+        if self._due and self._quiet.frames >= QUIET_FRAMES and not self._goals.busy:
             self._begin_anew("the engagement has ended")
         asked, self._asked = self._asked, None
         if asked is not None:
@@ -87,12 +93,12 @@ class Visits:
         self._fresh = False
         self.counters.greetings += 1
         self.counters.last_greeting = text
-        self._say.begin(Greeting(text, lambda: self._quiet.user_speaks, self._ended))
+        self._say(Greeting(text, lambda: self._quiet.user_speaks, self._ended))
 
     def _obstacle(self, update: TurnUpdate) -> str:
         if self._quiet.user_speaks or update.engaged:
             return "somebody is talking with the robot"
-        if self._say.busy or update.robot_speaking:
+        if self._goals.busy or update.robot_speaking:
             return "the robot is speaking"
         return ""
 
