@@ -116,5 +116,4 @@ def answers(robot: Robot, room: Card, mouth: Card, path: Path) -> bool:
         wait_until(lambda: len(robot.said) > before, 15.0)
     heard = np.fromfile(path, np.float32)
     loud = [float(np.sqrt(np.mean(b**2))) > 0.01 for b in np.array_split(heard, len(heard) // 2400)]
-    print(robot.said, sum(loud) * 0.05, robot.statuses)
     return sum(loud) * 0.05 > 0.5 and "floor" in " ".join(robot.said[before:])
