@@ -12,8 +12,11 @@ import pytest
 import torch
 from reference import (
     CODEC,
+    GREEDY,
     PIECES,
     codec_json,
+    converse,
+    talk,
     tokenizer_bytes,
     write_checkpoint,
 )
@@ -21,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from personaplex_ros.checkpoint import CheckpointFiles
-from personaplex_ros.engine import Engine
+from personaplex_ros.engine import Engine, Persona
 from personaplex_ros.mimi import MimiConfig
 
 Tensors = dict[str, Tensor]
@@ -175,3 +178,15 @@ def test_unknown_devices_and_types_are_refused(
 
 def test_the_one_cpu_has_a_number_too(small_checkpoint: Path) -> None:
     assert Engine.load(small_checkpoint, device="cpu:0").device == torch.device("cpu")
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_used_goes_on_speaking(checkpoint: Path) -> None:
+    engine = Engine.load(checkpoint, device="cpu")
+    frames = talk(engine, 0.8)
+    expected = converse(engine.open(Persona("x"), GREEDY), frames)
+    engine = Engine.load(checkpoint, device="cpu")
+    session = engine.open(Persona("x"), GREEDY)
+    for name in ("model.safetensors", "mimi.safetensors"):  # as `personaplex download` does
+        (checkpoint / "successor").write_bytes(b"another")
+        (checkpoint / "successor").replace(checkpoint / name)
+    assert converse(session, frames) == expected

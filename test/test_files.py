@@ -274,11 +274,16 @@ def test_commands_refuse_an_output_before_their_work(
 
 def test_the_node_refuses_a_recording_before_it_loads_the_model(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for name, reason in (("no/file", "no does not exist"), ("fifo", "is no regular file")):
+    (tmp_path / ".bashrc").write_text("alias a=b\n")
+    for name, reason in (
+        ("no/file", "no does not exist"), ("fifo", "is no regular file"),
+        (".bashrc", "is no recording; name one that ends in .wav"),
+    ):  # fmt: skip
         with robot(activate=False, audio_sink=f"file:{tmp_path / name}") as r:
             with pytest.raises(OSError, match=reason):
                 r.conversation.configure()
             assert r.engine.prepared == []
+    assert (tmp_path / ".bashrc").read_text() == "alias a=b\n"
 
 
 def test_a_wave_to_the_standard_output_is_all_that_goes_there(tmp_path: Path) -> None:

@@ -190,3 +190,20 @@ def test_a_declared_rate_that_is_not_the_real_one_is_told(
         told = logged(r, "at the declared")
         assert len(told) == bool(words)
         assert not words or (words in told[0] and f"may be {real} Hz" in told[0])
+
+
+def test_audio_at_ten_times_its_rate_is_told_and_the_newest_is_answered(clock: Clock) -> None:
+    with robot() as r:
+        for _ in range(11):
+            for _ in range(10):
+                send(r, frames=RATE)  # a second, each 0.1 s
+            clock.tick(r)
+        (line,) = logged(r, "10.00 s of audio come in a second at the declared 24000 Hz")
+        assert "or several publishers send as one" in line
+        counters = r.bus.diagnostics()["microphone"].values
+        r.bus.wait_for(lambda: r.conversation._running.intake.waiting_samples() < FRAME)
+        heard = len(r.session.heard)
+        assert heard + int(counters["skipped frames"]) == int(counters["frames"]) > 1000
+        assert int(counters["skipped frames"]) > 1000
+        r.hear(2)
+        assert r.bus.topics["audio_out"]

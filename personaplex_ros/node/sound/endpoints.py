@@ -99,6 +99,21 @@ def check_sink(parameters: Parameters) -> None:
                 f"audio_sink is {parameters.audio_sink}, which is no regular file: a recording is "
                 "written when it is complete; name a file, or hear audio_out"
             )
+        _refuse_other_files(parameters.audio_sink, Path(place))
+
+
+def _refuse_other_files(sink: str, path: Path) -> None:
+    """Let a recording without an ending take the place of a recording only.
+
+    Whoever may set parameters must not write over any file that this user has.
+    """
+    if path.is_file() and not path.suffix:
+        with path.open("rb") as file:
+            if file.read(4) not in (b"", b"RIFF"):
+                raise OSError(
+                    f"audio_sink is {sink}, a file that is there and is no recording; name one "
+                    "that ends in .wav, .flac or .ogg"
+                )
 
 
 def open_sink(bus: Bus, parameters: Parameters, rate: int) -> AudioSink | None:
