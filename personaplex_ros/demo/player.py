@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.hosts.messages import NS_PER_S
+from personaplex_ros.node.sound.microphone_topic import MICROPHONE
 from personaplex_ros.node.sound.types import AUDIO_FRAME
 from personaplex_ros.node.sound.writing import AudioWriter
 
@@ -22,7 +22,7 @@ class Player:
 
     def __init__(self, bus: DdsBus) -> None:
         self._bus = bus
-        self._publisher = bus.advertise(TOPIC, AUDIO_FRAME, RELIABLE)
+        self._publisher = bus.advertise(TOPIC, AUDIO_FRAME, MICROPHONE)
 
     def wait_for_listener(self, timeout_s: float) -> None:
         """Wait until somebody hears the topic. Raises RuntimeError after ``timeout_s``."""

@@ -12,9 +12,10 @@ from personaplex_ros.node.devices.health import DeviceHealth
 from personaplex_ros.node.devices.parameters import MicrophoneParameters
 from personaplex_ros.node.health.cards import card_status
 from personaplex_ros.node.health.growth import Growth
-from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Bus, Publisher
+from personaplex_ros.node.hosts.bus import LATCHED, Bus, Publisher
 from personaplex_ros.node.hosts.messages import Status
 from personaplex_ros.node.sound.cards import CardMicrophone
+from personaplex_ros.node.sound.microphone_topic import MICROPHONE
 from personaplex_ros.node.sound.types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
 from personaplex_ros.node.sound.writing import AudioWriter, audio_info
 
@@ -38,7 +39,7 @@ class MicrophoneNode:
         self._open = ExitStack()
         with self._open:
             self._info = self._advertise_info()
-            self._publisher = bus.advertise(TOPIC, parameters.audio_in_type, RELIABLE)
+            self._publisher = bus.advertise(TOPIC, parameters.audio_in_type, MICROPHONE)
             self._open.callback(self._publisher.close)
             self._card = CardMicrophone(
                 bus, parameters.card, self._publish, parameters.sample_rate or None

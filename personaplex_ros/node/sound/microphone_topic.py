@@ -22,6 +22,8 @@ from personaplex_ros.node.sound.types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUD
 
 DEPTH = 50
 """Room for a second of messages of 20 ms: a burst after a hiccup is not lost."""
+MICROPHONE = Qos(reliable=True, transient_local=False, depth=DEPTH)
+"""Of a publisher: what is lost can be sent again for as long."""
 
 Deliver = Callable[[AudioChunk, int, float], None]
 """Called with a chunk, its arrival in node time [ns] and in time.perf_counter() [s]."""
