@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 from node_support import FRAME, RATE, robot
+
+pytestmark = pytest.mark.alone
 
 CHUNK = FRAME // 4
 TONE = (8_000 * np.sin(2 * np.pi * 200 * np.arange(60 * CHUNK) / RATE)).astype(np.int16)
