@@ -275,6 +275,21 @@ def test_room_is_left_for_others(tmp_path: Path) -> None:
     assert "are to stay free" in diary.journal.state.problem
 
 
+def test_a_recording_that_must_leave_room_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personaplex_ros.recording.journal.ROOM_S", 0.0)
+    diary = Diary(tmp_path)
+    diary.journal._bag = RosBag(RATE, "mouth", lambda name: f"/{name}")
+    diary.talk(1.6)
+    monkeypatch.setattr(diary.archive, "free", lambda: -1)
+    diary.talk(0.8)
+    (recording,) = diary.recordings
+    assert diary.lines[-1][0] == "error" and "after 2 s" in diary.lines[-1][1]
+    assert "are to stay free" in list(read_lines(recording / "events.jsonl"))[-1]["why"]
+    assert len(read_bag(recording / "bag")["/audio_in"]) == 20
+
+
 def test_it_is_tried_again_with_the_next_conversation(tmp_path: Path) -> None:
     folder = tmp_path / "file" / "recordings"
     folder.parent.write_text("in the way")

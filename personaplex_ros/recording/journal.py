@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -174,7 +175,8 @@ class Journal:
             after = ""
             if writer is not None:
                 after = f" after {writer.duration_s:.0f} s"
-                writer.abandon()
+                with suppress(Exception):  # what can still be completed is
+                    writer.finish(str(error))
             problem = f"the recording ended{after}: {error}"
             self.state = replace(self.state, folder=None, seconds=0.0, size=0, problem=problem)
             self._tell("error", f"{problem}; the conversation goes on")
