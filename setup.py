@@ -81,6 +81,7 @@ setup(
     ],
     extras_require={
         "behaviours": ["py_trees>=2.2"],
+        "echo": ["livekit>=1.0"],
         "training": [
             "espeakng-loader>=0.2.4",
             "scipy>=1.11",

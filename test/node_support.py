@@ -318,7 +318,8 @@ class Robot:
 def robot(activate: bool = True, **parameters: Any) -> Iterator[Robot]:
     """Run a conversation for the length of the block; audio is never late unless asked for."""
     bus, engine = MemoryBus(), FakeEngine()
-    values = {"late_audio_timeout_s": 2.0, **parameters}
+    # The fake model repeats the microphone, which would be cancelled as the robot's own voice.
+    values = {"late_audio_timeout_s": 2.0, "echo_cancellation": "off", **parameters}
     conversation = Conversation(bus, Parameters.of(values), lambda parameters: engine)
     try:
         if activate:

@@ -299,6 +299,7 @@ def test_diagnostics_tell_frame_times_levels_and_context():
         "conversation": 0,
         "model": 0,
         "microphone": 0,
+        "echo": 0,
     }
     model = status["model"].values
     assert model["frames"] == "10" and model["late frames"] == "0"

@@ -18,6 +18,7 @@ from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.recording.topic import RecordingTopic
 from personaplex_ros.node.recording.witness import Witness, recordings
 from personaplex_ros.node.requests.personas import chosen_persona
+from personaplex_ros.node.sound.echo import OwnEcho
 from personaplex_ros.node.sound.endpoints import AudioSource, check_sink, open_sink, open_source
 from personaplex_ros.node.sound.human_voices import HumanVoices
 from personaplex_ros.node.sound.microphone_topic import Deliver
@@ -37,6 +38,7 @@ class Configured:
     sink: AudioSink | None
     voices: HumanVoices | None
     witness: Witness | None
+    echo: OwnEcho
     _resources: ExitStack
 
     def cards(self, active: bool) -> tuple[CardSnapshot, ...]:
@@ -82,7 +84,8 @@ def configure(
         resources.callback(session.close)
         if isinstance(engine, SharedEngine) and engine.admitted:
             bus.log("info", f"the model is shared; {engine.admitted}")
-        sink = open_sink(bus, parameters, engine.sample_rate)
+        echo = OwnEcho(bus, engine.sample_rate, engine.frame_size, parameters)
+        sink = open_sink(bus, parameters, engine.sample_rate, echo.played_by_card)
         if sink is not None:
             resources.callback(sink.close)
         model = LoadedModel(engine, session, persona, prepared)
@@ -115,7 +118,7 @@ def configure(
             f"in {time.monotonic() - started:.1f} s (weights {engine.startup.load_s:.1f} s, "
             f"warm-up {engine.startup.warm_up_s:.1f} s)",
         )
-        return Configured(model, source, outputs, sink, voices, witness, resources.pop_all())
+        return Configured(model, source, outputs, sink, voices, witness, echo, resources.pop_all())
 
 
 def _open_voices(

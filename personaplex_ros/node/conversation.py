@@ -164,6 +164,7 @@ class Conversation:
                 intake,
                 turn_monitor(engine, parameters),
                 GivingWay(engine.sample_rate, configured.model.session),
+                configured.echo,
                 configured.outputs,
                 self._state_topics,
                 frame_s=engine.frame_size / engine.sample_rate,

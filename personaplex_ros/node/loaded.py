@@ -64,4 +64,5 @@ def running_snapshot(running: RunningConversation, source: AudioSource) -> Runni
         failed=thread.failed,
         trouble=thread.trouble,
         visits=thread.visits.counters,
+        echo=thread.echo_snapshot(),
     )

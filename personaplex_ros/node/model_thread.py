@@ -6,14 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from personaplex_ros.audio import MicrophoneFrame, MicrophoneIntake
+from personaplex_ros.audio.echo import EchoFrame
 from personaplex_ros.engine import (
     PreparedPersona,
     Sampling,
     Session,
     SharedSession,
-    StepResult,
 )
+from personaplex_ros.node.health.echo import EchoSnapshot
 from personaplex_ros.node.health.timing import FrameStatistics
 from personaplex_ros.node.hosts.bus import Bus, Goal
 from personaplex_ros.node.hosts.messages import NS_PER_S
@@ -22,6 +26,7 @@ from personaplex_ros.node.outputs import Outputs
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.requests.queue import RequestQueue
 from personaplex_ros.node.requests.say_goals import SayGoals
+from personaplex_ros.node.sound.echo import OwnEcho
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.visits.visits import Visits
 from personaplex_ros.remedies import described
@@ -38,6 +43,8 @@ WAKE_UP_S = 0.05
 """Longest wait for audio before requests and the end are looked after."""
 STALLED_S = 2.0
 """Time without a round of the thread after which it counts as stuck."""
+
+Sound = NDArray[np.float32]
 
 MODEL_HAS_FAILED = "the model has failed; mend the cause and call ~/reset"
 
@@ -59,6 +66,7 @@ class ModelThread:
         intake: MicrophoneIntake,
         monitor: TurnMonitor,
         giving_way: GivingWay,
+        echo: OwnEcho,
         outputs: Outputs,
         state_topics: StateTopics,
         *,
@@ -71,6 +79,7 @@ class ModelThread:
         self._intake = intake
         self._monitor = monitor
         self._giving_way = giving_way
+        self._echo = echo
         self._outputs = outputs
         self._state_topics = state_topics
         self._frame_s = frame_s
@@ -109,6 +118,10 @@ class ModelThread:
         if stalled_s > STALLED_S:
             return f"the model has not come back for {stalled_s:.0f} s"
         return ""
+
+    def echo_snapshot(self) -> EchoSnapshot:
+        """Return what is known of the robot's own voice in its microphone."""
+        return self._echo.snapshot(self._monitor.echo)
 
     def start(self) -> None:
         """Begin to take frames."""
@@ -199,6 +212,7 @@ class ModelThread:
         """Take over what changed at run time."""
         if parameters is self._adopted and self._sampling is not None:
             return
+        self._echo.adopt(parameters)
         sampling, before = sampling_of(parameters), self._sampling
         self._adopted, self._sampling = parameters, sampling
         if sampling != before:
@@ -233,23 +247,26 @@ class ModelThread:
     def _step(self, frame: MicrophoneFrame) -> None:
         taken_at = time.perf_counter()
         waited_s = taken_at - max(self._callback_at, self._ready_at)
-        result = self._session.push(frame.samples)
+        heard = self._echo.hear(frame.samples, frame.stamp_ns)
+        listened = self._echo.silence if self._monitor.deaf else heard.clean
+        result = self._session.push(listened)
         answered_at = time.perf_counter()
         if self._stop.is_set():
             return
         # What answers a microphone frame can be heard when the frame has ended, at the earliest.
         heard_ns = frame.stamp_ns + self._frame_ns
         self._giving_way.shape(result.audio)
+        self._echo.speak(result.audio, heard_ns, self._monitor.duplex)
         self._outputs.speech(result.audio, heard_ns)
         spoken_at = time.perf_counter()
-        self._outputs.exchanged(frame.stamp_ns, frame.samples, result.audio)
+        self._outputs.exchanged(frame.stamp_ns, listened, result.audio)
         if result.piece:
             self._outputs.text(
                 stamp_ns=heard_ns, frame=result.index, token=result.token, text=result.piece
             )
         if not frame.filled:
-            self._outputs.heard(frame.samples)
-        self._follow_turns(frame, result)
+            self._outputs.heard(listened)
+        self._follow_turns(frame.stamp_ns, heard, result.audio, result.piece)
         self._ready_at = time.perf_counter()
         statistics = self.statistics
         if not frame.filled:
@@ -260,12 +277,12 @@ class ModelThread:
         statistics.late += self._ready_at - taken_at > self._frame_s
         statistics.frames += 1
 
-    def _follow_turns(self, frame: MicrophoneFrame, result: StepResult) -> None:
-        update = self._monitor.push(frame.samples, result.audio, result.piece, frame.stamp_ns)
+    def _follow_turns(self, stamp_ns: int, heard: EchoFrame, speech: Sound, piece: str) -> None:
+        update = self._monitor.push(heard.clean, speech, piece, stamp_ns, heard)
         self._publish_turns(update)
         if any(event.kind == ROBOT_SILENCED for event in update.events):
             self._say.break_off("the person broke in")
-        self._say.follow(frame.stamp_ns + self._frame_ns, update.robot_speaking)
+        self._say.follow(stamp_ns + self._frame_ns, update.robot_speaking)
         self._giving_way.follow(update)
         self.visits.follow(update, self._adopted)
 

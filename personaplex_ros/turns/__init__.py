@@ -1,6 +1,8 @@
 """Turn-taking: activity of both sides, events, the pause of motion, the robot's utterances."""
 
 from .activity import Activity, LevelActivity, SpeechActivity
+from .duplex import Duplex
+from .echo import EchoReport
 from .events import TurnEvent
 from .giving_way import GivingWay, Silenceable
 from .hold import HoldParameters, MotionHold
@@ -11,6 +13,8 @@ from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
 __all__ = [
     "Activity",
+    "Duplex",
+    "EchoReport",
     "GivingWay",
     "HoldParameters",
     "LevelActivity",

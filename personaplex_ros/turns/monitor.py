@@ -8,8 +8,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from personaplex_ros.audio.echo import EchoFrame
+
 from .activity import LevelActivity, SpeechActivity
-from .echo import EchoGuard
+from .duplex import Duplex
+from .echo import EchoGuard, EchoReport
 from .events import TurnEvent
 from .hold import HoldParameters, MotionHold
 from .parameters import TurnParameters
@@ -56,12 +59,14 @@ class TurnMonitor:
         self._robot_delay_ns = round(robot_delay_s * SECOND_NS)
         self._user = SpeechActivity(sample_rate, frame_size)
         self._utterances = UtteranceAssembler(utterance)
-        self._set(parameters or TurnParameters(), hold)
+        parameters = parameters or TurnParameters()
+        self._echo = EchoGuard(*self._format, parameters.echo_loss_db)
+        self._set(parameters, hold)
 
     def _set(self, parameters: TurnParameters, hold: HoldParameters | None) -> None:
         on_dbfs, off_dbfs = parameters.robot_on_dbfs, parameters.robot_off_dbfs
         self._robot = LevelActivity(*self._format, on_dbfs=on_dbfs, off_dbfs=off_dbfs)
-        self._echo = EchoGuard(*self._format, parameters.echo_loss_db)
+        self._echo.set_loss(parameters.echo_loss_db)
         self._tracker = TurnTracker(parameters, *self._format, self._robot_delay_s)
         self._hold = MotionHold(hold)
 
@@ -71,14 +76,22 @@ class TurnMonitor:
         robot_samples: NDArray[np.float32],
         piece: str,
         stamp_ns: int,
+        echo: EchoFrame | None = None,
     ) -> TurnUpdate:
         """Take one frame of both sides, float32 [frame_size] each, and the robot's text `piece`.
 
-        stamp_ns: capture time of the first of `user_samples`.
+        stamp_ns: capture time of the first of `user_samples`. echo: what is known of the robot's
+        echo in them, where anything is; they are its `clean`.
         Raises ValueError for another shape or dtype.
         """
         robot = self._robot.push(robot_samples)
-        user = self._echo.push(user_samples, robot_samples, self._user.push(user_samples))
+        user = self._echo.push(
+            user_samples,
+            robot_samples,
+            self._user.push(user_samples),
+            None if echo is None else echo.raw,
+            None if echo is None else echo.reference,
+        )
         events = self._tracker.update(stamp_ns, user, robot, words_begun(piece))
         start_ns = stamp_ns + self._robot_delay_ns
         utterance = self._utterances.push(
@@ -96,6 +109,21 @@ class TurnMonitor:
             self._hold.update(stamp_ns + self._frame_ns, events),
             utterance,
         )
+
+    @property
+    def echo(self) -> EchoReport:
+        """What was measured of the robot's own voice in the microphone."""
+        return self._echo.report
+
+    @property
+    def duplex(self) -> Duplex:
+        """How the robot listens while it speaks."""
+        return self._echo.duplex
+
+    @property
+    def deaf(self) -> bool:
+        """Whether nobody is heard now, as the robot speaks and hears itself too loud."""
+        return self._echo.deaf
 
     def change(self, parameters: TurnParameters, hold: HoldParameters) -> TurnUpdate:
         """Go on with other settings, as in a new conversation; return what ``end`` does."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from personaplex_ros.node.health.cards import CardSnapshot, card_status
+from personaplex_ros.node.health.echo import EchoSnapshot, echo_status
 from personaplex_ros.node.health.growth import Growth
 from personaplex_ros.node.health.microphone import MicrophoneHealth, MicrophoneSnapshot
 from personaplex_ros.node.health.recording import RecordingSnapshot, recording_status
@@ -51,6 +52,7 @@ class RunningSnapshot:
     failed: bool
     trouble: str
     visits: VisitCounters
+    echo: EchoSnapshot
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Diagnostics:
         if snapshot.running is not None:
             statuses.append(_model(snapshot.running, self._growth))
             statuses.append(_microphone(snapshot.running, self._health))
+            statuses.append(echo_status(snapshot.running.echo))
         else:
             self._health.forget()
         statuses += [card_status(card, self._growth) for card in snapshot.cards]

@@ -58,6 +58,28 @@ class SoundParameters:
         When.UNCONFIGURED,
         choices=AUDIO_TYPES,
     )
+    echo_cancellation: str = parameter(
+        "auto",
+        "Whether the robot's own sound is taken out of the microphone; auto does it where the "
+        "Python package livekit is installed. off for hardware that does it.",
+        When.ANY,
+        choices=("auto", "off"),
+    )
+    noise_suppression: bool = parameter(
+        False,
+        "Whether the echo canceller also takes out steady noise, for 6 ms of delay.",
+        When.ANY,
+    )
+    high_pass: bool = parameter(
+        True,
+        "Whether the echo canceller also takes out what lies below speech, as of fans and motors.",
+        When.ANY,
+    )
+    gain_control: bool = parameter(
+        False,
+        "Whether the echo canceller also evens out how loud people are.",
+        When.ANY,
+    )
     frame_id: str = parameter(
         "robot_mouth", "Coordinate frame written into published headers.", When.UNCONFIGURED
     )

@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from personaplex_ros.audio import AudioChunk
-from personaplex_ros.audio.devices import SoundCardSink, SoundCardSource, parse_device
+from personaplex_ros.audio.devices import (
+    OnPlayed,
+    SoundCardSink,
+    SoundCardSource,
+    parse_device,
+)
 from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import Bus
 
@@ -55,10 +60,13 @@ class CardLoudspeaker:
 
     problem = ""
 
-    def __init__(self, bus: Bus, card: str, rate: int) -> None:
-        """Take speech at `rate`, samples per second."""
+    def __init__(self, bus: Bus, card: str, rate: int, on_played: OnPlayed | None = None) -> None:
+        """Take speech at `rate`, samples per second; tell `on_played` what is played and when."""
         self._sink = SoundCardSink(
-            rate, device=parse_device(card), on_change=_telling(bus, "loudspeaker")
+            rate,
+            device=parse_device(card),
+            on_played=on_played,
+            on_change=_telling(bus, "loudspeaker"),
         )
         self._sink.start()
 

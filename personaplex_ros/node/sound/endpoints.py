@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from personaplex_ros.node.outputs import AudioSink
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.sound.microphone_topic import Deliver, MicrophoneTopic
 from personaplex_ros.node.sound.reading import RawFormat
+
+if TYPE_CHECKING:
+    from personaplex_ros.audio.devices import OnPlayed
 
 
 class AudioSource(Protocol):
@@ -116,8 +119,11 @@ def _refuse_other_files(sink: str, path: Path) -> None:
                 )
 
 
-def open_sink(bus: Bus, parameters: Parameters, rate: int) -> AudioSink | None:
-    """Open what `audio_sink` names; None when speech goes to its topic only."""
+def open_sink(bus: Bus, parameters: Parameters, rate: int, on_played: OnPlayed) -> AudioSink | None:
+    """Open what `audio_sink` names; None when speech goes to its topic only.
+
+    A sound card tells `on_played` what it plays and when.
+    """
     kind, _, place = parameters.audio_sink.partition(":")
     if kind == "topic":
         return None
@@ -125,7 +131,7 @@ def open_sink(bus: Bus, parameters: Parameters, rate: int) -> AudioSink | None:
         return _Recording(bus, place, rate)
     from personaplex_ros.node.sound.cards import CardLoudspeaker
 
-    return CardLoudspeaker(bus, place, rate)
+    return CardLoudspeaker(bus, place, rate, on_played)
 
 
 class _FileSource:

@@ -1,0 +1,194 @@
+"""The robot's own sound in its microphone: when it comes, that it is taken out, what is left."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from personaplex_ros.audio import read_wave, resample
+from personaplex_ros.audio.echo import DelayTracker, EchoCanceller, Processing, Reference
+from personaplex_ros.resources import share_directory
+
+RATE, FRAME = 24_000, 1_920
+START_NS = 1_700_000_000_000_000_000
+CALLER = share_directory() / "config" / "demo" / "caller.wav"
+
+
+def speech(seconds: float) -> np.ndarray:
+    """Return somebody's clean speech, without long pauses."""
+    samples = read_wave(CALLER).samples[:, 0]
+    blocks = samples[: len(samples) // 4800 * 4800].reshape(-1, 4800)
+    samples = blocks[np.abs(blocks).max(axis=1) > 0.01].ravel()
+    return np.tile(samples, int(seconds * RATE / len(samples)) + 1)[: round(seconds * RATE)]
+
+
+def room(seconds: float, seed: int = 0) -> np.ndarray:
+    """Return a response of a direct sound and a reverberation that decays by 60 dB."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * RATE)) / RATE
+    response = 0.05 * rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
+    response[0] = 1.0
+    return response
+
+
+def echo_of(played: np.ndarray, delay_s: float, drift_ppm: float = 0.0, rt60_s: float = 0.3):
+    """Return what a microphone hears of a loudspeaker that distorts."""
+    size = 2 * len(played)
+    sound = np.tanh(1.5 * played) / 1.5
+    if drift_ppm:
+        time = np.arange(len(played)) * (1.0 + drift_ppm * 1e-6)
+        sound = np.interp(time, np.arange(len(played)), sound)
+    spectrum = np.fft.rfft(sound, size) * np.fft.rfft(room(rt60_s), size)
+    heard = np.fft.irfft(spectrum, size)[: len(played)]
+    return np.pad(heard, (round(delay_s * RATE), 0))[: len(played)].astype(np.float32)
+
+
+def frames(*streams: np.ndarray):
+    for first in range(0, len(streams[0]) - FRAME + 1, FRAME):
+        yield (first, *(stream[first : first + FRAME] for stream in streams))
+
+
+def cancel(canceller: EchoCanceller, played: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Return what is left of the second half of what is heard."""
+    clean = []
+    for first, out, back in frames(played, heard):
+        stamp_ns = START_NS + first * 1_000_000_000 // RATE
+        canceller.reference.played(out, RATE, stamp_ns)
+        clean.append(canceller.process(back, stamp_ns).clean)
+    return np.concatenate(clean)[len(played) // 2 :]
+
+
+@pytest.mark.parametrize("drift_ppm", [-200.0, 0.0, 200.0])
+@pytest.mark.parametrize("delay_s", [0.02, 0.5])
+def test_the_delay_is_known_within_a_millisecond_whatever_drifts(delay_s, drift_ppm):
+    played = speech(16.0)
+    heard = echo_of(played, delay_s, drift_ppm, rt60_s=0.8)
+    tracker = DelayTracker(RATE, FRAME)
+    found = 0
+    for first, out, back in frames(played, heard):
+        tracker.push(out, back)
+        now_s = (first + FRAME) / RATE
+        if tracker.delay is not None and now_s > 6.0:
+            truth_s = delay_s - drift_ppm * 1e-6 * now_s
+            assert abs(tracker.delay.delay_s - truth_s) < 0.001
+            found += 1
+    assert found > 100
+    assert abs(tracker.delay.pace + drift_ppm * 1e-6) < 60e-6
+
+
+def test_a_leap_of_the_delay_is_followed():
+    played = speech(12.0)
+    heard = np.concatenate((echo_of(played, 0.1)[: 6 * RATE], echo_of(played, 0.25)[6 * RATE :]))
+    tracker = DelayTracker(RATE, FRAME)
+    for _, out, back in frames(played, heard):
+        tracker.push(out, back)
+    assert abs(tracker.delay.delay_s - 0.25) < 0.001
+
+
+def test_nothing_is_found_where_nothing_comes_back():
+    played, person = speech(8.0), speech(24.0)[-8 * RATE :]
+    tracker = DelayTracker(RATE, FRAME)
+    for _, out, back in frames(played, person):
+        tracker.push(out, back)
+    assert tracker.delay is None
+
+
+@pytest.mark.parametrize("drift_ppm", [0.0, 200.0])
+def test_thirty_decibels_of_the_echo_are_taken_out(drift_ppm):
+    pytest.importorskip("livekit")
+    played = speech(16.0)
+    heard = echo_of(played, 0.12, drift_ppm)
+    canceller = EchoCanceller(RATE, FRAME, Processing())
+    left = cancel(canceller, played, heard)
+    loss_db = 10 * np.log10(np.mean(heard[len(heard) // 2 :] ** 2) / np.mean(left**2))
+    assert loss_db >= 30.0
+    assert abs(canceller.path.drift_ppm + drift_ppm) < 60.0
+
+
+def test_a_person_passes_with_ten_milliseconds_of_delay():
+    pytest.importorskip("livekit")
+    person = speech(8.0)
+    heard = cancel(EchoCanceller(RATE, FRAME, Processing()), np.zeros_like(person), person)
+    reference = person[len(person) // 2 :]
+    size = 2 * len(reference)
+    product = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(reference, size))
+    delay_s = np.argmax(np.fft.irfft(product, size)[:RATE]) / RATE
+    assert delay_s <= 0.010
+    assert abs(10 * np.log10(np.mean(heard**2) / np.mean(reference**2))) < 1.5
+
+
+def test_what_a_sound_card_plays_at_its_own_rate_is_found_where_it_was_played():
+    sound = speech(2.0)
+    reference = Reference(RATE)
+    at_card = resample(sound, RATE, 48_000)
+    rng = np.random.default_rng(0)
+    for first in range(0, len(at_card) - 480, 480):
+        jitter_ns = int(rng.normal(0.0, 2e6))
+        stamp_ns = START_NS + first * 1_000_000_000 // 48_000 + jitter_ns
+        reference.played(at_card[first : first + 480], 48_000, stamp_ns)
+    reference.take()
+    begin = reference.index_at(START_NS + 1_000_000_000)
+    assert abs(begin - RATE) < 0.002 * RATE  # as sure as the stamps are
+    part = reference.read(RATE, FRAME)
+    errors = [
+        np.mean((part - sound[RATE - shift : RATE - shift + FRAME]) ** 2) for shift in range(4)
+    ]
+    assert min(errors) < 0.1 * np.mean(part**2)  # the resampler is within 0.11 ms
+
+
+def test_a_gap_in_what_is_played_is_silence_and_nothing_moves():
+    sound = speech(1.0)
+    reference = Reference(RATE)
+    half = RATE // 2
+    reference.played(sound[:half], RATE, START_NS)
+    reference.played(sound[half:], RATE, START_NS + 700_000_000)
+    reference.take()
+    assert reference.leaps == 1
+    assert not reference.read(half, RATE // 5).any()
+    assert np.array_equal(reference.read(half + RATE // 5, FRAME), sound[half : half + FRAME])
+
+
+def test_between_samples_the_reference_runs_at_any_pace():
+    reference = Reference(RATE)
+    time = np.arange(RATE) / RATE
+    reference.played(np.sin(2 * np.pi * 3000 * time).astype(np.float32), RATE, START_NS)
+    reference.take()
+    for pace in (0.9998, 1.0, 1.0002):
+        at = 5000.3 + pace * np.arange(FRAME)
+        wanted = np.sin(2 * np.pi * 3000 * at / RATE)
+        assert np.max(np.abs(reference.between(5000.3, FRAME, pace) - wanted)) < 2e-3
+
+
+def test_clocks_that_drift_for_hours_keep_their_echo():
+    """The counts of both come as far apart as the clocks; the echo stays where it is."""
+    pace, played = 1.0 + 400e-6, speech(60.0)
+    heard = echo_of(played, 0.1, 1e6 * (pace - 1.0))
+    canceller = EchoCanceller(RATE, FRAME, None)
+    for first, out, back in frames(played, heard):
+        stamp_ns = START_NS + first * 1_000_000_000 // RATE
+        canceller.reference.played(out, RATE, START_NS + round(first * 1e9 / RATE / pace))
+        canceller.process(back, stamp_ns)
+    assert abs(canceller.path.delay_s - 0.1) < 0.005
+
+
+def test_a_missing_library_is_told_with_the_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "livekit", None)
+    with pytest.raises(ImportError, match="pip install livekit"):
+        EchoCanceller(RATE, FRAME, Processing())
+
+
+def test_the_pace_of_the_reference_makes_no_clicks():
+    tone = np.sin(2 * np.pi * 440 * np.arange(4 * RATE) / RATE).astype(np.float32)
+    reference = Reference(RATE)
+    reference.played(tone, RATE, START_NS)
+    reference.take()
+    at, parts = 6000.0, []
+    for _ in range(20):
+        parts.append(reference.between(at, FRAME, 1.0003))
+        at += 1.0003 * FRAME
+    steps = np.abs(np.diff(np.concatenate(parts)))
+    assert all(step < 2 * np.pi * 440 / RATE * 1.01 for step in steps)
+    assert len(list(pairwise(parts))) == 19
