@@ -56,8 +56,8 @@ class Room:
         last = np.concatenate(self.robot.session.heard[-frames:])
         return 10 * float(np.log10(np.mean(last**2) + 1e-12))
 
-    @property
     def events(self) -> list[str]:
+        """Return what was told, with its state."""
         return [f"{e.kind} {e.state}" for e in self.robot.bus.topics["turn_event"]]
 
 
@@ -81,7 +81,7 @@ def test_the_model_does_not_hear_the_robot_and_diagnostics_tell_delay_and_losses
         assert abs(float(echo.values["delay"].split()[0]) - 1e3 * DELAY / RATE) < 2.0
         assert float(echo.values["cancelled"].split()[0]) >= 30.0
         assert abs(float(echo.values["return loss"].split()[0])) <= 1.0
-        assert "interruption confirmed" not in room.events
+        assert "interruption confirmed" not in room.events()
         assert not room.robot.bus.topics["motion_hold"][-1].data
 
 
