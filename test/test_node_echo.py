@@ -99,12 +99,15 @@ def test_a_person_over_the_echo_is_suspected_soon():
 @pytest.mark.parametrize("gain", [0.5, 4.0])
 def test_without_cancellation_a_hold_by_the_robots_own_echo_ends_by_itself(gain):
     with in_a_room(gain, echo_cancellation="off") as room:
-        room.live(5.0)
+        room.live(3.0)
         held = room.robot.bus.topics["motion_hold"]
-        began = len(held)
-        room.live(4.0)
-        assert not any(msg.data for msg in held[began:])
-        assert not held[-1].data
+        assert any(msg.data for msg in held) and not held[-1].data
+        later = []
+        for _ in range(30):
+            room.live(0.16)
+            later.append(held[-1].data)
+        # When it begins to speak softer it may be held for a moment.
+        assert sum(later) <= 4 and not later[-1]
 
 
 def test_a_robot_that_hears_itself_says_so_and_no_longer_listens_to_itself():
