@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from reference import ROOT
 
-from personaplex_ros.engine import Engine, Sampling
+from personaplex_ros.engine import Engine, Sampling, load_persona
 from personaplex_ros.training.corpus import sentence_codes
 from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage, write_voices
 from personaplex_ros.training.evaluation.fidelity import Listener
@@ -118,3 +120,19 @@ def test_an_engine_whose_delay_is_off_by_one_is_noticed(
     assert set(Engine.load("nano").lm.config.delays) == {0, 1}
     shares = measure(with_acoustic_delay(frames), world, tmp_path)
     assert "own_codes" not in reached(shares), shares
+
+
+@pytest.mark.long
+def test_it_knows_who_it_is_when_its_context_is_long_full() -> None:
+    engine = Engine.load("nano", device="cpu")
+    session = engine.open(load_persona("receptionist"), seed=7)
+    caller, rate = soundfile.read(ROOT / "config" / "demo" / "caller.wav", dtype="float32")
+    assert rate == engine.sample_rate
+    said = []
+    for _ in range(4):
+        frames = caller[: len(caller) // engine.frame_size * engine.frame_size]
+        frames = frames.reshape(-1, engine.frame_size)
+        said.append("".join(session.push(frame).piece for frame in frames))
+    assert session.position > 2 * engine.context_frames
+    for text in said[-2:]:
+        assert "second floor" in text and "five" in text, said
