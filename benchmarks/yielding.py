@@ -1,14 +1,14 @@
 """How soon an interrupted robot falls silent, left to the model and with the node's help.
 
 usage: python benchmarks/yielding.py [--breaks 24] [--dialogues 48] [--deaf-s 3] [--seed 0]
-       [--slots 6] [--json FILE]
+       [--models MODEL ...] [--slots 6] [--json FILE]
 
 Needs requirements-training.txt. Callers that nano was not trained on ask, break into the answer,
 and ask once more. Three models: nano; nano to which the caller is hidden for `--deaf-s` seconds
 from the begin of the interruption, so that it talks on; and nano that is given a long sentence to
 say, as by ~/say. Each with `yield: model` and with `yield: assist`, by the node's own turn monitor
 and help. Times are from the caller's first sample, and from the confirmation, to the last sound
-before 0.4 s of silence. "Random moment": the same for moments of answers that nobody broke into,
+before 0.8 s of silence. "Random moment": the same for moments of answers that nobody broke into,
 drawn as the callers draw theirs.
 
 Then nano's own dialogues of `benchmarks/nano.py`, with and without help. A conversation is the same
@@ -40,7 +40,8 @@ from personaplex_ros.training.evaluation.turns import turns
 from personaplex_ros.training.world import World, load_world
 from personaplex_ros.turns import GivingWay, TurnEvent, TurnMonitor, TurnParameters
 
-SILENCE_S = 0.4
+SILENCE_S = 0.8  # longer than the pauses between words that are put into a model's silence
+YIELDS = ("model", "assist")
 MODELS = ("nano", "nano, deaf", "nano, given a sentence")
 STORY = (
     "The meeting room is on the second floor. The lifts are behind the cafeteria. There is fresh "
@@ -62,6 +63,7 @@ class Robot:
     monitor: TurnMonitor
     way: GivingWay
     model: str
+    assisted: bool
     events: list[TurnEvent] = field(default_factory=list)
     given: bool = False
 
@@ -88,6 +90,9 @@ class Robot:
         update = self.monitor.push(frame, audio, result.piece, stamp_ns)
         self.way.follow(update)
         self.events += update.events
+        gave_way = any(event.kind in ("robot_silenced", "robot_yielded") for event in update.events)
+        if gave_way and self.assisted and not self.way.helping:
+            self.session.hush()
         self.talk.results.append(replace(result, audio=audio))
         if self.model == "nano, given a sentence" and update.robot_speaking and not self.given:
             self.given = True
@@ -139,7 +144,7 @@ class Stage:
             robot_delay_s=engine.frame_size / engine.sample_rate,
         )
         way = GivingWay(engine.sample_rate, session)
-        return Robot(Talk(job, caller), session, monitor, way, model)
+        return Robot(Talk(job, caller), session, monitor, way, model, yield_ == "assist")
 
 
 def short_plan(plan: Plan) -> Plan:
@@ -234,10 +239,10 @@ def print_breaks(rows: list[dict[str, Any]]) -> None:
         print(f"{row['model']:24} {row['yield']:7} {row['n']:3} {quantiles(row['onset_s']):>20} "
               f"{quantiles(row['confirmed_s']):>20} {quantiles(row['random_s']):>16}  "
               f"{row['helped']:6}  {row['answers']:.0%}")  # fmt: skip
-    for model in MODELS:
+    for model in {row["model"]: None for row in rows}:
         alone, helped = (
             np.mean(row["confirmed_s"])
-            for yield_ in ("model", "assist")
+            for yield_ in YIELDS
             for row in rows
             if (row["model"], row["yield"]) == (model, yield_)
         )
@@ -255,6 +260,7 @@ def print_figures(figures: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--breaks", type=int, default=24, help="callers who break in, each way")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--dialogues", type=int, default=48, help="of nano's own table")
     parser.add_argument("--deaf-s", type=float, default=3.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -263,7 +269,7 @@ def main() -> None:
     arguments = parser.parse_args()
     engine = Engine.load("nano", slots=arguments.slots, threads=torch.get_num_threads())
     stage = Stage(engine, load_world(), arguments.slots, arguments.seed, arguments.deaf_s)
-    ways = [(model, yield_) for model in MODELS for yield_ in ("model", "assist")]
+    ways = [(model, yield_) for model in arguments.models for yield_ in YIELDS]
     total = len(ways) * arguments.breaks + arguments.dialogues
     with tqdm(total=total, unit="dialogue", mininterval=10) as bar:
         rows = [break_in(stage, arguments.breaks, *way, bar) for way in ways if arguments.breaks]

@@ -99,10 +99,9 @@ def test_it_may_be_changed_while_the_robot_talks_and_a_new_conversation_is_free(
         assert heard(r.bus)[-1] == pytest.approx(0.1, abs=0.01)
 
 
-@pytest.mark.parametrize("interrupted", [True, False])
-def test_a_sentence_that_was_given_gives_way_with_assist_only(
-    monkeypatch: pytest.MonkeyPatch, interrupted: bool
-) -> None:
+@pytest.fixture
+def _speaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let models say what they are given, a word with each frame."""
     voice = Speaker()
 
     def push(session: FakeSession, frame: Any) -> Any:
@@ -117,26 +116,54 @@ def test_a_sentence_that_was_given_gives_way_with_assist_only(
     echo = FakeSession.push
     monkeypatch.setattr(FakeSession, "push", push)
     monkeypatch.setattr(FakeSession, "say", lambda _, text: voice.say(text), raising=False)
+    monkeypatch.setattr(FakeSession, "hush", lambda _: voice.hush())
     monkeypatch.setattr(FakeSession, "keep_silent", keep_silent)
-    with robot(**{"yield": "assist" if interrupted else "model"}) as r:
+
+
+def broken_into(r: Robot) -> FakeGoal:
+    """Return a long goal after a person broke in."""
+    r.hear(5, level=0)
+    goal = FakeGoal(" ".join(["word"] * 60))
+    r.bus.actions["~/say"](goal)
+    r.hear(10, level=0)
+    say_to(r, breaking_in()[:30])
+    return goal
+
+
+@pytest.mark.usefixtures("_speaker")
+def test_a_given_sentence_is_silenced_and_a_new_one_is_heard_at_once() -> None:
+    with robot(**{"yield": "assist"}) as r:
         talk_on(r)
-        r.hear(5, level=0)
-        goal = FakeGoal(" ".join(["word"] * 60))
-        r.bus.actions["~/say"](goal)
-        r.hear(10, level=0)
-        say_to(r, breaking_in()[:30])
-        if not interrupted:
-            assert not goal.outcome and len(goal.told) == 40
-            return
+        goal = broken_into(r)
         assert (goal.outcome, goal.result.message) == ("aborted", "the person broke in")
         assert goal.result.spoken.split() == ["word"] * len(goal.told)
         assert 15 < len(goal.told) < 40
-        # A new sentence is spoken, though the robot was just silenced.
         again = FakeGoal("yes")
         r.bus.actions["~/say"](again)
         r.hear(2, level=0)
         assert heard(r.bus)[-1] == pytest.approx(0.1, abs=0.01)
         assert again.told
+
+
+@pytest.mark.usefixtures("_speaker")
+@pytest.mark.parametrize(("yield_", "outcome"), [("assist", "aborted"), ("model", "")])
+def test_a_given_sentence_does_not_go_on_where_the_model_gave_way_by_itself(
+    yield_: str, outcome: str
+) -> None:
+    with robot(**{"yield": yield_}) as r:
+        r.session.speech = lambda _: np.where(r.session.steps < 22, TONE, 0).astype(np.float32)
+        goal = broken_into(r)
+        assert [e.kind for e in told(r.bus)] == ["interruption", "robot_yielded"]
+        assert goal.outcome == outcome
+        assert not outcome or goal.result.message == "the person broke in"
+
+
+@pytest.mark.usefixtures("_speaker")
+def test_left_to_the_model_a_given_sentence_is_said_to_its_end() -> None:
+    with robot(**{"yield": "model"}) as r:
+        talk_on(r)
+        goal = broken_into(r)
+        assert not goal.outcome and len(goal.told) == 40
 
 
 def test_nano_answers_who_broke_into_a_given_sentence() -> None:

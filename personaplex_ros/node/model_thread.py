@@ -37,7 +37,8 @@ from personaplex_ros.turns import (
     TurnParameters,
     TurnUpdate,
 )
-from personaplex_ros.turns.events import ROBOT_SILENCED
+from personaplex_ros.turns.events import ROBOT_SILENCED, ROBOT_YIELDED
+from personaplex_ros.turns.parameters import ASSIST
 
 WAKE_UP_S = 0.05
 """Longest wait for audio before requests and the end are looked after."""
@@ -280,7 +281,8 @@ class ModelThread:
     def _follow_turns(self, stamp_ns: int, heard: EchoFrame, speech: Sound, piece: str) -> None:
         update = self._monitor.push(heard.clean, speech, piece, stamp_ns, heard)
         self._publish_turns(update)
-        if any(event.kind == ROBOT_SILENCED for event in update.events):
+        gave_way = any(event.kind in (ROBOT_SILENCED, ROBOT_YIELDED) for event in update.events)
+        if gave_way and self._adopted.yield_ == ASSIST:
             self._say.break_off("the person broke in")
         self._say.follow(stamp_ns + self._frame_ns, update.robot_speaking)
         self._giving_way.follow(update)
