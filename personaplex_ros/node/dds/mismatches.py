@@ -79,11 +79,12 @@ class Mismatches:
         for key, other in list(self._others.items()):
             if time.monotonic() - other.found_at < LOOK_S:
                 continue
-            ours = self._participant.endpoints(other.sample.topic_name, not other.writes)
-            if ours:  # else it may be opened later
+            topic = other.sample.topic_name
+            ours, connected = self._participant.counterpart(topic, not other.writes, key)
+            if ours is not None:  # else it may be opened later
                 del self._others[key]
-                if not any(key in endpoint.matched() for endpoint in ours):
-                    self._log("warn", _told(other.sample, other.writes, ours[0]))
+                if not connected:
+                    self._log("warn", _told(other.sample, other.writes, ours))
 
 
 def _told(sample: Any, writes: bool, ours: Endpoint) -> str:

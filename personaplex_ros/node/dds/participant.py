@@ -129,10 +129,14 @@ class Participant:
             own = (self._node.namespace, self._node.name)
             return sum(names.count(own) for names in self._others.values())
 
-    def endpoints(self, topic: str, writers: bool) -> list[Endpoint]:
-        """Return the node's writers or readers of a DDS topic."""
+    def counterpart(self, topic: str, writers: bool, key: Any) -> tuple[Endpoint | None, bool]:
+        """Return one of the node's writers or readers of a DDS topic, None if there is none.
+
+        With it comes whether any of them is connected with another's endpoint of this key.
+        """
         with self._lock:
-            return [e for e in self._endpoints if e.topic == topic and e.is_writer == writers]
+            ours = [e for e in self._endpoints if e.topic == topic and e.is_writer == writers]
+            return next(iter(ours), None), any(key in endpoint.matched() for endpoint in ours)
 
     def remove(self, entity: Entity) -> None:
         """Delete a reader or writer and announce that it is gone."""
