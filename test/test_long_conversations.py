@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from unittest.mock import Mock
@@ -13,12 +16,15 @@ import torch
 from reference import CODEC, GREEDY, LM, converse, ids, moshi_config, talk, write_checkpoint
 from torch import Tensor
 
+from personaplex_ros.cli import model_arguments
 from personaplex_ros.engine import Engine, Persona, rereading
 from personaplex_ros.engine.long_conversation import MODES
 from personaplex_ros.engine.rereading import Rereading
 from personaplex_ros.mimi.transformer import Transformer
 from personaplex_ros.nn.attention import RingAttention, RingSpec, RingView, rotation
-from personaplex_ros.node.parameters.table import lookup
+from personaplex_ros.node.loading import load_engine
+from personaplex_ros.node.parameters.definition import ParameterError
+from personaplex_ros.node.parameters.table import Parameters, lookup
 
 HOST = Persona("host", "your name is Ann.")
 OTHER = Persona("other", "breakfast is at ten")
@@ -138,6 +144,7 @@ def test_rows_of_other_lengths_are_as_if_they_were_alone(
         assert len(set(said[session][-40:])) > 20  # it still talks
 
 
+@pytest.mark.long
 def test_moshi_which_takes_no_prompt_goes_on_as_published(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path, moshi_config())
     said = []
@@ -188,6 +195,25 @@ def test_what_is_not_known_is_refused(small_checkpoint: Path) -> None:
     assert lookup("long_conversation").choices == MODES
     with pytest.raises(ValueError, match="long_conversation is 'forever'; it must be one of pin"):
         Engine.load(small_checkpoint, device="cpu", long_conversation="forever")
+
+
+def test_node_and_command_line_choose_it(small_checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(small_checkpoint, tmp_path / "trained")
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | {"trained_context": 50}))
+    parser = argparse.ArgumentParser()
+    model_arguments.add_model_arguments(parser)
+    for mode, context in (("pin", 50), ("fresh", 50), ("roll", LM.context)):
+        values = {"checkpoint": str(folder), "device": "cpu", "long_conversation": mode}
+        given = ["--checkpoint", str(folder), "--device", "cpu", "--long-conversation", mode]
+        engines = (
+            load_engine(Parameters.of(values)),
+            model_arguments.load_engine(parser.parse_args(given)),
+        )
+        for engine in engines:
+            assert (engine.long_conversation, engine.context_frames) == (mode, context)
+    with pytest.raises(ParameterError, match="choose one of pin, fresh, roll"):
+        Parameters.of({"long_conversation": "forever"})
 
 
 def test_angles_are_right_after_a_day() -> None:
