@@ -125,7 +125,8 @@ def test_a_sine_that_is_played_is_heard_as_a_sine(graph: Graph) -> None:
     assert abs(frequency - HERTZ) < 0.5
     assert abs(level - AMPLITUDE) < 0.01
     assert snr_db > 40.0
-    assert graph.levels == {"microphone: microphone card": 0, "speaker: loudspeaker card": 0}
+    assert set(graph.levels) == {"microphone: microphone card", "speaker: loudspeaker card"}
+    assert ERROR not in graph.levels.values()
 
 
 def sine_in(samples: np.ndarray) -> tuple[float, float, float]:
