@@ -23,6 +23,7 @@ from personaplex_ros.node.hosts.bus import Bus, Goal
 from personaplex_ros.node.hosts.messages import NS_PER_S
 from personaplex_ros.node.loading import sampling_of
 from personaplex_ros.node.outputs import Outputs
+from personaplex_ros.node.pace import Pace
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.requests.queue import RequestQueue
 from personaplex_ros.node.requests.say_goals import SayGoals
@@ -53,11 +54,9 @@ MODEL_HAS_FAILED = "the model has failed; mend the cause and call ~/reset"
 class ModelThread:
     """Takes microphone frames, runs the model and the turn monitor, and publishes.
 
-    When no audio comes for `late_audio_timeout_s`, silence takes its place at the frames' own
-    pace until audio comes again. A fault of the model starts the conversation again
-    `max_model_restarts` times; after one more the thread discards audio until it is reset.
-
-    `filling` tells whether silence stands in now, `failed` whether the last restart was used up.
+    Silence stands in for audio that does not come (`Pace`). A fault of the model starts the
+    conversation again `max_model_restarts` times; after one more the thread discards audio until
+    it is reset, which `failed` tells.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class ModelThread:
     ) -> None:
         self._bus = bus
         self._session = session
-        self._intake = intake
+        self._pace = Pace(intake, frame_s, bus.now_ns)
         self._monitor = monitor
         self._giving_way = giving_way
         self._echo = echo
@@ -93,12 +92,9 @@ class ModelThread:
         self._say = SayGoals(bus, session)
         self.visits = Visits(bus, self._say, self._begin_saying, lambda why: self._begin(None, why))
         self._stop = threading.Event()
-        self._silence_due: float | None = None
-        self._arrived = 0
         self._ready_at = 0.0
         self._callback_at = 0.0
         self._came_round = 0.0
-        self.filling = False
         self.failed = False
         self.statistics = FrameStatistics()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
@@ -107,6 +103,11 @@ class ModelThread:
     def alive(self) -> bool:
         """Whether the thread has not ended yet."""
         return self._thread.is_alive()
+
+    @property
+    def filling(self) -> bool:
+        """Whether silence stands in for audio now."""
+        return self._pace.filling
 
     @property
     def trouble(self) -> str:
@@ -205,7 +206,7 @@ class ModelThread:
         """Take over what changed, and take the next frame if it comes in time."""
         if not self.failed:
             self._adopt(self._parameters())
-        frame = self._next_frame()
+        frame = self._pace.next_frame(self._adopted.late_audio_timeout_s, WAKE_UP_S)
         if frame is not None and not self.failed and not self._stop.is_set():
             self._step(frame)
 
@@ -218,32 +219,6 @@ class ModelThread:
         self._adopted, self._sampling = parameters, sampling
         if sampling != before:
             self._session.set_sampling(sampling)
-
-    def _next_frame(self) -> MicrophoneFrame | None:
-        """Wait for audio or until silence is due; None after a while, to look after requests.
-
-        As long as audio arrives, late as it may be, silence is not due: it would take the place
-        of the next frame again and again, and the robot would be deaf.
-        """
-        now = time.monotonic()
-        timeout_s = self._adopted.late_audio_timeout_s
-        arrived = self._intake.chunks_arrived
-        if self._silence_due is None or arrived != self._arrived:
-            self._arrived = arrived
-            self._silence_due = now + timeout_s
-        frame = self._intake.take(min(max(0.0, self._silence_due - now), WAKE_UP_S))
-        if frame is not None:
-            self.filling = False
-            self._silence_due = None
-            return frame
-        now = time.monotonic()
-        if now < self._silence_due or self._intake.chunks_arrived != self._arrived:
-            return None
-        self.filling = True
-        # A model slower than real time must not owe silence for ever.
-        self._silence_due = max(self._silence_due, now - self._frame_s) + self._frame_s
-        # What is missing now should have been captured before the wait for it.
-        return self._intake.fill(self._bus.now_ns() - round(timeout_s * NS_PER_S))
 
     def _step(self, frame: MicrophoneFrame) -> None:
         taken_at = time.perf_counter()
