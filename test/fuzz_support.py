@@ -17,7 +17,7 @@ def register_profiles() -> None:
     """Let pytest know how much to try: `--hypothesis-profile=long` for a long run."""
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
     settings.register_profile(
-        "bounded", max_examples=40, derandomize=True, deadline=None, database=None,
+        "bounded", max_examples=30, derandomize=True, deadline=None, database=None,
         suppress_health_check=quiet,
     )  # fmt: skip
     settings.register_profile(

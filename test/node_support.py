@@ -332,3 +332,15 @@ def robot(activate: bool = True, **parameters: Any) -> Iterator[Robot]:
 
 def stamps(messages: list[Any]) -> list[int]:
     return [time_ns(msg.header.stamp) for msg in messages]
+
+
+def talks(one: Robot, timeout_s: float = 10.0) -> bool:
+    """Send sound until the robot answers with sound; silence may stand in meanwhile."""
+    before = len(one.bus.topics["audio_out"])
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        one.send(one.audio(np.full(FRAME, 1000)))
+        time.sleep(0.05)
+        if any(message.data.any() for message in one.bus.topics["audio_out"][before:]):
+            return True
+    return False

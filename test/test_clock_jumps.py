@@ -15,6 +15,8 @@ from node_support import FRAME, FRAME_NS, RATE, Robot, robot
 
 from personaplex_ros.node.hosts.messages import time_ns
 
+pytestmark = pytest.mark.alone
+
 HOUR_NS = 3600 * 10**9
 JUMPS = [-5 * HOUR_NS, -HOUR_NS // 3600, 2 * HOUR_NS]
 
