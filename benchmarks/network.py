@@ -1,11 +1,12 @@
 """What a bad network costs: words that arrive, and delay, with losses concealed and without.
 
-usage: python benchmarks/network.py [--wav FILE ...] [--recogniser pocketsphinx] [--json FILE]
+usage: python benchmarks/network.py [--wav FILE ...] [--lines NAME ...] [--recogniser pocketsphinx]
+       [--json FILE]
 
 Needs root and the command ip (`network_line.py`), for the default recogniser also
 requirements-training.txt. A microphone in one network namespace sends recordings over Cyclone DDS
-through a line that delays each packet by 50 +- 30 ms, so that they overtake one another, and loses
-some; in another namespace the messages are written down with their times, once as a best-effort
+through a line that delays each packet by 50 ms, or by 50 +- 30 ms, so that they overtake one
+another, and loses some; in another namespace the messages are written down with their times, once as a best-effort
 subscriber and once as a reliable one. From the same arrivals the intake then makes a stream as the
 node does, and once as without concealment: zeros in place of losses, and no wait for what was
 overtaken. A recogniser (of one's own as module:function, see `personaplex evaluate --help`) counts
@@ -36,10 +37,13 @@ FRAME = 1_920
 JITTER = {"delay_s": 0.05, "jitter_s": 0.03}
 LINES = {
     "clean": LineQuality(),
+    "50 ms, 1 % lost": LineQuality(delay_s=0.05, loss=0.01),
+    "50 ms, 5 % lost": LineQuality(delay_s=0.05, loss=0.05),
+    "50 ms, 10 % lost": LineQuality(delay_s=0.05, loss=0.10),
     "50 +- 30 ms": LineQuality(**JITTER),
-    "and 1 % lost": LineQuality(**JITTER, loss=0.01),
-    "and 5 % lost": LineQuality(**JITTER, loss=0.05),
-    "and 10 % lost": LineQuality(**JITTER, loss=0.10),
+    "50 +- 30 ms, 1 %": LineQuality(**JITTER, loss=0.01),
+    "50 +- 30 ms, 5 %": LineQuality(**JITTER, loss=0.05),
+    "50 +- 30 ms, 10 %": LineQuality(**JITTER, loss=0.10),
 }
 LIMITS = {
     "zeros": IntakeLimits(network_delay_max_s=0.0, conceal=False),
@@ -55,6 +59,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wav", type=Path, nargs="+", default=[])
     parser.add_argument("--recogniser", default="pocketsphinx")
+    parser.add_argument("--lines", nargs="+", choices=LINES, default=list(LINES))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if problem := why_not():
@@ -62,12 +67,12 @@ def main() -> int:
         return 1
     waves = arguments.wav or [share_directory() / "config" / "demo" / "caller.wav"]
     recogniser = load_recogniser(arguments.recogniser)
-    print(f"{'line':<16}{'QoS':<13}{'lost':>7}{'spread':>9}{'delay p50, p99':>17}", end="")
+    print(f"{'line':<18}{'QoS':<13}{'lost':>7}{'spread':>9}{'delay p50, p99':>17}", end="")
     print(f"{'words':>7}{'wrong: zeros':>14}{'concealed':>11}", flush=True)
     rows = []
-    for name, quality in LINES.items():
+    for name in arguments.lines:
         for reliability in ("best_effort", "reliable"):
-            rows.append(measure(name, quality, reliability, waves, recogniser))
+            rows.append(measure(name, LINES[name], reliability, waves, recogniser))
     if arguments.json:
         text = json.dumps(rows, indent=1) + "\n"
         write_whole(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
@@ -100,7 +105,7 @@ def measure(
         "line": name, "reliability": reliability, "lost": 1 - heard / sent, "spread_ms": spread,
         "delay_p50_s": float(p50), "delay_p99_s": float(p99), "words": words, "wrong": wrong,
     }  # fmt: skip
-    print(f"{name:<16}{reliability:<13}{100 * (1 - heard / sent):>5.1f} %{spread:>6} ms", end="")
+    print(f"{name:<18}{reliability:<13}{100 * (1 - heard / sent):>5.1f} %{spread:>6} ms", end="")
     print(f"{1e3 * p50:>8.0f}, {1e3 * p99:.0f} ms{words:>8}", end="")
     print(f"{wrong['zeros']:>14}{wrong['concealed']:>11}", flush=True)
     return row

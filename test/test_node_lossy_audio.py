@@ -36,7 +36,7 @@ def lost(messages) -> list:
 
 
 def test_the_sound_goes_on_where_a_message_is_lost_and_diagnostics_tell():
-    with robot() as r:
+    with robot(max_backlog_frames=100) as r:
         heard = speak(r, lost(chunks(r, 40)))
         assert np.abs(heard - TONE[: len(heard)] / 32768).max() < 0.05
         status = r.bus.diagnostics()["microphone"]
@@ -46,7 +46,7 @@ def test_the_sound_goes_on_where_a_message_is_lost_and_diagnostics_tell():
 
 
 def test_zeros_take_its_place_where_the_parameter_says_so():
-    with robot(lost_audio="silence") as r:
+    with robot(lost_audio="silence", max_backlog_frames=100) as r:
         heard = speak(r, lost(chunks(r, 40)))
         assert not heard[17 * CHUNK : 18 * CHUNK].any() and not heard[30 * CHUNK : 31 * CHUNK].any()
         values = r.bus.diagnostics()["microphone"].values
@@ -55,7 +55,7 @@ def test_zeros_take_its_place_where_the_parameter_says_so():
 
 
 def test_messages_that_overtake_others_are_heard_in_order():
-    with robot() as r:
+    with robot(max_backlog_frames=100) as r:
         messages = chunks(r, 60)
         for k in range(2, 58, 3):  # every third comes after the next
             messages[k], messages[k + 1] = messages[k + 1], messages[k]
@@ -68,7 +68,7 @@ def test_messages_that_overtake_others_are_heard_in_order():
 
 
 def test_the_reliability_of_audio_in_is_the_parameters():
-    with robot() as r:
+    with robot(max_backlog_frames=100) as r:
         assert not r.bus.qos["audio_in"].reliable
     with robot(audio_in_reliability="reliable") as r:
         assert r.bus.qos["audio_in"].reliable
