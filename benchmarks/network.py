@@ -1,16 +1,17 @@
 """What a bad network costs: words that arrive, and delay, with losses concealed and without.
 
 usage: python benchmarks/network.py [--wav FILE ...] [--lines NAME ...] [--recogniser pocketsphinx]
-       [--json FILE]
+       [--answers SEEDS] [--json FILE]
 
 Needs root and the command ip (`network_line.py`), for the default recogniser also
 requirements-training.txt. A microphone in one network namespace sends recordings over Cyclone DDS
 through a line that delays each packet by 50 ms, or by 50 +- 30 ms, so that they overtake one
-another, and loses some; in another namespace the messages are written down with their times, once as a best-effort
-subscriber and once as a reliable one. From the same arrivals the intake then makes a stream as the
-node does, and once as without concealment: zeros in place of losses, and no wait for what was
-overtaken. A recogniser (of one's own as module:function, see `personaplex evaluate --help`) counts
-the words that it reads otherwise than in the recording itself.
+another, and loses some; in another namespace the messages are written down with their times, once
+as a best-effort subscriber and once as a reliable one. From the same arrivals the intake then makes
+a stream as the node does, and once as without concealment: zeros in place of losses, and no wait
+for what was overtaken. A recogniser (of one's own as module:function, see
+`personaplex evaluate --help`) counts the words that it reads otherwise than in the recording
+itself. With --answers nano answers the demo's caller as it was heard, in its own time.
 
 Delay: from the capture of a frame's last sample until the frame of 80 ms is whole, less the same on
 the clean line. What plays the robot's answer has to wait for the latest.
@@ -30,10 +31,13 @@ from network_line import Line, LineQuality, why_not
 from personaplex_ros.audio import AudioChunk, IntakeLimits
 from personaplex_ros.audio.network import StreamJoiner
 from personaplex_ros.benchmark.recogniser import Recogniser, load_recogniser
+from personaplex_ros.engine import Engine, load_persona
 from personaplex_ros.files import write_whole
 from personaplex_ros.resources import share_directory
 
 FRAME = 1_920
+ANSWERS = ("second", "lifts", "five")
+"""A word of the right answer to each question of the demo's caller."""
 JITTER = {"delay_s": 0.05, "jitter_s": 0.03}
 LINES = {
     "clean": LineQuality(),
@@ -60,6 +64,7 @@ def main() -> int:
     parser.add_argument("--wav", type=Path, nargs="+", default=[])
     parser.add_argument("--recogniser", default="pocketsphinx")
     parser.add_argument("--lines", nargs="+", choices=LINES, default=list(LINES))
+    parser.add_argument("--answers", type=int, default=0, help="conversations with nano a stream")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if problem := why_not():
@@ -67,12 +72,20 @@ def main() -> int:
         return 1
     waves = arguments.wav or [share_directory() / "config" / "demo" / "caller.wav"]
     recogniser = load_recogniser(arguments.recogniser)
+    engine = Engine.load("nano") if arguments.answers else None
     print(f"{'line':<18}{'QoS':<13}{'lost':>7}{'spread':>9}{'delay p50, p99':>17}", end="")
     print(f"{'words':>7}{'wrong: zeros':>14}{'concealed':>11}", flush=True)
     rows = []
     for name in arguments.lines:
         for reliability in ("best_effort", "reliable"):
-            rows.append(measure(name, LINES[name], reliability, waves, recogniser))
+            row, tracks = measure(name, LINES[name], reliability, waves, recogniser)
+            if engine is not None:
+                row["right"] = {
+                    variant: answered(engine, track, arguments.answers)
+                    for variant, track in tracks.items()
+                }
+                print(f"    right answers of {3 * arguments.answers}: {row['right']}", flush=True)
+            rows.append(row)
     if arguments.json:
         text = json.dumps(rows, indent=1) + "\n"
         write_whole(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
@@ -81,8 +94,9 @@ def main() -> int:
 
 def measure(
     name: str, quality: LineQuality, reliability: str, waves: list[Path], recogniser: Recogniser
-) -> dict[str, object]:
-    """Send all recordings over one line, and print and return what it did to them."""
+) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """Send all recordings over one line; print and return what it did to them, and the first."""
+    tracks: dict[str, np.ndarray] = {}
     words = sent = heard = 0
     wrong = dict.fromkeys(LIMITS, 0)
     delays: list[float] = []
@@ -96,19 +110,33 @@ def measure(
         heard += sum(chunk.frames for _, chunk in arrivals)
         for variant, limits in LIMITS.items():
             track, whole_after, joiner = replay(arrivals, limits)
+            tracks.setdefault(variant, track)
             wrong[variant] += errors(expected, spelled(recogniser, track))
             if variant == "concealed":
                 delays += whole_after
                 spread = max(spread, joiner.counters.spread_ms)
     p50, p99 = np.percentile(delays, (50, 99))
-    row = {
+    row: dict[str, object] = {
         "line": name, "reliability": reliability, "lost": 1 - heard / sent, "spread_ms": spread,
         "delay_p50_s": float(p50), "delay_p99_s": float(p99), "words": words, "wrong": wrong,
     }  # fmt: skip
     print(f"{name:<18}{reliability:<13}{100 * (1 - heard / sent):>5.1f} %{spread:>6} ms", end="")
     print(f"{1e3 * p50:>8.0f}, {1e3 * p99:.0f} ms{words:>8}", end="")
     print(f"{wrong['zeros']:>14}{wrong['concealed']:>11}", flush=True)
-    return row
+    return row, tracks
+
+
+def answered(engine: Engine, track: np.ndarray, seeds: int) -> int:
+    """Return how many right answers nano gives the demo's caller as heard, in all conversations."""
+    persona = engine.prepare(load_persona("receptionist"))
+    right = 0
+    for seed in range(seeds):
+        session = engine.open(persona, seed=seed)
+        frames = track[: len(track) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float32)
+        text = "".join(session.push(frame).piece for frame in frames).lower()
+        right += sum(answer in text for answer in ANSWERS)
+        session.close()
+    return right
 
 
 def arrived(quality: LineQuality, reliability: str, wave: Path, seed: int) -> Arrivals:

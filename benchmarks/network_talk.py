@@ -6,7 +6,7 @@ Needs root and the command ip (`network_line.py`). The node with nano runs in on
 the caller in another; the line delays each packet by 50 +- 30 ms and loses some. For each way to
 set the node it prints which of the caller's three questions got the right answer in the robot's
 words, how much of the robot's speech arrived, and when: the time from the end of the microphone's
-frame that it answers until it arrived.
+frame that it answers until it arrived. It needs a calm machine: nano runs in real time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from network import JITTER
+from network import ANSWERS, JITTER
 from network_ends import DOMAIN, RATE, START_S, caller
 from network_line import Line, LineQuality, dds_environment, inside, why_not
 
@@ -32,8 +32,6 @@ from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.hosts.messages import time_ns
 from personaplex_ros.resources import share_directory
 
-ANSWERS = ("second", "lifts", "five")
-"""A word of the right answer to each question of the demo's caller."""
 WAYS = {
     "clean line": ("", "best_effort", "conceal"),
     "as before": ("bad", "best_effort", "silence"),
