@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from test_echo_canceller import speech
 
 from personaplex_ros.audio import read_wave
 from personaplex_ros.resources import share_directory
-from personaplex_ros.turns import Activity, TurnMonitor, TurnParameters
+from personaplex_ros.turns import Activity, Duplex, TurnMonitor, TurnParameters
+from personaplex_ros.turns.duplex import DuplexJudge
 from personaplex_ros.turns.echo import EchoGuard
 
 RATE, FRAME, WINDOW = 24_000, 1_920, 480
@@ -76,3 +78,81 @@ def test_the_robots_speech_forty_decibels_softer_starts_no_turn(echo_loss_db, he
         kinds |= {event.kind for event in update.events}
     assert "robot_started" in kinds
     assert ("interruption" in kinds) is heard
+
+
+def judged(guard: EchoGuard, heard: np.ndarray, robot: np.ndarray, echo: np.ndarray | None):
+    """Return which windows of all that is heard pass for a person's."""
+    passed = []
+    for first in range(0, len(heard) - FRAME + 1, FRAME):
+        part = slice(first, first + FRAME)
+        windows = [Activity(0, 960, 0.9), Activity(960, 960, 0.9)]
+        back = None if echo is None else echo[part]
+        passed += [
+            window.probability > 0.0
+            for window in guard.push(heard[part], robot[part], windows, heard[part], back)
+        ]
+    return np.array(passed)
+
+
+@pytest.mark.parametrize("gain", [0.1, 1.0, 8.0])
+def test_what_rises_and_falls_as_the_robot_does_is_the_robot_however_loud(gain):
+    robot = 0.3 * speech(6.0)
+    echo = np.pad(robot, (2_400, 0))[: len(robot)]
+    guard = EchoGuard(RATE, FRAME, 30.0)
+    passed = judged(guard, gain * echo, robot, echo)
+    assert passed[:10].any()
+    assert not passed[50:].any()
+    assert guard.report.return_loss_db == pytest.approx(-20 * np.log10(gain), abs=0.5)
+    assert guard.report.limit_db <= -20 * np.log10(gain) + 3.0
+    without = judged(EchoGuard(RATE, FRAME, 30.0), gain * echo, robot, None)
+    assert without[50:].mean() > 0.5
+
+
+def test_a_person_over_the_robot_passes_and_is_not_learnt():
+    robot = speech(8.0)
+    person = np.ascontiguousarray(speech(8.0)[::-1])
+    echo = np.pad(robot, (2_400, 0))[: len(robot)]
+    guard = EchoGuard(RATE, FRAME, 30.0)
+    sounding = np.abs(person[: len(person) // FRAME * FRAME]).reshape(-1, 960).max(axis=1) > 0.05
+    passed = judged(guard, person + 1e-3 * echo, robot, echo)
+    assert passed[sounding][12:].mean() > 0.9
+    assert guard.report.limit_db >= 25.0
+    assert guard.report.heard < 0.1 and guard.duplex is Duplex.FULL
+
+
+def test_bursts_too_short_for_speech_are_learnt_and_forgotten():
+    robot = speech(12.0)
+    echo = np.pad(robot, (2_400, 0))[: len(robot)]
+    heard = 1e-4 * np.random.default_rng(0).standard_normal(len(robot)).astype(np.float32)
+    heard.reshape(-1, FRAME)[10::10] *= 100.0
+    guard = EchoGuard(RATE, FRAME, 30.0)
+    windows = [Activity(0, 960, 0.9), Activity(960, 960, 0.9)]
+    passed = []
+    for number, part in enumerate(heard.reshape(-1, FRAME)):
+        at = slice(number * FRAME, (number + 1) * FRAME)
+        found = guard.push(part, robot[at], windows, part, echo[at])
+        passed.append(any(window.probability > 0.0 for window in found))
+    assert any(passed[:60])
+    assert not any(passed[-30:])
+    assert 8.0 <= guard.report.limit_db < 30.0
+
+
+def test_what_was_learnt_outlasts_a_conversation_and_other_settings():
+    robot = speech(4.0)
+    guard = EchoGuard(RATE, FRAME, 30.0)
+    judged(guard, robot, robot, robot)
+    learnt = guard.report.limit_db
+    assert learnt < 3.0
+    guard.reset()
+    guard.set_loss(40.0)
+    assert guard.report.limit_db == learnt
+
+
+def test_the_robot_gives_up_its_volume_first_and_its_ear_last_and_takes_both_back():
+    judge = DuplexJudge()
+    steps = []
+    for heard in [0.5] * 80 + [0.0] * 500:
+        judge.follow(heard, 0.1)
+        if not steps or steps[-1] is not judge.duplex:
+            steps.append(judge.duplex)
+    assert steps == [Duplex.FULL, Duplex.DUCKED, Duplex.HALF, Duplex.DUCKED, Duplex.FULL]
