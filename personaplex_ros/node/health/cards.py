@@ -13,7 +13,7 @@ Task = Literal["microphone card", "loudspeaker card"]
 _FAULTS = {
     "overflows": "sound was lost {} times: the machine is too busy to fetch it",
     "underflows": "the card had nothing to play {} times: the machine is too busy",
-    "underruns": "speech came too late {} times, silence was played instead",
+    "underruns": "speech came too late {} times: the sound went on, then silence",
     "overflow_samples": "speech came faster than it is played: {} samples were dropped",
 }
 """Counters whose growth is told, by what it means."""
