@@ -5,11 +5,11 @@ usage: python benchmarks/yielding.py [--breaks 24] [--dialogues 48] [--deaf-s 3]
 
 Needs requirements-training.txt. Callers that nano was not trained on ask, break into the answer,
 and ask once more. Three models: nano; nano to which the caller is hidden for `--deaf-s` seconds
-from the begin of the interruption, so that it talks on; and nano that is given a long sentence to
-say, as by ~/say. Each with `yield: model` and with `yield: assist`, by the node's own turn monitor
-and help. Times are from the caller's first sample, and from the confirmation, to the last sound
-before 0.8 s of silence. "Random moment": the same for moments of answers that nobody broke into,
-drawn as the callers draw theirs.
+from the begin of the interruption, so that it talks on; and such a one that is given long
+sentences to say, as by ~/say. Each with `yield: model` and with `yield: assist`, by the node's own
+turn monitor and help. Times are from the caller's first sample, and from the confirmation, to the
+last sound before 0.8 s of silence. "Random moment": the same for moments of answers that nobody
+broke into, drawn as the callers draw theirs.
 
 Then nano's own dialogues of `benchmarks/nano.py`, with and without help. A conversation is the same
 until help comes, so of those with `yield: model` only the ones are held in which it came.
@@ -42,7 +42,7 @@ from personaplex_ros.turns import GivingWay, TurnEvent, TurnMonitor, TurnParamet
 
 SILENCE_S = 0.8  # longer than the pauses between words that are put into a model's silence
 YIELDS = ("model", "assist")
-MODELS = ("nano", "nano, deaf", "nano, given a sentence")
+MODELS = ("nano", "nano, deaf", "nano, deaf and given a sentence")
 STORY = (
     "The meeting room is on the second floor. The lifts are behind the cafeteria. There is fresh "
     "water on the table. The coffee machine is next to the stairs. The exit is right behind you."
@@ -74,7 +74,7 @@ class Robot:
 
     def hears(self, frame: NDArray[np.float32], deaf_s: float) -> NDArray[np.float32]:
         """Return what the model hears of a frame."""
-        if self.model != "nano, deaf":
+        if self.model == "nano":
             return frame
         for said in self.talk.caller.said:
             begins_s = said.start_s - 0.08
@@ -92,9 +92,13 @@ class Robot:
         self.events += update.events
         gave_way = any(event.kind in ("robot_silenced", "robot_yielded") for event in update.events)
         if gave_way and self.assisted and not self.way.helping:
-            self.session.hush()
+            self.session.go_on()
         self.talk.results.append(replace(result, audio=audio))
-        if self.model == "nano, given a sentence" and update.robot_speaking and not self.given:
+        if (
+            self.model == "nano, deaf and given a sentence"
+            and update.robot_speaking
+            and not self.given
+        ):
             self.given = True
             self.session.say(STORY)
 
@@ -234,9 +238,9 @@ def quantiles(values: list[float]) -> str:
 def print_breaks(rows: list[dict[str, Any]]) -> None:
     head = ("model", "yield", "n", "silent after onset", "after confirmation", "random moment")
     print("median (9 of 10 within)")
-    print("{:24} {:7} {:>3} {:>20} {:>20} {:>16}  helped  then answers".format(*head))
+    print("{:31} {:7} {:>3} {:>20} {:>20} {:>16}  helped  then answers".format(*head))
     for row in rows:
-        print(f"{row['model']:24} {row['yield']:7} {row['n']:3} {quantiles(row['onset_s']):>20} "
+        print(f"{row['model']:31} {row['yield']:7} {row['n']:3} {quantiles(row['onset_s']):>20} "
               f"{quantiles(row['confirmed_s']):>20} {quantiles(row['random_s']):>16}  "
               f"{row['helped']:6}  {row['answers']:.0%}")  # fmt: skip
     for model in {row["model"]: None for row in rows}:

@@ -50,7 +50,8 @@ def test_what_a_silenced_robot_does_later_than_the_window_is_still_yielding() ->
         ([(3.0, 6.0)], [(1.0, 3.5)], ["interruption", "robot_yielded"]),  # gives way by itself
         ([(3.0, 6.0)], [(1.0, 3.9)], ["interruption", "robot_yielded"]),  # after the confirmation
         ([(3.0, 3.4)], [(1.0, 9.0)], ["backchannel"]),
-        ([(3.0, 3.7)], [(1.0, 9.0)], ["interruption", "robot_silenced", "robot_yielded"]),
+        ([(3.0, 3.8)], [(1.0, 9.0)], ["interruption", "robot_kept_floor"]),  # a long "mhm"
+        ([(3.0, 4.2)], [(1.0, 9.0)], ["interruption", "robot_silenced", "robot_yielded"]),
         # A pause of the robot's is no reason, but it does not go on after it.
         ([(3.0, 6.0)], [(1.0, 3.6), (3.9, 9.0)], ["interruption", "robot_silenced"]),
     ],
@@ -139,7 +140,7 @@ def test_a_robot_that_is_told_to_speak_is_heard_at_once() -> None:
 
 
 def test_the_story_names_the_help_between_the_interruption_and_the_yielding() -> None:
-    events = follow([(3.0, 3.7)], [(1.0, 4.6), (5.5, 7.0)], parameters=ASSIST)
+    events = follow([(3.0, 4.4)], [(1.0, 4.6), (5.5, 7.0)], parameters=ASSIST)
     names = [line for line in story(events) if "robot_" in line or "interruption" in line]
     assert names[names.index("interruption") :][:3] == [
         "interruption", "robot_silenced", "robot_stopped",

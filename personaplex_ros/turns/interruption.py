@@ -113,15 +113,17 @@ class InterruptionJudge:
         """Ask for help, once in a stretch of the robot's, where it talks over the person.
 
         That is the stretch that was broken into, and, once it was silenced, also one in which it
-        begins anew before the person has ended.
+        begins anew before the person has ended. A person who has fallen silent has maybe only said
+        a long "mhm", which a robot need not stop for.
         """
         robot = moment.robot.stretch
         if not self._assists or it.confirmed is None or robot is None or robot is it.silenced:
             return []
-        anew = it.silenced is not None and moment.user.speaking
+        concerned = robot is it.robot or it.silenced is not None
+        both_sound = moment.robot.speaking and moment.robot.active and moment.user.active
         since = it.confirmed if robot is it.robot else robot.onset
-        talks_on = moment.robot.speaking and moment.robot.active and (robot is it.robot or anew)
-        if not talks_on or moment.now.heard_ns < since.heard_ns + self._patience_ns:
+        due = moment.now.heard_ns >= since.heard_ns + self._patience_ns
+        if not (concerned and both_sound and due):
             return []
         it.silenced = robot
         return [self._tell(it, ROBOT_SILENCED, moment.now)]

@@ -34,10 +34,10 @@ class TurnTracker:
 
     After a confirmed interruption:
 
-    - robot_silenced: that stretch of the robot still sounds `yield_after_s` after the confirmation,
-      and `yield_` is "assist": whoever plays the robot's sound is to fade it out and to keep the
-      model silent (`GivingWay`). Again where it then begins anew before the person has ended, and
-      sounds for as long. Onset: now.
+    - robot_silenced: both still sound `yield_after_s` after the confirmation, the robot in that
+      stretch, and `yield_` is "assist": whoever plays the robot's sound is to fade it out and to
+      keep the model silent (`GivingWay`). Again where it then begins anew before the person has
+      ended, and both sound for as long. Onset: now.
     - robot_yielded: that stretch of the robot ended within `robot_yield_window_s` of the onset of
       the interruption, or later where it was silenced. Onset: the end of the robot's sound.
     - robot_kept_floor: the robot is heard in that stretch after that time. Onset: its end.

@@ -139,7 +139,7 @@ class TurnTakingParameters:
     )
     yield_after_s: float = parameter(
         0.3,
-        "With yield assist: for how long the robot may sound after an interruption is confirmed.",
+        "With yield assist: for how long both may sound after an interruption is confirmed.",
         When.ANY,
         unit="s",
         minimum=0.0,

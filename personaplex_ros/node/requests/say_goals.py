@@ -74,10 +74,10 @@ class SayGoals:
             self._end(now.ending)
 
     def break_off(self, why: str) -> None:
-        """Abort what is being said, if anything, when the robot is silent."""
+        """Say no more of what is being said, and abort it when the robot is silent."""
         now = self._now
         if now is not None and now.ending is None and not now.saying.ended:
-            self._session.hush()
+            self._session.go_on()
             now.ending = _Ending("aborted", why)
 
     def end(self, why: str) -> None:
