@@ -188,7 +188,7 @@ def test_services_answer_a_hand_written_client(node: None) -> None:
         "began a new conversation as teacher",
     ]
     assert not answers["wrong"][0] and "pirate" in answers["wrong"][1]
-    assert not answers["long"][0] and "the model's context has 3000" in answers["long"][1]
+    assert not answers["long"][0] and "the model's context has 540" in answers["long"][1]
     assert answers["took"] < 5.0, "20,000 characters are refused before the model works"
 
 

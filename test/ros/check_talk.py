@@ -97,7 +97,7 @@ class TestTalking(unittest.TestCase):
     def test_a_prompt_that_does_not_fit_is_refused_and_the_robot_talks_on(self) -> None:
         answer = self.client.call(SetPersona, "set_persona", text_prompt="Be kind. " * 5000)
         self.assertFalse(answer.success)
-        self.assertIn("context has 3000", answer.message)
+        self.assertIn("context has 540", answer.message)
         heard = self.client.listen("audio_out", AudioFrame)
         self.client.until(lambda: len(heard) >= 5)
 
