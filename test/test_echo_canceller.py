@@ -80,7 +80,7 @@ def test_the_delay_is_known_within_a_millisecond_whatever_drifts(delay_s, drift_
 
 
 def test_a_leap_of_the_delay_is_followed():
-    played = speech(12.0)
+    played = speech(13.0)
     heard = np.concatenate((echo_of(played, 0.1)[: 6 * RATE], echo_of(played, 0.25)[6 * RATE :]))
     tracker = DelayTracker(RATE, FRAME)
     for _, out, back in frames(played, heard):

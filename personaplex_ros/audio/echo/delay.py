@@ -21,8 +21,9 @@ SURE = 12.0
 """Peak of the correlation against its RMS, from which on it counts."""
 NEAR_S = 0.003
 """What lies farther from the prediction is another path, or a leap."""
-AGREED = 3
-"""Measurements in a row that agree on a new delay."""
+AGREED, AGREED_ANEW = 3, 8
+"""Measurements in a row that agree on a delay: the first, and another than the one that was known,
+for now and then a reflection is stronger than the direct sound for a second."""
 NOISE_S = 0.3e-3
 """Standard deviation of a measurement; those that follow each other have much in common."""
 WANDER_S, WANDER_PACE = 0.02e-3, 2e-6
@@ -159,7 +160,7 @@ class DelayTracker:
             self._rival = _Line(delay_s, then_s, *clocks)
             return
         rival.take(delay_s, then_s)
-        if rival.count >= AGREED:
+        if rival.count >= (AGREED if line is None else AGREED_ANEW):
             self._line, self._rival = rival, None
 
 
