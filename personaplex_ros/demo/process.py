@@ -47,11 +47,12 @@ def choose_graph(domain: int | None) -> None:
 def node_process(parameters: Mapping[str, object]) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``personaplex node`` with parameters, and end it as Ctrl-C would.
 
-    It ends, too, when this process does, since its standard input closes then.
+    It ends, too, when this process does, since its standard input closes then. There is no way
+    from a loudspeaker to its microphone, so it cancels no echo.
     """
     command = [sys.executable, "-m", "personaplex_ros", "node", "--end-with-stdin"]
     command += ["--ros-args", "--log-level", "warn"]
-    for name, value in parameters.items():
+    for name, value in {"echo_cancellation": "off", **parameters}.items():
         command += ["-p", f"{name}:={value}"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
