@@ -241,6 +241,10 @@ class FakeSession:
 class FakePrepared(Persona):
     left_out: str = ""
 
+    @property
+    def persona(self) -> Persona:
+        return self
+
 
 class FakeEngine:
     sample_rate, frame_size, frame_rate, context_frames = RATE, FRAME, 12.5, 3000

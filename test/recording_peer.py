@@ -22,7 +22,7 @@ if __name__ == "__main__":
     journal = Journal(
         Archive(Path(sys.argv[1])),
         ROOM,
-        Heading("robot", RATE, lambda: "killed"),
+        Heading("robot", RATE, "killed"),
         RosBag(RATE, "mouth", lambda name: f"/{name}"),
         ask=False,
         tell=lambda level, text: print(level, text, flush=True),

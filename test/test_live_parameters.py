@@ -47,8 +47,10 @@ def candidates(parameter: Parameter) -> list[Any]:
         return [True, False]
     if parameter.choices:
         return list(parameter.choices)
+    if isinstance(parameter.default, str):
+        return ["Hello.", parameter.default]
     low, high, default = parameter.minimum, parameter.maximum, parameter.default
-    assert low is not None and high is not None and not isinstance(default, str)
+    assert low is not None and high is not None
     between = [parameter.type(default + share * (high - default)) for share in (0.01, 0.1)]
     return [low, high, *between, parameter.type((low + default) / 2)]
 

@@ -246,6 +246,14 @@ def test_a_parameter_file_may_set_nothing(tmp_path, text):
     assert start(tmp_path, NODE, text).parameters == Parameters()
 
 
+def test_off_needs_no_quotes(tmp_path):
+    text = "/**:\n  ros__parameters: {echo_cancellation: off, record: off}\n"
+    found = start(tmp_path, NODE, text).parameters
+    assert (found.echo_cancellation, found.record) == ("off", "off")
+    with pytest.raises(ParameterError, match="write it in quotes"):
+        found.changed({"echo_cancellation": True}, State.ACTIVE)
+
+
 def test_an_alias_stands_for_what_it_names(tmp_path):
     text = "a: &own\n  ros__parameters: {seed: 1}\npersonaplex: *own\n"
     assert start(tmp_path, NODE, text).parameters.seed == 1

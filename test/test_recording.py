@@ -64,7 +64,7 @@ class Diary:
         self.lines: list[tuple[str, str]] = []
         self.archive = Archive(folder)
         self.number = 0
-        heading = Heading("robot1", RATE, lambda: "a talk")
+        heading = Heading("robot1", RATE, "a talk")
         self.journal = Journal(
             self.archive, limits, heading, None, ask=ask,
             tell=lambda level, text: self.lines.append((level, text)),

@@ -91,9 +91,7 @@ def configure(
         model = LoadedModel(engine, session, persona, prepared)
         witness = None
         if archive is not None:
-            witness = Witness(
-                bus, archive, parameters, engine.sample_rate, lambda: model.persona.name, recording
-            )
+            witness = Witness(bus, archive, parameters, engine.sample_rate, persona.name, recording)
             resources.callback(witness.close)
         outputs = Outputs(
             bus,

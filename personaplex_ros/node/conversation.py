@@ -316,6 +316,8 @@ class Conversation:
         if running is None:
             self._expect_no_stuck_model()
             model.session.restart(prepared, seed=self._next_seed())
+            if prepared is not None and self._configured is not None:
+                self._configured.outputs.speaks_as(prepared.persona.name)
         else:
             running.thread.restart(prepared, REQUEST_TIMEOUT_S)
 

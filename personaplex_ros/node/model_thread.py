@@ -175,6 +175,8 @@ class ModelThread:
         self._say.end("the conversation began anew")
         self._end_turns()
         self._new_conversation(why)
+        if persona is not None:
+            self._outputs.speaks_as(persona.persona.name)
         self.failed = False
         self.statistics.restarts = 0
 

@@ -120,6 +120,11 @@ class Outputs:
         if self._witness is not None:
             self._witness.turns(state)
 
+    def speaks_as(self, persona: str) -> None:
+        """Let recordings that begin from here on be of another persona."""
+        if self._witness is not None:
+            self._witness.speaks_as(persona)
+
     def ended(self, why: str, *, next: bool) -> None:
         """Let the recording end here: `next` if another conversation begins, else it pauses."""
         if self._witness is not None:

@@ -39,11 +39,11 @@ class JournalState:
 
 @dataclass(frozen=True)
 class Heading:
-    """What a recording is of: the robot's name, samples a second, and who it is just now."""
+    """What a recording is of: the robot's name, samples a second, and who it is at first."""
 
     robot: str
     rate: int
-    title: Callable[[], str]
+    title: str
 
 
 class Journal:
@@ -52,7 +52,8 @@ class Journal:
     A failure of any kind ends the recording, is told, and goes no further: it is tried again with
     the next conversation, and when consent is given.
 
-    ask: consent holds for one conversation, and is not there at the begin.
+    ask: consent holds for one conversation, and is not there at the begin. `title` is what the
+    next recording is called.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Journal:
     ) -> None:
         self._archive, self._limits, self._heading, self._bag = archive, limits, heading, bag
         self._ask, self._tell = ask, tell
+        self.title = heading.title
         self._writer: FolderWriter | None = None
         self._part = 1
         self._room_due = 0.0
@@ -136,8 +138,8 @@ class Journal:
 
     def _begin(self) -> FolderWriter:
         folder = self._archive.new(self._heading.robot)
-        title, told = self._heading.title(), {"robot": self._heading.robot, "part": self._part}
-        self._writer = FolderWriter(folder, self._heading.rate, title, told, self._bag)
+        told = {"robot": self._heading.robot, "part": self._part}
+        self._writer = FolderWriter(folder, self._heading.rate, self.title, told, self._bag)
         self.state = replace(self.state, folder=folder)
         self._tell("info", f"recording into {folder}")
         return self._writer

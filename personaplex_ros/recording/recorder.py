@@ -30,6 +30,11 @@ class _Turn:
 
 
 @dataclass(frozen=True)
+class _Title:
+    title: str
+
+
+@dataclass(frozen=True)
 class _Consent:
     given: bool
     taken: threading.Event
@@ -44,7 +49,7 @@ class Recorder:
 
     def __init__(self, journal: Journal, follow: Callable[[bool], None]) -> None:
         self._journal, self._follow = journal, follow
-        self._queue: deque[Frame | Happening | _Turn | _Consent] = deque()
+        self._queue: deque[Frame | Happening | _Turn | _Title | _Consent] = deque()
         self._number = 0
         self._wanted = journal.state.consent  # what is not is not queued; the journal decides
         self._recording = False
@@ -71,6 +76,10 @@ class Recorder:
     def ended(self, why: str, *, next: bool) -> None:
         """End the recording here: `next` if another conversation begins, else it pauses."""
         self._queue.append(_Turn(why, next))
+
+    def called(self, title: str) -> None:
+        """Take another title for the recordings that begin from here on."""
+        self._queue.append(_Title(title))
 
     def allow(self, given: bool, timeout_s: float) -> JournalState:
         """Take or withdraw consent, from any thread; return how it stands when that is done.
@@ -113,6 +122,8 @@ class Recorder:
             what = self._queue.popleft()
             if isinstance(what, Frame):
                 self._journal.frame(what)
+            elif isinstance(what, _Title):
+                self._journal.title = what.title
             elif isinstance(what, _Consent | _Turn):
                 self._turn(what)
             else:

@@ -13,6 +13,9 @@ from typing import Any
 
 Value = bool | int | float | str
 
+OFF = "off"
+"""What a parameter that is a text says where there is to be nothing."""
+
 
 class State(enum.IntEnum):
     """How far the node's life has come, as far as parameters are concerned."""
@@ -87,10 +90,17 @@ class Parameter:
             return f": write {value:.0f}"
         return ""
 
+    def meant(self, value: Any) -> Any:
+        """Return what is meant by a value that YAML takes for another type, else the value."""
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if value is False and OFF in (*self.choices, self.default):  # YAML reads off as false
+            return OFF
+        return value
+
     def check(self, value: Any) -> Value:
         """Return `value` as this parameter's type; raises ParameterError naming the remedy."""
-        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        value = self.meant(value)
         if not self._has_type_of(value):
             raise ParameterError(
                 f"{self.name} is {value!r} of type {type(value).__name__}; "

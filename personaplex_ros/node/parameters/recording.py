@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from personaplex_ros.node.parameters.definition import When, parameter
-
-OFF = "off"
+from personaplex_ros.node.parameters.definition import OFF, When, parameter
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ import numpy.typing as npt
 
 from personaplex_ros.node.health.recording import RecordingSnapshot
 from personaplex_ros.node.hosts.bus import Bus
-from personaplex_ros.node.parameters.definition import ParameterError
-from personaplex_ros.node.parameters.recording import OFF
+from personaplex_ros.node.parameters.definition import OFF, ParameterError
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.recording.bag_format import RosBag
 from personaplex_ros.node.recording.topic import RecordingTopic
@@ -48,7 +46,7 @@ class Witness:
         archive: Archive,
         parameters: Parameters,
         rate: int,
-        title: Callable[[], str],
+        title: str,
         topic: RecordingTopic,
     ) -> None:
         """Begin to wait for frames; what a killed process left is completed first."""
@@ -99,6 +97,10 @@ class Witness:
         if state != self._state:
             self._state = state
             self._recorder.happened(state)
+
+    def speaks_as(self, persona: str) -> None:
+        """Call the recordings that begin from here on by another persona."""
+        self._recorder.called(persona)
 
     def ended(self, why: str, *, next: bool) -> None:
         """End the recording: `next` if another conversation begins, else it pauses."""

@@ -13,7 +13,7 @@ from personaplex_ros.node.parameters.definition import Value
 from personaplex_ros.node.parameters.descriptors import describe
 from personaplex_ros.node.parameters.table import PARAMETERS
 
-_FLOATS = {parameter.name for parameter in PARAMETERS if parameter.type is float}
+_OURS = {parameter.name: parameter for parameter in PARAMETERS}
 
 
 def declare(
@@ -29,11 +29,9 @@ def declare(
         )
 
 
-def with_floats(parameters: Iterable[Parameter]) -> list[Parameter]:
-    """Return the parameters with integers as floating-point numbers where those are meant."""
+def as_meant(parameters: Iterable[Parameter]) -> list[Parameter]:
+    """Return the parameters with the values that are meant: rclpy refuses other types itself."""
     return [
-        Parameter(p.name, value=float(p.value))
-        if p.name in _FLOATS and p.type_ is Parameter.Type.INTEGER
-        else p
+        Parameter(p.name, value=_OURS[p.name].meant(p.value)) if p.name in _OURS else p
         for p in parameters
     ]

@@ -34,7 +34,7 @@ from personaplex_ros.node.parameters.definition import ParameterError, Value
 from personaplex_ros.node.parameters.start import RobotStart, start_parameters
 from personaplex_ros.node.parameters.table import PARAMETERS
 from personaplex_ros.node.ros.bus import RosBus
-from personaplex_ros.node.ros.declaration import declare, with_floats
+from personaplex_ros.node.ros.declaration import as_meant, declare
 from personaplex_ros.node.ros.spinning import Spinner
 from personaplex_ros.node.shared_model import SharedModel
 
@@ -76,12 +76,12 @@ class PersonaPlexNode(Node):
         self.conversation.follow_parameters(self._follow_parameters)
 
     def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
-        """Set them one by one, as rclpy does; an integer serves as a floating-point number."""
-        return list(super().set_parameters(with_floats(parameter_list)))
+        """Set them one by one, as rclpy does, with what is meant by an integer or by off."""
+        return list(super().set_parameters(as_meant(parameter_list)))
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """Set them together, as rclpy does; an integer serves as a floating-point number."""
-        return super().set_parameters_atomically(with_floats(parameter_list))
+        """Set them together, as rclpy does, with what is meant by an integer or by off."""
+        return super().set_parameters_atomically(as_meant(parameter_list))
 
     def _follow_parameters(self, values: Mapping[str, Value]) -> None:
         """Let the parameter server tell what the conversation has changed itself."""

@@ -9,6 +9,7 @@ from personaplex_ros.audio.echo import EchoCanceller, EchoFrame, EchoPath, Proce
 from personaplex_ros.audio.fader import Fader
 from personaplex_ros.node.health.echo import DUPLEX, REMEDY, EchoSnapshot
 from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.parameters.definition import OFF
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.turns import Duplex, EchoReport
 
@@ -95,7 +96,7 @@ class OwnEcho:
 
 def processing_of(parameters: Parameters) -> Processing | None:
     """Return what is to be done to the microphone; None where nothing is."""
-    if parameters.echo_cancellation == "off":
+    if parameters.echo_cancellation == OFF:
         return None
     return Processing(
         noise_suppression=parameters.noise_suppression,
