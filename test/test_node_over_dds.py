@@ -262,7 +262,7 @@ def test_one_process_serves_several_robots(monkeypatch: pytest.MonkeyPatch) -> N
     assert said["diagnosed"] == [
         [f"{robot}/personaplex: {task}", f"{robot}/personaplex: cpu"]
         for robot in ("robot1", "robot2")
-        for task in ("conversation", "microphone", "model")
+        for task in ("conversation", "echo", "microphone", "model")
     ]
 
 

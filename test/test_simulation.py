@@ -191,7 +191,9 @@ def test_a_receptionist_stops_when_it_is_interrupted_and_resumes():
     MuxNode(bus, configuration)
     PatrolNode(bus, stamped=configuration.stamped)
     BaseNode(bus, stamped=configuration.stamped)
-    parameters = Parameters.of({"device": "cpu", "seed": 0, "late_audio_timeout_s": 2.0})
+    values = {"device": "cpu", "seed": 0, "late_audio_timeout_s": 2.0}
+    # As in `simulate`, no sound comes back from the loudspeaker.
+    parameters = Parameters.of({**values, "echo_cancellation": "off"})
     conversation = Conversation(bus, parameters, load_engine)
     try:
         conversation.configure()
