@@ -137,6 +137,7 @@ class TestTalking(unittest.TestCase):
                 "robot1/personaplex: conversation",
                 "robot1/personaplex: model",
                 "robot1/personaplex: microphone",
+                "robot1/personaplex: echo",
             ],
         )
 
