@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+from benchmark_support import load_benchmark
 
 
 @pytest.fixture(scope="module")
 def benchmark():
     for module in ("pyroomacoustics", "hibari", "livekit"):
         pytest.importorskip(module)
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import echo
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return echo
+    return load_benchmark("echo")
 
 
 def test_the_echo_is_as_loud_and_as_late_as_the_room_says(benchmark):

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmark_support import load_benchmark
 
 from personaplex_ros.turns import TurnEvent
 
 pytestmark = pytest.mark.alone
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-
 
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import turn_latency
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return turn_latency
+    return load_benchmark("turn_latency")
 
 
 @pytest.fixture(scope="module")

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmark_support import load_benchmark
 
 from personaplex_ros.training.evaluation.scenarios import plan_dialogue
 from personaplex_ros.training.world import load_world
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-
 
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import yielding
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return yielding
+    return load_benchmark("yielding")
 
 
 def test_silence_begins_where_nothing_is_heard_for_long_enough(benchmark: ModuleType) -> None:

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .chunk import AudioChunk
+from .framing import SECOND_NS
 from .mono import to_mono
 from .pcm import float32_to_int16
 from .wave import read_wave
-
-SECOND_NS = 1_000_000_000
 
 
 class WaveFileSource:

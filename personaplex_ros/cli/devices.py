@@ -18,12 +18,12 @@ from personaplex_ros.audio.devices import (
     list_devices,
     parse_device,
 )
+from personaplex_ros.audio.devices.card import USUAL_RATE
 from personaplex_ros.audio.devices.level import Level
 from personaplex_ros.audio.devices.tone import tone
 
 UPDATE_S = 0.1
 PLAIN_UPDATE_S = 1.0
-RATE = 48_000
 EPILOG = """\
 A card is meant by its number, its name, or words of its name, in any case and order:
   personaplex devices --test "usb pnp"                  speak, and see the level
@@ -144,11 +144,11 @@ def _print(source: SoundCardSource, blocks: list[Any], terminal: bool) -> None:
 
 def _play_tone(device: int | str | None) -> int:
     seconds = 1.0
-    sink = SoundCardSink(RATE, device=device, buffer_s=2.0)
+    sink = SoundCardSink(USUAL_RATE, device=device, buffer_s=2.0)
     print(f"{sink.name}, {sink.rate} Hz: a tone of {seconds:g} s")
     sink.start()
     try:
-        sink.write(tone(RATE, seconds))
+        sink.write(tone(USUAL_RATE, seconds))
         time.sleep(seconds + 0.5)
         if sink.problem:
             raise RuntimeError(sink.problem)

@@ -11,7 +11,6 @@ from typing import Any
 from personaplex_ros.audio import AudioChunk, MicrophoneIntake
 from personaplex_ros.engine import PreparedPersona
 from personaplex_ros.node.configured import Configured, EngineLoader, configure
-from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.health.diagnostics import Diagnostics, Snapshot
 from personaplex_ros.node.health.namesakes import Namesakes
 from personaplex_ros.node.hosts.bus import Bus, Goal
@@ -334,28 +333,19 @@ class Conversation:
 
     def _snapshot(self) -> Snapshot:
         configured, running = self._configured, self._running
-        model = running_now = None
-        sink_problem = ""
-        cards: tuple[CardSnapshot, ...] = ()
-        recording = None
-        if configured is not None:
-            if configured.witness is not None:
-                recording = configured.witness.snapshot()
-            model = model_snapshot(configured.model, self._parameters.checkpoint)
-            if configured.sink is not None:
-                sink_problem = configured.sink.problem
-            cards = configured.cards(active=running is not None)
-            if running is not None:
-                running_now = running_snapshot(running, configured.source)
+        state, motion, namesake = self._state, self._motion.snapshot(), self._namesakes.problem
+        if configured is None:
+            return Snapshot(state, None, None, motion, namesake=namesake)
+        sink, witness = configured.sink, configured.witness
         return Snapshot(
-            self._state,
-            model,
-            running_now,
-            self._motion.snapshot(),
-            sink_problem,
-            self._namesakes.problem,
-            cards,
-            recording,
+            state,
+            model_snapshot(configured.model, self._parameters.checkpoint),
+            None if running is None else running_snapshot(running, configured.source),
+            motion,
+            "" if sink is None else sink.problem,
+            namesake,
+            configured.cards(active=running is not None),
+            None if witness is None else witness.snapshot(),
         )
 
     def _next_seed(self) -> int:

@@ -18,13 +18,12 @@ from .bag import BagMessage, BagWriter, Topic
 from .growing_file import GrowingFile
 from .growing_wave import GrowingWave
 from .lines import event_line, head_line, line, transcript_line, utterance_line
-from .places import Places
+from .places import NS_PER_S, Places
 
 WAVE = "conversation.wav"
 EVENTS = "events.jsonl"
 TRANSCRIPT = "transcript.txt"
 BAG = "bag"
-NS_PER_S = 1_000_000_000
 FLUSH_S = 2.0  # what the bag loses at most when the process is killed
 
 

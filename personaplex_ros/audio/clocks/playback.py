@@ -108,7 +108,7 @@ class SpeechPlayback:
 
     def _spare(self, now_s: float) -> float:
         """Return how long what waits lasts, as if the card took it sample by sample."""
-        level_s = self._buffer.level / self._card_rate
+        level_s = self.level_s
         if self._last_read is None:
             return level_s
         read_at_s, count = self._last_read

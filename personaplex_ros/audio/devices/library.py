@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-SECOND_NS = 1_000_000_000
+from personaplex_ros.audio.framing import SECOND_NS
+
 LONGEST_DELAY_S = 10.0
 """Beyond it a delay that a host interface tells is nonsense."""
 

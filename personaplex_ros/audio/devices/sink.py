@@ -14,8 +14,8 @@ from personaplex_ros.audio.clocks import SpeechPlayback
 from personaplex_ros.audio.playback import PlaybackCounters
 
 from .card import Card, OnChange, ignore_change
-from .keeper import KEEPER
 from .library import play_stamp_ns
+from .use import CardUse
 
 OnPlayed = Callable[[NDArray[np.float32], int, int], None]
 """Told what is played: float32 [n], its rate in Hz, and the wall-clock time [ns] of the first."""
@@ -36,7 +36,7 @@ class SinkCounters:
     reopened: int = 0
 
 
-class SoundCardSink:
+class SoundCardSink(CardUse):
     """A loudspeaker: `write` speech at any time, the card takes it at its own pace.
 
     sample_rate: of what is written; it is resampled to the card's, whose clock is followed.
@@ -72,29 +72,13 @@ class SoundCardSink:
         def settings(rate: int) -> dict[str, Any]:
             return {"dtype": "float32"}
 
-        self._card = Card(
-            "output", device, None, settings, self._on_block, self._on_open, on_change
-        )
-        KEEPER.check(self._card)
-
-    @property
-    def name(self) -> str:
-        """The card's name."""
-        return self._card.name
+        card = Card("output", device, None, settings, self._on_block, self._on_open, on_change)
+        super().__init__(card)
 
     @property
     def rate(self) -> int:
         """Samples per second of the card."""
         return self._rate
-
-    @property
-    def problem(self) -> str:
-        """Why nothing is to be heard; empty while the card works."""
-        return self._card.problem
-
-    def start(self) -> None:
-        """Begin to play; a card that has gone since is opened when it is back."""
-        KEEPER.keep(self._card)
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Queue speech, float32 [n] in [-1, 1]; never blocks."""
@@ -106,10 +90,6 @@ class SoundCardSink:
     def clear(self) -> None:
         """Fall silent at once: drop what waits."""
         self._playback.clear()
-
-    def stop(self) -> None:
-        """End playing and free the card."""
-        KEEPER.release(self._card)
 
     def snapshot(self) -> SinkCounters:
         """Return a copy of the counters."""

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.audio.chunk import AudioChunk
+from personaplex_ros.audio.framing import SECOND_NS
 
 from .card import Card, OnChange, ignore_change
-from .keeper import KEEPER
-from .library import SECOND_NS, capture_stamp_ns
+from .library import capture_stamp_ns
+from .use import CardUse
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class SourceCounters:
     reopened: int = 0
 
 
-class SoundCardSource:
+class SoundCardSource(CardUse):
     """A microphone: calls `callback` with an AudioChunk (int16) for every block, from its thread.
 
     device: PortAudio's index, a name or words of one; None is the default input. rate: samples per
@@ -60,31 +61,13 @@ class SoundCardSource:
         def settings(rate: int) -> dict[str, Any]:
             return {"blocksize": round(block_s * rate), "dtype": "int16"}
 
-        self._card = Card("input", device, rate, settings, self._on_block, self._on_open, on_change)
-        KEEPER.check(self._card)
-
-    @property
-    def name(self) -> str:
-        """The card's name."""
-        return self._card.name
+        card = Card("input", device, rate, settings, self._on_block, self._on_open, on_change)
+        super().__init__(card)
 
     @property
     def rate(self) -> int:
         """Samples per second of the chunks."""
         return self._rate
-
-    @property
-    def problem(self) -> str:
-        """Why nothing is heard; empty while the card works."""
-        return self._card.problem
-
-    def start(self) -> None:
-        """Begin to capture; a card that has gone since is opened when it is back."""
-        KEEPER.keep(self._card)
-
-    def stop(self) -> None:
-        """End the capture and free the card."""
-        KEEPER.release(self._card)
 
     def snapshot(self) -> SourceCounters:
         """Return a copy of the counters."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .delay import DelayTracker
+from .delay import Delay, DelayTracker
 from .reference import Reference, StampedCount
 from .webrtc import Processing, WebRtcCanceller
 
@@ -65,7 +65,6 @@ class EchoCanceller:
         self._leaps = 0
         self._base: int | None = None
         self._place: float | None = None
-        self._found = False
         self._stamp_ns = 0
         self.set_processing(processing)
 
@@ -98,8 +97,7 @@ class EchoCanceller:
         base = self._base or 0
         self._tracker.push(self.reference.read(first + base, size), samples)
         delay = self._tracker.delay
-        reference = self._follow(first + base, delay.delay_s if delay else None,
-                                 delay.pace if delay else 0.0)  # fmt: skip
+        reference = self._follow(first + base, delay)
         clean = samples
         if self._canceller is not None:
             clean = self._canceller.process(samples, reference)
@@ -132,12 +130,12 @@ class EchoCanceller:
             self._base -= by
             self._tracker.moved(by / rate)
 
-    def _follow(self, nominal: int, delay_s: float | None, pace: float) -> Sound:
+    def _follow(self, nominal: int, delay: Delay | None) -> Sound:
         """Return the reference as its echo is heard now, running as the clocks do."""
         rate, size = self._format
-        goal = float(nominal)
-        if delay_s is not None:
-            goal -= (delay_s - LEAD_S) * rate
+        goal, pace = float(nominal), 0.0
+        if delay is not None:
+            goal, pace = goal - (delay.delay_s - LEAD_S) * rate, delay.pace
         off = 0.0 if self._place is None else goal - self._place
         if self._place is None or abs(off) > LEAP_S * rate:
             if self._place is not None and self.processing is not None:

@@ -64,10 +64,6 @@ class DelayTracker:
         self._band = (frequencies >= BAND_HZ[0]) & (frequencies <= BAND_HZ[1])
         self._ages = self._frame_s + np.arange(self._window, 0, -1, np.float32) / RATE
         self._keep = float(np.exp(-HOP_FRAMES * self._frame_s / MEMORY_S))
-        self.reset()
-
-    def reset(self) -> None:
-        """Know nothing."""
         self._seconds = 0.0
         self._line: _Line | None = None
         self._rival: _Line | None = None

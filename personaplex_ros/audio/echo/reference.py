@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from personaplex_ros.audio.framing import SECOND_NS
 from personaplex_ros.audio.resample import StreamResampler
 
-SECOND_NS = 1_000_000_000
 JUMP_S = 0.04
 """A stamp that is farther from what was expected tells of a gap or of a clock that was set."""
 WAITING_BLOCKS = 512
@@ -55,12 +55,6 @@ class StampedCount:
             return None
         since_ns = stamp_ns - self._anchor_ns - round(self._lag_ns)
         return since_ns * self.rate // SECOND_NS
-
-    def stamp_of(self, index: int) -> int:
-        """Return the time of a sample; 0 before the first."""
-        if self._anchor_ns is None:
-            return 0
-        return self._anchor_ns + index * SECOND_NS // self.rate + round(self._lag_ns)
 
 
 class Reference:
@@ -108,8 +102,8 @@ class Reference:
         before = clock.next
         leap = clock.place(stamp_ns, len(samples)) - before
         if leap:
-            self._end += round(leap * self.rate / clock.rate)
-            self._clear(self._end - round(leap * self.rate / clock.rate), self._end)
+            end, self._end = self._end, self._end + round(leap * self.rate / clock.rate)
+            self._clear(end, self._end)
         assert self._resampler is not None
         ready = self._resampler.push(samples)
         self._put(self._end, ready)
@@ -165,20 +159,20 @@ class Reference:
 
 
 @cache
-def _farrow() -> NDArray[np.float64]:
+def _farrow() -> Sound:
     """Return filters [ORDER + 1, TAPS]: their outputs are the coefficients in the fraction."""
     fractions = np.linspace(0.0, 1.0, 65)
     taps = np.arange(TAPS) - (TAPS // 2 - 1)
     distance = taps[None, :] - fractions[:, None]
     window = np.i0(6.0 * np.sqrt(np.clip(1.0 - (distance / (TAPS / 2)) ** 2, 0.0, 1.0)))
     kernel = np.sinc(distance) * window / np.i0(6.0)
-    return np.polynomial.polynomial.polyfit(fractions, kernel, ORDER)
+    filters: Sound = np.polynomial.polynomial.polyfit(fractions, kernel, ORDER).astype(np.float32)
+    return filters
 
 
 def _interpolate(known: Sound, fractions: NDArray[np.floating]) -> Sound:
-    filters = _farrow().astype(np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(known, TAPS)
-    terms = filters @ windows.T
+    terms = _farrow() @ windows.T
     fraction = fractions.astype(np.float32)
     value = terms[ORDER]
     for term in terms[ORDER - 1 :: -1]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from personaplex_ros.audio.chunk import AudioChunk
 from personaplex_ros.audio.continuity import STAMP_GAP_NS, StreamEnd, place
+from personaplex_ros.audio.framing import SECOND_NS
 from personaplex_ros.audio.intake_types import IntakeCounters, IntakeLimits
 from personaplex_ros.audio.mono import StreamMono
 from personaplex_ros.audio.numbering import Numbering, Standing, samples_between
@@ -17,7 +18,6 @@ from personaplex_ros.audio.numbering import Numbering, Standing, samples_between
 from .concealment import HISTORY_S, bridge
 from .reordering import Reordering
 
-SECOND_NS = 1_000_000_000
 GAPS_KEPT = 64
 """Filled gaps that are remembered, to know late samples from repeated ones."""
 

@@ -24,6 +24,7 @@ from rosbags.typesys.base import normalize_fieldname
 from rosbags.typesys.store import Typestore
 
 from personaplex_ros.node.dds.codec import Codec, deserialize, serialize
+from personaplex_ros.node.hosts.messages import without_comments
 
 _IDL_TYPES: dict[str, Any] = {
     "bool": bool,
@@ -98,10 +99,10 @@ class Definitions:
             self.store.fielddefs[f"{service}_{part}_wire"] = ([], _SERVICE_HEADER + fields)
 
     def _register(self, name: str, text: str, package: str) -> None:
-        # Comments end at any #, also after a string constant, as in rosidl's parser.
-        text = re.sub(r"[ \t]*(#.*)?$", "", text, flags=re.MULTILINE) + "\n"
         # Parsed under a message's name, so that types without a package are found beside it.
-        parsed = get_types_from_msg(text, f"{package}/msg/{name.rpartition('/')[2]}")
+        parsed = get_types_from_msg(
+            without_comments(text), f"{package}/msg/{name.rpartition('/')[2]}"
+        )
         ((constants, fields),) = parsed.values()
         self.store.fielddefs[name] = (constants, fields or _EMPTY)
 

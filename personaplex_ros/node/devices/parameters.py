@@ -19,12 +19,21 @@ from personaplex_ros.node.parameters.definition import (
 from personaplex_ros.node.sound.types import AUDIO_TYPES
 
 _CARD = "number, name or words of the name, as `personaplex devices` tells it; empty: the default."
-_PERIOD: dict[str, Any] = {"unit": "s", "minimum": 0.1, "maximum": 60.0}
 
 
 @dataclass(frozen=True)
 class DeviceParameters:
     """What both have; all are set when the node starts."""
+
+    card: str = parameter("", f"Sound card: {_CARD}", When.STARTUP)
+    diagnostics_period_s: float = parameter(
+        1.0,
+        "Time between two messages on /diagnostics.",
+        When.STARTUP,
+        unit="s",
+        minimum=0.1,
+        maximum=60.0,
+    )
 
     def as_dict(self) -> dict[str, Value]:
         """Return all values by name."""
@@ -35,7 +44,6 @@ class DeviceParameters:
 class MicrophoneParameters(DeviceParameters):
     """Parameters of the node microphone."""
 
-    card: str = parameter("", f"Sound card: {_CARD}", When.STARTUP)
     sample_rate: int = parameter(
         0,
         "Samples per second that the card is asked for; 0 is 48000 where it can.",
@@ -53,16 +61,12 @@ class MicrophoneParameters(DeviceParameters):
     microphone_frame_id: str = parameter(
         "robot_microphone", "Coordinate frame written into published headers.", When.STARTUP
     )
-    diagnostics_period_s: float = parameter(
-        1.0, "Time between two messages on /diagnostics.", When.STARTUP, **_PERIOD
-    )
 
 
 @dataclass(frozen=True)
 class SpeakerParameters(DeviceParameters):
     """Parameters of the node speaker."""
 
-    card: str = parameter("", f"Sound card: {_CARD}", When.STARTUP)
     audio_out_type: str = parameter(
         "personaplex_ros/msg/AudioFrame",
         "Message type of audio_out; as the node personaplex has it.",
@@ -84,9 +88,6 @@ class SpeakerParameters(DeviceParameters):
         "best effort.",
         When.STARTUP,
         choices=("best_effort", "reliable"),
-    )
-    diagnostics_period_s: float = parameter(
-        1.0, "Time between two messages on /diagnostics.", When.STARTUP, **_PERIOD
     )
 
 

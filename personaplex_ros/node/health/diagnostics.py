@@ -11,13 +11,13 @@ from personaplex_ros.node.health.growth import Growth
 from personaplex_ros.node.health.microphone import MicrophoneHealth, MicrophoneSnapshot
 from personaplex_ros.node.health.recording import RecordingSnapshot, recording_status
 from personaplex_ros.node.health.timing import FrameStatistics, Percentiles
-from personaplex_ros.node.hosts.bus import RELIABLE, Bus
+from personaplex_ros.node.health.topic import DiagnosticsTopic, Told
+from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.hosts.messages import (
     CONVERSATION,
     ERROR,
     OK,
     WARN,
-    DiagnosticsFactory,
     Status,
 )
 from personaplex_ros.node.motion.outputs import MotionSnapshot
@@ -82,18 +82,13 @@ class Diagnostics:
         self._troubled = False
         self._growth = Growth()
         self._health = MicrophoneHealth(bus.log)
-        self._factory = DiagnosticsFactory(bus)
-        self._publisher = bus.advertise(
-            "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", RELIABLE
-        )
-        self._timer = bus.every(period_s, self._publish)
+        self._topic = DiagnosticsTopic(bus, period_s, self._look)
 
     def close(self) -> None:
         """Stop."""
-        self._timer.close()
-        self._publisher.close()
+        self._topic.close()
 
-    def _publish(self) -> None:
+    def _look(self) -> Told:
         snapshot = self._snapshot()
         self._tell(snapshot.running)
         device = snapshot.model.device if snapshot.model else ""
@@ -109,7 +104,7 @@ class Diagnostics:
             statuses.append(_motion(snapshot.motion, self._growth))
         if snapshot.recording is not None:
             statuses.append(recording_status(snapshot.recording, self._growth))
-        self._publisher.publish(self._factory.array(self._bus.now_ns(), device, statuses))
+        return device, statuses
 
     def _tell(self, running: RunningSnapshot | None) -> None:
         """Log once that the model's thread is stuck or dead: it cannot do so itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,3 +84,11 @@ class DiagnosticsFactory:
         message.key = key
         message.value = value
         return message
+
+
+def without_comments(definition: str) -> str:
+    """Return the text of a message definition without its comments, as rosbags parses it.
+
+    They end at any #, also after a string constant, as in rosidl's parser.
+    """
+    return re.sub(r"[ \t]*(#.*)?$", "", definition, flags=re.MULTILINE) + "\n"

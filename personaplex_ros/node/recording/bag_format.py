@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,11 +10,11 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from personaplex_ros.audio import float32_to_int16
+from personaplex_ros.node.hosts.messages import NS_PER_S, without_comments
 from personaplex_ros.recording import BagMessage, Frame, Happening, Piece, State, Topic
 from personaplex_ros.resources import PACKAGE, share_directory
 from personaplex_ros.turns import TurnEvent, Utterance
 
-NS_PER_S = 1_000_000_000
 OWN = f"{PACKAGE}/msg/"
 BOOL = "std_msgs/msg/Bool"
 TOPICS = {
@@ -47,8 +46,8 @@ class RosBag:
         self._rate, self._frame_id = rate, frame_id
         self._store = get_typestore(Stores.ROS2_JAZZY)
         for path in sorted((share_directory() / "msg").glob("*.msg")):
-            text = re.sub(r"[ \t]*(#.*)?$", "", path.read_text(encoding="utf-8"), flags=re.M)
-            self._store.register(get_types_from_msg(f"{text}\n", OWN + path.stem))
+            text = without_comments(path.read_text(encoding="utf-8"))
+            self._store.register(get_types_from_msg(text, OWN + path.stem))
         self.topics = [self._topic(full_name(name), kind) for name, kind in TOPICS.items()]
         self._samples = [0, 0]
         self._state: State | None = None

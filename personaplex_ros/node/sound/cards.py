@@ -15,10 +15,9 @@ from personaplex_ros.audio.devices import (
     SoundCardSource,
     parse_device,
 )
+from personaplex_ros.audio.devices.card import USUAL_RATE
 from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import Bus
-
-USUAL_RATE = 48_000
 
 
 class CardMicrophone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.audio.echo import EchoCanceller, EchoFrame, EchoPath, Processing
+from personaplex_ros.audio.echo import EchoCanceller, EchoFrame, Processing
 from personaplex_ros.audio.fader import Fader
 from personaplex_ros.node.health.echo import DUPLEX, REMEDY, EchoSnapshot
 from personaplex_ros.node.hosts.bus import Bus
@@ -71,12 +71,7 @@ class OwnEcho:
     def snapshot(self, report: EchoReport) -> EchoSnapshot:
         """Return what is known; from any thread."""
         missing = self._missing if self._asked is not None else ""
-        return EchoSnapshot(self._canceller.cancelling, missing, self.path, report)
-
-    @property
-    def path(self) -> EchoPath:
-        """What is known of the way from the loudspeaker to the microphone."""
-        return self._canceller.path
+        return EchoSnapshot(self._canceller.cancelling, missing, self._canceller.path, report)
 
     def _change(self, duplex: Duplex) -> None:
         self._duplex = duplex
