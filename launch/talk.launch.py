@@ -41,6 +41,7 @@ PARAMETERS = {
     "device": "Where the model runs: auto, cpu, cuda or cuda:N",
     "audio_source": "Microphone: topic, device, device:NAME or file:PATH",
     "audio_sink": "Loudspeaker besides the topic: topic, device, device:NAME or file:PATH",
+    "echo_cancellation": "Whether the robot's own sound is taken out of the microphone: auto, off",
 }
 LOG_LEVELS = ["debug", "info", "warn", "error", "fatal"]
 

@@ -213,4 +213,6 @@ def _talk(given: dict[str, str], audio_source: str) -> IncludeLaunchDescription:
     passed["audio_source"] = audio_source
     if audio_source == "device":
         passed["audio_sink"] = "device"
+    else:  # a file hears no loudspeaker
+        passed["echo_cancellation"] = "off"
     return IncludeLaunchDescription(str(talk), launch_arguments=passed.items())
