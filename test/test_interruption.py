@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a command in a folder of its own; what is left of it after the test is killed."""
     started: list[psutil.Process] = []
 
-    def run(*words: str, **options: str) -> subprocess.Popen[str]:
+    def run(*words: str, program: Sequence[str] = COMMAND, **options: str) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **options}
         command = subprocess.Popen(
-            [*COMMAND, *words],
+            [*program, *words],
             cwd=tmp_path,
             env=environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -50,8 +52,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def question(tmp_path: Path) -> str:
     """Return a recording of 1 s."""
-    path = tmp_path / "question.wav"
-    noise = np.random.default_rng(0).uniform(-0.1, 0.1, 24_000)
+    return recording(tmp_path, 1)
+
+
+def recording(folder: Path, seconds: int) -> str:
+    path = folder / "question.wav"
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, 24_000 * seconds)
     soundfile.write(path, noise, 24_000)
     return str(path)
 
@@ -70,6 +76,26 @@ def wait_for(what: Callable[[], object], timeout_s: float = 60.0) -> None:
         time.sleep(LOOK_S)
 
 
+def handles(process: int, number: signal.Signals) -> bool:
+    """Tell whether a process has a handler for a signal; Python has one for SIGINT alone."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (mask,) = re.findall(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def imports_torch(process: int) -> bool:
+    return "libtorch" in Path(f"/proc/{process}/maps").read_text()
+
+
+def read_until(command: subprocess.Popen[str], words: str) -> None:
+    assert command.stdout is not None
+    for line in command.stdout:
+        if words in line:
+            return
+    assert command.stderr is not None
+    pytest.fail(f"it never said {words!r}: {command.stderr.read()}")
+
+
 def silent(errors: str) -> bool:
     return not any(word in errors for word in ("Traceback", "Exception", "Error"))
 
@@ -78,55 +104,138 @@ def silent(errors: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("words", "number"),
+    ("words", "number", "stage"),
     [
-        (["demo"], signal.SIGTERM),
-        (["simulate"], signal.SIGHUP),
-        pytest.param(["train", "--output", "checkpoint"], signal.SIGKILL, marks=pytest.mark.long),
+        (["demo"], signal.SIGTERM, lambda child: True),
+        (["simulate"], signal.SIGHUP, imports_torch),
+        pytest.param(
+            ["train", "--output", "checkpoint"], signal.SIGKILL,
+            lambda child: "spawn_main" in " ".join(psutil.Process(child).cmdline()),
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["demo", "simulate", "train"],
-)
+)  # fmt: skip
 def test_children_end_with_their_command(
-    start: Start, words: list[str], number: signal.Signals
+    start: Start, words: list[str], number: signal.Signals, stage: Callable[[int], bool]
 ) -> None:
     command = start(*words)
-    wait_for(lambda: children_of(command.pid))
-    time.sleep(1.0)  # they are somewhere in their imports
+    wait_for(lambda: any(stage(child.pid) for child in children_of(command.pid)))
     children = children_of(command.pid)
     command.send_signal(number)
     _, errors = command.communicate(timeout=20.0)  # the pipes close when all have ended
     _, alive = psutil.wait_procs(children, timeout=10.0)
     assert alive == []
-    expected = -number if number is signal.SIGKILL else 128 + number
-    assert command.returncode == expected and silent(errors), errors
+    if number is signal.SIGKILL:  # a worker that had just begun tells what it misses
+        assert command.returncode == -number
+    else:
+        assert command.returncode == 128 + number and silent(errors), errors
 
 
-def test_a_node_that_talks_ends_with_its_demo(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_node_that_talks_ends_with_its_demo(start: Start, number: signal.Signals) -> None:
     command = start("demo")
-    assert command.stdout is not None
-    for line in command.stdout:
-        if "speaks for" in line:
-            break
+    read_until(command, "speaks for")
     (node,) = children_of(command.pid)
-    command.kill()
+    os.killpg(command.pid, number)  # as a terminal does at Ctrl-C
+    _, errors = command.communicate(timeout=30.0)
     psutil.wait_procs([node], timeout=10.0)
     assert not node.is_running()
+    assert command.returncode == (130 if number is signal.SIGINT else -number)
+    assert silent(errors), errors
 
 
-# Ctrl-C
+# Ctrl-C. Before our first line has run, Python ends of it as it does: with KeyboardInterrupt.
 
 
-@pytest.mark.parametrize("after_s", [0.3, 1.0, 3.0])
+def begun(command: subprocess.Popen[str]) -> None:
+    wait_for(lambda: handles(command.pid, signal.SIGTERM))
+
+
+def importing(command: subprocess.Popen[str]) -> None:
+    wait_for(lambda: imports_torch(command.pid))
+
+
+def working(command: subprocess.Popen[str]) -> None:
+    read_until(command, "loaded in")
+
+
+@pytest.mark.parametrize("stage", [begun, importing, working])
 def test_ctrl_c_says_nothing_and_leaves_nothing(
-    start: Start, tmp_path: Path, question: str, after_s: float
+    start: Start, tmp_path: Path, stage: Callable[[subprocess.Popen[str]], None]
 ) -> None:
-    command = start("offline", "--input-wav", question, "--output-wav", "answer.wav")
-    time.sleep(after_s)
-    was_running = command.poll() is None
+    question = recording(tmp_path, 120)  # it does not end before it is interrupted
+    command = start("offline", "--input-wav", question, "--output-wav", "answer.wav",
+                    PYTHONUNBUFFERED="1")  # fmt: skip
+    stage(command)
     command.send_signal(signal.SIGINT)
     _, errors = command.communicate(timeout=20.0)
-    assert command.returncode == (130 if was_running else 0) and silent(errors), errors
-    assert {path.name for path in tmp_path.iterdir()} <= {"question.wav", "answer.wav"}
+    assert command.returncode == 130 and silent(errors), errors
+    assert [path.name for path in tmp_path.iterdir()] == ["question.wav"]
+
+
+WAITS_AT_THE_END = """
+import atexit, sys
+
+def wait():
+    print("the work is done", flush=True)
+    sys.stdin.read()
+
+atexit.register(wait)
+from personaplex_ros.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("words", "status"), [("timeline nothing", 2), ("--version", 0)])
+def test_ctrl_c_when_the_work_is_done_changes_nothing(
+    start: Start, words: str, status: int
+) -> None:
+    command = start(*words.split(), program=(sys.executable, "-c", WAITS_AT_THE_END))
+    read_until(command, "the work is done")
+    command.send_signal(signal.SIGINT)
+    _, errors = command.communicate(timeout=20.0)
+    assert command.returncode == status and "Traceback" not in errors, errors
+
+
+LOADS_FOR_LONG = """
+import sys, time
+from personaplex_ros.node.dds.host import main
+
+def load(*arguments):
+    print("loading", flush=True)
+    time.sleep(60)
+
+sys.exit(main([], load))
+"""
+
+
+def test_a_second_ctrl_c_ends_a_node_at_once_and_says_nothing(start: Start) -> None:
+    node = start(program=(sys.executable, "-c", LOADS_FOR_LONG),
+                 ROS_AUTOMATIC_DISCOVERY_RANGE="OFF")  # fmt: skip
+    read_until(node, "loading")
+    node.send_signal(signal.SIGINT)
+    wait_for(lambda: not handles(node.pid, signal.SIGINT))
+    assert node.poll() is None
+    node.send_signal(signal.SIGINT)
+    _, errors = node.communicate(timeout=20.0)
+    assert node.returncode == -signal.SIGINT and silent(errors), errors
+
+
+@pytest.mark.parametrize(
+    "name", ["personaplex_node", "personaplex_microphone", "personaplex_simulation"]
+)
+def test_ctrl_c_while_a_node_imports_ros_says_nothing(
+    start: Start, tmp_path: Path, name: str
+) -> None:
+    slow = 'import time\nprint("importing", flush=True)\ntime.sleep(60)\n'
+    (tmp_path / "rclpy.py").write_text(slow)  # stands here for ROS, which not every machine has
+    program = (sys.executable, str(ROOT / "scripts" / name))
+    node = start(program=program, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    read_until(node, "importing")
+    node.send_signal(signal.SIGINT)
+    _, errors = node.communicate(timeout=20.0)
+    assert node.returncode == 130 and errors == ""
 
 
 # Who reads

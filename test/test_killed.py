@@ -90,16 +90,15 @@ def test_a_command_that_is_ended_at_any_moment_leaves_no_half_file(
     )  # fmt: skip
     time.sleep(after_s)
     children = children_of(command.pid)
-    was_running = command.poll() is None
     command.send_signal(number)
     _, errors = command.communicate(timeout=30.0)
     killed = number is signal.SIGKILL
-    expected = {(True, False): 143, (True, True): -9}.get((was_running, killed), 0)
-    assert command.returncode in (expected, -number), errors
+    # Python ends of SIGTERM before our first line and after our last.
+    assert command.returncode in ((0, -9) if killed else (0, 143, -15)), errors
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(children, timeout=10.0)
     assert alive == []
-    if (tmp_path / "out.wav").exists():
+    if command.returncode == 0 or (tmp_path / "out.wav").exists():
         assert soundfile.info(tmp_path / "out.wav").frames == 48_000
     if not killed:
         assert not list(tmp_path.glob(".*"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -45,21 +44,23 @@ def choose_graph(domain: int | None) -> None:
 
 @contextmanager
 def node_process(parameters: Mapping[str, object]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``personaplex node`` with parameters, and end it as Ctrl-C would.
+    """Run ``personaplex node`` with parameters, and end it with SIGTERM.
 
-    It ends, too, when this process does, since its standard input closes then. There is no way
-    from a loudspeaker to its microphone, so it cancels no echo.
+    That is silent also where Python has only begun, and a terminal's Ctrl-C does not reach the
+    node, for which it would be the first of two signals. It ends, too, when this process does,
+    since its standard input closes then. There is no way from a loudspeaker to its microphone, so
+    it cancels no echo.
     """
     command = [sys.executable, "-m", "personaplex_ros", "node", "--end-with-stdin"]
     command += ["--ros-args", "--log-level", "warn"]
     for name, value in {"echo_cancellation": "off", **parameters}.items():
         command += ["-p", f"{name}:={value}"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield process
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
         try:
             process.wait(END_S)
         except subprocess.TimeoutExpired:

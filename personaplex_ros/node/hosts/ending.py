@@ -13,14 +13,14 @@ CANNOT_START = 2
 def ending_signal() -> threading.Event:
     """Return an event that SIGINT, SIGTERM and SIGHUP set from now on; call from the main thread.
 
-    A second signal has its usual effect, so that nobody has to wait for a model that loads.
+    A second signal ends the process at once, so that nobody has to wait for a model that loads.
     """
     ending = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
         ending.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for other in signals:
+            signal.signal(other, signal.SIG_DFL)
 
     signals = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it

@@ -1,4 +1,8 @@
-"""What SIGINT (Ctrl-C), SIGTERM and SIGHUP do to a command: it cleans up, and says nothing."""
+"""What SIGINT (Ctrl-C), SIGTERM and SIGHUP do to a program: it cleans up, and says nothing.
+
+Entry points import this first, and all else within `interruptible`: in what Python does before,
+SIGINT has the effect that Python gives it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,26 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
+
+
+def interruptible(program: Callable[[Interruption], int], own: bool = True) -> int:
+    """Run a program; return its exit status, or 128 + its number for a signal that ended it.
+
+    ``own`` tells that the process has nothing else to do. Ctrl-C then changes nothing any more when
+    the program has ended, while Python takes the process down; the other signals end it.
+    """
+    status = 0
+    with Interruption(own) as interruption:
+        try:
+            status = program(interruption)
+            interruption.over()
+        except BaseException:
+            if not interruption.status:
+                raise
+    return interruption.status or status
 
 
 class Interruption:
@@ -15,8 +37,7 @@ class Interruption:
 
     Before, while modules are imported, there is nothing to clean up, and an exception may come out
     of them as any other: the process ends at once. A second signal also does that. ``status`` is
-    128 + the signal's number, as shells have it, and 0 if there was none. In the process's own
-    command (``own``) the signals keep their plain effect until its end.
+    128 + the signal's number, as shells have it, and 0 if there was none.
     """
 
     def __init__(self, own: bool) -> None:
@@ -41,10 +62,24 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._own:  # the hooks stay: a signal is not told of while Python ends, either
+            self.over()
+            return
         for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if self._own else handler)
-        if self._before and not self._own:
+            signal.signal(number, handler)
+        if self._before:
             sys.excepthook, sys.unraisablehook = self._hooks
+
+    def over(self) -> None:
+        """Let signals have no other effect on the process's own program than to end the process.
+
+        Ctrl-C has none at all, unless it is the second signal. Python would give it back its plain
+        effect when it ends, but leaves it ignored.
+        """
+        for number in self._before if self._own else ():
+            if signal.getsignal(number) != signal.SIG_DFL:
+                ignored = number == signal.SIGINT
+                signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.status = 128 + number

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from personaplex_ros import __version__
-from personaplex_ros.cli.interruption import Interruption
 from personaplex_ros.cli.paths import refuse_empty_words
 from personaplex_ros.cli.streams import open_streams
+from personaplex_ros.interruption import Interruption
 from personaplex_ros.optional import missing_package
 from personaplex_ros.remedies import with_remedy
 
@@ -30,29 +30,20 @@ COMMANDS = {
 }
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line, by default that of this process.
-
-    The exit status is 0 for success, 2 for what the user can mend, and 128 + its number for a
-    signal that ended the command.
-    """
+def run(words: Sequence[str] | None, interruption: Interruption) -> int:
+    """Run the command line, that of this process for None; return the exit status."""
     own = words is None
     lost = open_streams() if own else str
-    with Interruption(own) as interruption:
-        try:
-            status = _run(list(sys.argv[1:] if words is None else words), interruption)
-        except SystemExit as end:  # of argparse
-            if not own:
-                raise
-            status = end.code if isinstance(end.code, int) else 0
-        except BaseException:
-            if not interruption.status:
-                raise
-            status = interruption.status
-        if problem := lost():
-            print(f"personaplex: error: the standard output: {problem}", file=sys.stderr)
-            status = status or 2
-        return interruption.status or status
+    try:
+        status = _run(list(sys.argv[1:] if words is None else words), interruption)
+    except SystemExit as end:  # of argparse
+        if not own:
+            raise
+        status = end.code if isinstance(end.code, int) else 0
+    if problem := lost():
+        print(f"personaplex: error: the standard output: {problem}", file=sys.stderr)
+        status = status or 2
+    return status
 
 
 def _run(words: list[str], interruption: Interruption) -> int:
