@@ -153,7 +153,7 @@ def test_a_disk_that_fails_ends_the_recording_and_not_the_conversation(
             fail_to_write(monkeypatch)
         r.hear(10)
         r.bus.wait_for_log("the conversation goes on")
-        assert not lit(r)
+        r.bus.wait_for(lambda: not lit(r))
         status = r.bus.diagnostics()["recording"]
         told = "no space left" if gone == "disk" else "are to stay free"
         assert status.level == 2 and told in status.message

@@ -139,6 +139,7 @@ class Recorder:
             self._journal.pause(what.why)
         self._wanted = self._journal.state.consent
         if isinstance(what, _Consent):
+            self._tell_followers()  # whoever is told that nothing is recorded sees no light
             what.taken.set()
 
     def _tell_followers(self) -> None:
