@@ -234,6 +234,17 @@ class Robot(Peer):
             for pair in status.values
         }
 
+    def fresh(self) -> dict[str, str]:
+        """Return the values of diagnostics that were made when all that was sent had arrived."""
+        asked_ns = time.time_ns() + 200_000_000
+
+        def is_fresh() -> bool:
+            told = self.heard["diagnostics"]
+            return bool(told) and nanoseconds(told[-1][1].header.stamp) > asked_ns
+
+        until(is_fresh, "no diagnostics")
+        return self.diagnosed()
+
     def call(self, name: str, request: Any, response_class: type) -> Any:
         reader = self.reader(f"rr/personaplex/{name}Reply", response_class)
         writer = self.writer(f"rq/personaplex/{name}Request", type(request))
@@ -359,10 +370,10 @@ class Robot(Peer):
             self.speak(np.full(RATE, 1000, np.int16), writer)
             del writer
             time.sleep(1.5)
-        time.sleep(1.2)
+        after = self.fresh()
         self.silence()
         arrivals = [at for at, _ in self.heard["audio_out"]]
-        say(before=before, after=self.diagnosed(), longest_pause=float(np.diff(arrivals).max()))
+        say(before=before, after=after, longest_pause=float(np.diff(arrivals).max()))
 
     def duel(self) -> None:
         """Two publishers at once; say what the diagnostics counted."""
@@ -375,9 +386,9 @@ class Robot(Peer):
         other.start()
         self.speak(np.full(RATE, 1000, np.int16), microphone)
         other.join()
-        time.sleep(1.2)
+        after = self.fresh()
         self.silence()
-        say(before=before, after=self.diagnosed())
+        say(before=before, after=after)
 
     def faults(self) -> None:
         """Send a message of every faulty kind between good ones."""
@@ -397,15 +408,14 @@ class Robot(Peer):
         self.speak(good, writer)
         self._sent += FRAME
         self.speak(good, writer)
-        time.sleep(1.2)
+        after = self.fresh()
         self.silence()
-        say(before=before, after=self.diagnosed())
+        say(before=before, after=after)
 
     def _counted(self) -> dict[str, str]:
         """Return the diagnostics once the publisher of an earlier test is forgotten."""
         time.sleep(1.2)
-        until(lambda: self.heard["diagnostics"], "no diagnostics")
-        return self.diagnosed()
+        return self.fresh()
 
 
 if __name__ == "__main__":

@@ -138,17 +138,19 @@ def test_what_is_played_is_told_with_its_time(portaudio):
     assert stream.samplerate == sink.rate == 48_000
     tone = (0.5 * np.sin(2 * np.pi * 1_000 * np.arange(2_400) / 24_000)).astype(np.float32)
     sink.write(tone)
+    times_ns = [time.time_ns()]
     block = stream.play(4_000, dac_s=10.04)
-    now_ns = time.time_ns()
+    times_ns.append(time.time_ns())
     expected = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(4_000) / 48_000)
     assert np.abs(block[200:, 0] - expected[200:]).max() < 0.01
     assert sink.snapshot().playback.underruns == 0
     stream.play(4_000, output_underflow=True)
+    times_ns.append(time.time_ns())
     assert sink.snapshot().playback.underruns == 1 and sink.snapshot().underflows == 1
     (samples, rate, play_ns), (_, _, later_ns) = played
     assert np.array_equal(samples, block[:, 0]) and rate == 48_000
-    assert abs(play_ns - now_ns - 40_000_000) < 5_000_000
-    assert 0 < later_ns - time.time_ns() <= 30_000_000  # the card tells nothing: its latency
+    assert times_ns[0] <= play_ns - 40_000_000 <= times_ns[1]
+    assert times_ns[1] <= later_ns - 30_000_000 <= times_ns[2]  # untold by the card: its latency
     sink.stop()
 
 
@@ -163,7 +165,8 @@ def test_a_loudspeaker_that_goes_is_told_once_and_comes_back_without_old_speech(
     wait_until(lambda: "there is no loudspeaker" in sink.problem)
     portaudio.plug("Room Kit: USB (hw:2,0)")  # another place
     wait_until_back(sink, portaudio)
-    assert len(told) == 2 and "the loudspeaker Room Kit" in told[0] and told[1] == ""
+    wait_until(lambda: len(told) == 2)
+    assert "the loudspeaker Room Kit" in told[0] and told[1] == ""
     counters = sink.snapshot()
     assert (counters.unheard_samples, counters.reopened) == (2_400, 1)
     (stream,) = portaudio.open("output")
@@ -201,7 +204,8 @@ def test_a_card_that_gives_no_sound_any_more_is_opened_again(portaudio, monkeypa
     wait_until(lambda: len(portaudio.streams) > 4)  # it can be opened, and is as still as before
     assert told == [source.problem] and "takes and gives no sound" in source.problem
     wait_until_back(source, portaudio)
-    assert source.snapshot().reopened == 1 and told[1:] == [""]
+    wait_until(lambda: told[1:] == [""])
+    assert source.snapshot().reopened == 1
     source.stop()
 
 
@@ -215,10 +219,11 @@ def test_other_cards_go_on_and_are_interrupted_once_for_a_new_one(portaudio):
     (microphone,) = portaudio.open("input")
     portaudio.unplug("Speaker: USB (hw:2,0)")
     initialised = portaudio.initialised
-    for _ in range(40):
+    wait_until(lambda: capture(microphone, 1, 10.0) or sink.problem)
+    for _ in range(20):  # some attempts to open it again
         capture(microphone, 1, 10.0)
         time.sleep(0.005)
-    assert sink.problem and not microphone.closed
+    assert not microphone.closed
     assert portaudio.initialised == initialised
     portaudio.plug("Speaker: USB (hw:3,0)", inputs=0, at=0)
     wait_until_back(sink, portaudio)
@@ -241,10 +246,7 @@ def test_a_card_with_its_old_place_is_opened_without_touching_the_others(portaud
     (microphone,), (loudspeaker,) = portaudio.open("input"), portaudio.open("output")
     card = loudspeaker.card
     portaudio.unplug(card["name"])
-    for _ in range(20):
-        capture(microphone, 1, 10.0)
-        time.sleep(0.005)
-    assert sink.problem
+    wait_until(lambda: capture(microphone, 1, 10.0) or sink.problem)
     portaudio.cards.append(card)
     wait_until_back(sink, portaudio)
     assert not microphone.closed

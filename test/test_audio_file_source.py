@@ -24,6 +24,7 @@ def record(tmp_path, seconds: float, stop_after_s: float | None = None):
     return pcm, got, begin
 
 
+@pytest.mark.alone
 def test_every_sample_comes_once_at_its_time(tmp_path):
     pcm, got, begin = record(tmp_path, 0.5)
     chunks = [chunk for _, chunk in got]

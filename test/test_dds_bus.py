@@ -77,10 +77,11 @@ def test_a_publisher_that_comes_back_has_another_id_and_leaves_no_message(bus: D
     subscription = bus.subscribe(
         "hold_in", "std_msgs/msg/Bool", RELIABLE, lambda m, who: received.append((m.data, who))
     )
-    for _ in range(2):
+    for number in (1, 2):
         with peer("send_bool") as client:
             client.end()
         wait_until(lambda: not subscription.publishers())
+        wait_until(lambda count=number: len(received) >= count)
     time.sleep(0.1)
     assert [data for data, _ in received] == [True, True]
     assert received[0][1] != received[1][1]
@@ -175,7 +176,7 @@ def test_graph_tools_see_the_node_and_see_it_go_at_once(bus: DdsBus) -> None:
         bus.close()
         assert client.line() == {"nodes_left": 0}
         assert client.line() == {"gone": True}
-        assert time.monotonic() - before < 2.0
+        assert time.monotonic() - before < 5.0  # one that is killed is missed after 10 s
     assert (seen["namespace"], seen["name"], seen["enclave"]) == ("/robot", "talk", "enclave=/;")
     readers = {(e["topic"], e["type"]) for e in seen["readers"]}
     writers = {(e["topic"], e["type"]) for e in seen["writers"]}
@@ -214,6 +215,7 @@ def test_a_failing_callback_is_logged_and_the_rest_goes_on(
     assert line.startswith("[ERROR] [") and "[robot.talk]: callback of timer failed" in line
 
 
+@pytest.mark.alone
 def test_timers_keep_their_rate(bus: DdsBus) -> None:
     ticks: list[float] = []
     timer = bus.every(0.05, lambda: ticks.append(time.monotonic()))
@@ -222,6 +224,7 @@ def test_timers_keep_their_rate(bus: DdsBus) -> None:
     assert ticks[10] - ticks[0] == pytest.approx(0.5, abs=0.08)
 
 
+@pytest.mark.alone
 def test_a_busy_topic_does_not_starve_a_timer(bus: DdsBus) -> None:
     ticks: list[float] = []
     bus.subscribe("flood", "std_msgs/msg/Bool", RELIABLE, lambda msg, source: time.sleep(0.005))

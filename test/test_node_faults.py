@@ -212,10 +212,13 @@ def test_a_fault_of_the_model_begins_the_conversation_again():
 def test_after_the_stated_number_of_restarts_the_robot_stays_silent_until_reset():
     with robot(max_model_restarts=2) as r:
         fail_at(r, 0)
-        for _ in range(6):
+        statistics = r.conversation._running.thread.statistics  # type: ignore[union-attr]
+        for fault in (1, 2, 3):
             r.send(r.audio(np.full(FRAME, 1)))
-            time.sleep(0.05)
+            r.bus.wait_for(lambda n=fault: statistics.faults == n)
         r.bus.wait_for_log("stays silent after 3 faults")
+        for _ in range(3):
+            r.send(r.audio(np.full(FRAME, 1)))
         status = r.bus.diagnostics()["conversation"]
         assert status.level == 2 and "call ~/reset" in status.message
         assert not r.bus.topics["audio_out"]
@@ -279,8 +282,9 @@ def test_a_stuck_model_is_not_started_twice(monkeypatch: pytest.MonkeyPatch):
         with pytest.raises(RuntimeError, match="still busy"):
             r.conversation.activate()
         assert "still busy" in r.bus.call("~/reset").message
+        stuck = r.conversation._stuck
         go_on.set()
-        time.sleep(0.2)
+        r.bus.wait_for(lambda: not stuck.alive)  # type: ignore[union-attr]
         r.conversation.activate()
         r.hear(1)
 
@@ -354,9 +358,7 @@ def test_a_hold_ends_when_the_model_stalls_in_it():
         hold = r.bus.topics["motion_hold"]
         r.session.before_push = lambda step: go_on.wait(10.0) and None
         r.send(r.audio(np.zeros(FRAME)))
-        time.sleep(0.7)
-        r.bus.timers[0.1]()
-        assert not hold[-1].data
+        r.bus.wait_for(lambda: r.bus.timers[0.1]() or not hold[-1].data)
         go_on.set()
 
 
@@ -401,7 +403,7 @@ def test_a_model_that_does_not_come_back_is_an_error_that_is_told_once(
     with robot() as r:
         r.session.before_push = lambda step: go_on.wait(10.0) and None
         r.send(r.audio(np.full(FRAME, 1)))
-        time.sleep(0.4)
+        r.bus.wait_for(lambda: r.conversation._running.thread.trouble)  # type: ignore[union-attr]
         for _ in range(2):
             status = r.bus.diagnostics()["conversation"]
             assert status.level == 2 and "the model has not come back" in status.message

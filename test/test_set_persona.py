@@ -21,8 +21,8 @@ from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.lifecycle import Lifecycle
 from personaplex_ros.node.parameters.table import Parameters
 
-AT_ONCE_S = 2.0
-"""Within this time everything else is answered, on whatever machine."""
+AT_ONCE_S = 8.0
+"""Within this time everything else is answered, on whatever machine; the persona takes 20 s."""
 SET_PERSONA = "personaplex_ros/srv/SetPersona"
 
 
