@@ -44,7 +44,7 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.training.callers import ask, random_intent
 from personaplex_ros.training.speakers import random_caller
 from personaplex_ros.training.world import load_world
-from personaplex_ros.turns import TurnEvent, TurnMonitor
+from personaplex_ros.turns import TurnEvent, TurnMonitor, TurnParameters
 
 FRAME = 1_920
 LEVEL = 10 ** (-26 / 20)  # RMS of a person's speech at the microphone
@@ -101,7 +101,7 @@ class Ear:
 def talk(seconds: float, pauses_s: tuple[float, float], rng: np.random.Generator) -> Sound:
     """Return a robot's sentences with pauses."""
     voice, parts, length = Hibari(), [], 0
-    spoken = [np.asarray(voice(text), np.float32) for text in SENTENCES]
+    spoken = [sounding(np.asarray(voice(text), np.float32), 0.02) for text in SENTENCES]
     while length < seconds * RATE:
         pause = np.zeros(round(rng.uniform(*pauses_s) * RATE), np.float32)
         parts += [spoken[int(rng.integers(len(spoken)))], pause]
@@ -123,9 +123,15 @@ def people(folder: Path | None, seed: int) -> Iterator[Sound]:
             caller = random_caller(rng, held_out=True)
             intent = random_intent(world, rng)
             samples = ask(world, caller, intent, "interruption", rng, held_out=True).speech.samples
-        loud = np.flatnonzero(np.abs(samples) > 0.05 * np.abs(samples).max())
-        if len(loud) and loud[-1] - loud[0] > RATE // 2:
-            yield samples[loud[0] : loud[0] + round(LONGEST_S * RATE)]
+        samples = sounding(samples, 0.05)
+        if len(samples) > RATE // 2:
+            yield samples[: round(LONGEST_S * RATE)]
+
+
+def sounding(samples: Sound, share: float) -> Sound:
+    """Return samples from the first to the last that has that share of the greatest."""
+    loud = np.flatnonzero(np.abs(samples) > share * np.abs(samples).max())
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]
 
 
 def decibels(ratio: float) -> float:
@@ -164,8 +170,8 @@ def broken_in(
     at_s = SETTLED_S + 1.0
     while at_s + LONGEST_S < len(robot) / RATE:
         first = round((at_s + rng.uniform(0.0, 0.5)) * RATE)
-        while not _sounds(robot[first : first + RATE // 4]):
-            first += RATE // 10
+        while first + RATE < len(robot) and not _talks(robot, first):
+            first += RATE // 50
         speech = person_at(next(said), acoustics, LEVEL)[: len(near) - first]
         near[first : first + len(speech)] += speech
         starts.append(first / RATE)
@@ -185,18 +191,30 @@ def broken_in(
     return {"waits": [wait if wait <= MISSED_S else float("inf") for wait in waits]}
 
 
-def _sounds(samples: Sound) -> bool:
-    return bool(np.mean(np.square(samples)) > (ROBOT / 3) ** 2)
+def _talks(robot: Sound, at: int) -> bool:
+    """Whether the robot is amid its speech, so that who begins to speak then breaks in."""
+    before, last, soon, after = (
+        _active(robot[at + round(a * RATE) : at + round(b * RATE)])
+        for a, b in ((-0.5, 0.0), (-0.1, 0.0), (0.0, 0.25), (0.0, 1.0))
+    )
+    return before >= 0.7 and last == 1.0 and soon >= 0.8 and after >= 0.6
+
+
+def _active(samples: Sound) -> float:
+    """Return the share of 20 ms in which the robot sounds by the tracker's measure."""
+    windows = samples[: len(samples) // 480 * 480].reshape(-1, 480)
+    loud = np.mean(np.square(windows), axis=1) >= 10 ** (TurnParameters().robot_on_dbfs / 10)
+    return float(np.mean(loud)) if len(loud) else 0.0
 
 
 def in_rooms(arguments: argparse.Namespace, level_db: float, cancels: bool) -> dict[str, Any]:
     """Return the figures of a level over all rooms."""
     rng = np.random.default_rng(arguments.seed)
     seconds = max(20.0, 60.0 * arguments.minutes / len(arguments.rooms))
-    robot = talk(seconds, (0.2, 0.5), rng)
+    robot = talk(seconds, (0.1, 0.3), rng)
     lonely = talk(seconds, PAUSES_S, rng)
     long = talk(SETTLED_S + 1.0 + EVERY_S * max(1, arguments.persons // len(arguments.rooms)) + 3.0,
-                (0.2, 0.5), rng)  # fmt: skip
+                (0.1, 0.3), rng)  # fmt: skip
     said = people(arguments.people, arguments.seed)
     acoustics = {rt60_s: Acoustics(rt60_s) for rt60_s in {room[0] for room in arguments.rooms}}
     single, waits, answered = [], [], 0

@@ -88,7 +88,7 @@ class TurnMonitor:
         user = self._echo.push(
             user_samples,
             robot_samples,
-            self._user.push(user_samples),
+            self._user.push(user_samples if echo is None else echo.linear),
             None if echo is None else echo.raw,
             None if echo is None else echo.reference,
         )

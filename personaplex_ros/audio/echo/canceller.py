@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .delay import Delay, DelayTracker
+from .drift import Drift
+from .linear import LinearCanceller
 from .reference import Reference, StampedCount
 from .webrtc import Processing, WebRtcCanceller
 
 LEAD_S = 0.006
 """The reference comes so much before its echo, which the filter may then place."""
 LEAP_S = 0.003
-"""From so far off the reference leaps to its place; what is nearer it approaches."""
-APPROACH_S = 4.0
-GENTLE = 60e-6
-"""The most by which it runs faster or slower to get there."""
+"""From so far off the reference leaps to its place; what is nearer is left to the filter."""
 ADRIFT_S = 0.02
 """Stamps so far from the base begin anew where no echo has been found."""
+SOUGHT_S = 4.0
+"""Of the robot's speech, in which an echo is found and learnt if there is one."""
+SOUNDING = 10**-4.5
 LEAST_S, MOST_S, USUAL_S = -0.06, 0.55, 0.1
 """Delays on the present base, beyond which a new one is taken, so that this is the delay."""
 
@@ -30,11 +32,14 @@ Sound = NDArray[np.float32]
 class EchoFrame:
     """A frame of the microphone, float32 [frame_size] each.
 
-    clean: without the echo, or as it was where nothing is cancelled. raw: as it was. reference:
-    what was played, as it reaches the microphone in this frame; None while the delay is not known.
+    clean: without the echo, or as it was where nothing is cancelled. linear: without what a filter
+    could subtract, so with a little echo, but with people as they are; the same as clean until
+    there is a filter. raw: as it was. reference: what was played, as it reaches the microphone in
+    this frame; None while the delay is not known.
     """
 
     clean: Sound
+    linear: Sound
     raw: Sound
     reference: Sound | None
 
@@ -51,10 +56,12 @@ class EchoPath:
 
 
 class EchoCanceller:
-    """Finds the robot's sound in the microphone and takes it out.
+    """Finds the robot's sound in the microphone and takes it out, in two stages.
 
+    A linear filter subtracts it; WebRTC's canceller then takes what is left and processes the rest.
+    missing: why the second stage is not there, though it was asked for.
     `reference` is to be told what is played (from any thread); `process` belongs to one thread.
-    processing: None only finds it. Raises ImportError where the library is missing.
+    processing: None only finds it.
     """
 
     def __init__(self, rate: int, frame_size: int, processing: Processing | None) -> None:
@@ -62,6 +69,9 @@ class EchoCanceller:
         self._format = (rate, frame_size)
         self._tracker = DelayTracker(rate, frame_size)
         self._microphone = StampedCount(rate)
+        self._linear = LinearCanceller(frame_size)
+        self._drift = Drift(rate, frame_size)
+        self._silence: Sound = np.zeros(frame_size, np.float32)
         self._leaps = 0
         self._base: int | None = None
         self._place: float | None = None
@@ -70,13 +80,30 @@ class EchoCanceller:
 
     def set_processing(self, processing: Processing | None) -> None:
         """Go on with other processing from the next frame on; None cancels nothing."""
-        made = None if processing is None else WebRtcCanceller(*self._format, processing)
-        self.processing, self._canceller = processing, made
+        self._processing, self.missing = processing, ""
+        self._steady = self._begin()
+        self._seek()
+
+    def _begin(self) -> WebRtcCanceller | None:
+        if self._processing is None:
+            return None
+        try:
+            return WebRtcCanceller(*self._format, self._processing)
+        except ImportError as error:
+            self.missing = str(error)
+            return None
+
+    def _seek(self) -> None:
+        """Let the filter learn anew; meanwhile a new canceller of the second kind works alone."""
+        self._linear.reset()
+        self._drift.reopen()
+        self._sought_s = 0.0
+        self._urgent = self._begin()
 
     @property
     def cancelling(self) -> bool:
         """Whether the echo is taken out."""
-        return self._canceller is not None
+        return self._processing is not None
 
     @property
     def path(self) -> EchoPath:
@@ -85,7 +112,7 @@ class EchoCanceller:
         if delay is None or nominal is None or self._base is None:
             return EchoPath(None, 0.0)
         since_s = (nominal - self._base) / self._format[0]
-        return EchoPath(delay.delay_s + since_s, 1e6 * delay.pace)
+        return EchoPath(delay.delay_s + since_s, 1e6 * self._pace(delay))
 
     def process(self, samples: Sound, stamp_ns: int) -> EchoFrame:
         """Take the next frame of the microphone, captured from `stamp_ns` on."""
@@ -95,13 +122,36 @@ class EchoCanceller:
         self.reference.take()
         self._choose_base()
         base = self._base or 0
-        self._tracker.push(self.reference.read(first + base, size), samples)
+        nominal = self.reference.read(first + base, size)
+        self._tracker.push(nominal, samples)
         delay = self._tracker.delay
-        reference = self._follow(first + base, delay)
-        clean = samples
-        if self._canceller is not None:
-            clean = self._canceller.process(samples, reference)
-        return EchoFrame(clean, samples, None if delay is None else reference)
+        if delay is None:
+            return self._cancel(samples, samples, nominal, None)
+        reference, linear = self._follow(first + base, delay), samples
+        if self.cancelling:
+            linear = self._linear.process(samples, reference, self._drift.wander)
+            self._drift.take(self._linear.mismatch)
+        return self._cancel(samples, linear, reference, reference)
+
+    def _cancel(
+        self, raw: Sound, linear: Sound, expected: Sound, reference: Sound | None
+    ) -> EchoFrame:
+        """Return the frame after the second stage.
+
+        One canceller follows the linear filter. One that has just begun suppresses an echo from
+        its first frame on, with whoever speaks at the same time; it works until the filter has
+        learnt the room, or so much speech has not come back that there is no echo.
+        """
+        clean = linear
+        if self._steady is not None:
+            clean = self._steady.process(linear, self._silence if reference is None else reference)
+        if self._urgent is not None:
+            clean = linear = self._urgent.process(raw, expected)
+            if float(np.mean(np.square(expected))) >= SOUNDING:
+                self._sought_s += self._format[1] / self._format[0]
+            if self._linear.useful or self._sought_s >= SOUGHT_S:
+                self._urgent = None
+        return EchoFrame(clean, linear, raw, reference)
 
     def _nominal(self) -> int | None:
         """Return by how much the loudspeaker's count is ahead of the microphone's, by stamps."""
@@ -130,19 +180,18 @@ class EchoCanceller:
             self._base -= by
             self._tracker.moved(by / rate)
 
-    def _follow(self, nominal: int, delay: Delay | None) -> Sound:
+    def _pace(self, delay: Delay) -> float:
+        return self._drift.pace if self.cancelling else delay.pace
+
+    def _follow(self, nominal: int, delay: Delay) -> Sound:
         """Return the reference as its echo is heard now, running as the clocks do."""
         rate, size = self._format
-        goal, pace = float(nominal), 0.0
-        if delay is not None:
-            goal, pace = goal - (delay.delay_s - LEAD_S) * rate, delay.pace
-        off = 0.0 if self._place is None else goal - self._place
-        if self._place is None or abs(off) > LEAP_S * rate:
-            if self._place is not None and self.processing is not None:
-                # A new filter finds the echo sooner than one that has learnt another delay.
-                self.set_processing(self.processing)
-            self._place, off = goal, 0.0
-        speed = 1.0 - pace + float(np.clip(off / (APPROACH_S * rate), -GENTLE, GENTLE))
+        goal = nominal - (delay.delay_s - LEAD_S) * rate
+        if self._place is None or abs(goal - self._place) > LEAP_S * rate:
+            # New filters find the echo sooner than those that have learnt another delay.
+            self._place = goal
+            self._seek()
+        speed = 1.0 - self._pace(delay)
         result = self.reference.between(self._place, size, speed)
         self._place += speed * size
         return result

@@ -20,7 +20,7 @@ DUPLEX = {
 
 @dataclass(frozen=True)
 class EchoSnapshot:
-    """cancelling: whether the echo is taken out. missing: why it cannot be, empty if it can."""
+    """cancelling: whether the echo is taken out. missing: why not all of it, empty where it is."""
 
     cancelling: bool
     missing: str
@@ -32,7 +32,7 @@ def echo_status(echo: EchoSnapshot) -> Status:
     """Return the entry of the echo."""
     path, report = echo.path, echo.report
     values = [
-        ("cancellation", "on" if echo.cancelling else "missing" if echo.missing else "off"),
+        ("cancellation", "partly" if echo.missing else "on" if echo.cancelling else "off"),
         ("delay", "not known" if path.delay_s is None else f"{1e3 * path.delay_s:.1f} ms"),
         ("clock drift", f"{path.drift_ppm:.0f} ppm"),
         ("return loss", decibels(report.return_loss_db)),
@@ -44,7 +44,8 @@ def echo_status(echo: EchoSnapshot) -> Status:
     if report.duplex is not Duplex.FULL:
         return Status("echo", WARN, f"{DUPLEX[report.duplex]}: {REMEDY}", values)
     if echo.missing:
-        return Status("echo", WARN, f"echo is not cancelled: {echo.missing}", values)
+        text = f"what is left of the echo is not suppressed: {echo.missing}"
+        return Status("echo", WARN, text, values)
     return Status("echo", OK, "cancelled" if echo.cancelling else "not cancelled here", values)
 
 

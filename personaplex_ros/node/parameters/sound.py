@@ -60,8 +60,8 @@ class SoundParameters:
     )
     echo_cancellation: str = parameter(
         "auto",
-        "Whether the robot's own sound is taken out of the microphone; auto does it where the "
-        "Python package livekit is installed. off for hardware that does it.",
+        "Whether the robot's own sound is taken out of the microphone; for all of it the Python "
+        "package livekit must be installed. off for hardware that does it.",
         When.ANY,
         choices=("auto", "off"),
     )

@@ -23,8 +23,8 @@ Sound = NDArray[np.float32]
 class OwnEcho:
     """Cancels the echo as the parameters say; for the model's thread, except `played_by_card`.
 
-    Where the library is missing it says so once and goes on without. Made when the node is
-    configured, so that what was learnt of the room outlasts a pause and a conversation.
+    Where the library is missing it says so once and goes on with what needs none. Made when the
+    node is configured, so that what was learnt of the room outlasts a pause and a conversation.
     """
 
     def __init__(self, bus: Bus, rate: int, frame_size: int, parameters: Parameters) -> None:
@@ -35,7 +35,7 @@ class OwnEcho:
         self._canceller = EchoCanceller(rate, frame_size, None)
         self._fader = Fader(rate)
         self._duplex = Duplex.FULL
-        self._missing = ""
+        self._told = False
         self._asked: Processing | None = None
         self.played_by_card = self._canceller.reference.played
         self.adopt(parameters)
@@ -46,15 +46,14 @@ class OwnEcho:
         if asked == self._asked:
             return
         self._asked = asked
-        try:
-            self._canceller.set_processing(asked)
-        except ImportError as error:
-            if not self._missing:
-                self._bus.log(
-                    "warn", f"the robot's echo is not cancelled ({error}), or echo_cancellation: "
-                    "off where the microphone does it"
-                )  # fmt: skip
-            self._missing = str(error)
+        self._canceller.set_processing(asked)
+        missing = self._canceller.missing
+        if missing and not self._told:
+            self._told = True
+            self._bus.log(
+                "warn", "the robot's echo is subtracted, but what is left of it is not suppressed "
+                f"({missing}); or echo_cancellation: off where the microphone does it"
+            )  # fmt: skip
 
     def hear(self, samples: Sound, stamp_ns: int) -> EchoFrame:
         """Take a frame of the microphone; return it with and without the robot's voice."""
@@ -70,8 +69,8 @@ class OwnEcho:
 
     def snapshot(self, report: EchoReport) -> EchoSnapshot:
         """Return what is known; from any thread."""
-        missing = self._missing if self._asked is not None else ""
-        return EchoSnapshot(self._canceller.cancelling, missing, self._canceller.path, report)
+        canceller = self._canceller
+        return EchoSnapshot(canceller.cancelling, canceller.missing, canceller.path, report)
 
     def _change(self, duplex: Duplex) -> None:
         self._duplex = duplex
@@ -82,11 +81,9 @@ class OwnEcho:
             self._bus.log("warn", f"echo: {DUPLEX[duplex]}; {REMEDY}{self._setting()}")
 
     def _setting(self) -> str:
-        if self._canceller.cancelling:
-            return ""
-        if self._missing and self._asked is not None:
-            return f"; or cancel it: {self._missing}"
-        return "; or cancel it here: echo_cancellation: auto"
+        if self._canceller.missing:
+            return f"; or suppress what is left of it: {self._canceller.missing}"
+        return "" if self._canceller.cancelling else "; or cancel it here: echo_cancellation: auto"
 
 
 def processing_of(parameters: Parameters) -> Processing | None:
