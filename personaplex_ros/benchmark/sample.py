@@ -57,7 +57,7 @@ def read_samples(folder: Path, task: Task) -> list[Sample]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"--data {folder} is not a folder")
-    inside = sorted((path for path in folder.iterdir() if path.is_dir()), key=_in_order)
+    inside = sorted((path for path in folder.iterdir() if path.is_dir()), key=in_order)
     chosen = [path for path in inside if _is_sample(path)]
     if not chosen:
         deeper = [path.name for path in inside if any(map(_is_sample, path.iterdir()))]
@@ -73,7 +73,7 @@ def _is_sample(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in names)
 
 
-def _in_order(path: Path) -> list[tuple[int, str]]:
+def in_order(path: Path) -> list[tuple[int, str]]:
     """Return a sort key that puts 2 before 10."""
     return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", path.name)]
 

@@ -25,7 +25,7 @@ COMMANDS = {
     "devices": "list the sound cards and try them",
     "download": "fetch the published weights",
     "train": "train a small checkpoint such as nano from nothing",
-    "evaluate": "measure a model with Full-Duplex-Bench",
+    "evaluate": "measure a model with Full-Duplex-Bench, turn events with TurnBench",
     "doctor": "tell whether this machine will work",
 }
 

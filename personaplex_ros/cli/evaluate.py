@@ -1,7 +1,12 @@
-"""Measure a model with Full-Duplex-Bench.
+"""Measure a model with Full-Duplex-Bench, or our turn events with TurnBench.
 
-The model is run over the input.wav of every sample of a folder, a recogniser hears the words of
-what it says, and both are scored. What is there already is kept: a run that was stopped goes on.
+Full-Duplex-Bench (the default, needs --task): the model is run over the input.wav of every sample
+of a folder, a recogniser hears the words of what it says, and both are scored. What is there
+already is kept: a run that was stopped goes on.
+
+TurnBench (--suite turnbench): ends of turns and interruptions, as turn_event tells them and as
+Silero VAD with fixed silences does, in two-channel conversations that are annotated. No model is
+run; of the options count --data, --json and the group turnbench.
 """
 
 from __future__ import annotations
@@ -30,19 +35,34 @@ from personaplex_ros.cli.model_arguments import (
     load_engine,
 )
 from personaplex_ros.cli.paths import check_folder, outputs, refuse_shared_paths
+from personaplex_ros.cli.turnbench import SUITE as TURNBENCH
+from personaplex_ros.cli.turnbench import add_suite_arguments, run_suite
 from personaplex_ros.engine import Persona
 from personaplex_ros.optional import require
 
 VOICE = "NATF2"
+FULL_DUPLEX_BENCH = "full-duplex-bench"
+ONLY_TURNBENCH = {"predictions", "write_predictions"}
+SHARED = {"suite", "data", "json", "synthetic", "seed"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = __doc__
-    parser.add_argument("--task", required=True, choices=TASKS, help="what is measured")
     parser.add_argument(
-        "--data", required=True, type=Path, metavar="DIR", help="folder with a folder a sample"
+        "--suite",
+        choices=(FULL_DUPLEX_BENCH, TURNBENCH),
+        default=FULL_DUPLEX_BENCH,
+        help=f"the benchmark (default: {FULL_DUPLEX_BENCH})",
+    )
+    parser.add_argument("--task", choices=TASKS, help=f"what {FULL_DUPLEX_BENCH} measures")
+    parser.add_argument(
+        "--data",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder with a folder a sample or conversation",
     )
     parser.add_argument(
         "--synthetic",
@@ -84,13 +104,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timelines", type=Path, metavar="DIR", help="draw the worst samples into this folder"
     )
     parser.add_argument("--worst", type=int, default=5, help="how many of them (default: 5)")
+    add_suite_arguments(parser)
     add_model_arguments(parser, "the role that the task is measured with, see docs/benchmark.md")
+    parser.set_defaults(defaults=vars(parser.parse_args(["--data", "."])))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the model, hear it, score it."""
-    with outputs({"--json": [arguments.json] if arguments.json else []}):
-        return _evaluate(arguments)
+    """Run the suite's measurement."""
+    files = {"--json": arguments.json, "--write-predictions": arguments.write_predictions}
+    _refuse_other_options(arguments)
+    with outputs({option: [path] for option, path in files.items() if path}):
+        return run_suite(arguments) if arguments.suite == TURNBENCH else _evaluate(arguments)
+
+
+def _refuse_other_options(arguments: argparse.Namespace) -> None:
+    """See that no option was given which only the other suite reads; ValueError names it."""
+    others = ONLY_TURNBENCH
+    if arguments.suite == TURNBENCH:
+        others = set(arguments.defaults) - ONLY_TURNBENCH - SHARED
+    elif arguments.task is None:
+        raise ValueError(f"--task is needed; choose one of {', '.join(TASKS)}")
+    for name in sorted(others):
+        if getattr(arguments, name) != arguments.defaults[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} is nothing that --suite {arguments.suite} reads")
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
