@@ -67,6 +67,23 @@ class Speaker:
         self.saying.follow(silent=False)
 
 
+def let_speak(monkeypatch: pytest.MonkeyPatch) -> Speaker:
+    """Let the fake model say what it is given, a word with each frame, and nothing else."""
+    voice = Speaker()
+    echo = FakeSession.push
+
+    def push(session: FakeSession, frame: Any) -> Any:
+        session.speech = np.zeros_like
+        if voice.saying is not None:
+            voice.word()
+        return echo(session, frame)
+
+    monkeypatch.setattr(FakeSession, "push", push)
+    monkeypatch.setattr(FakeSession, "say", lambda session, text: voice.say(text), raising=False)
+    monkeypatch.setattr(FakeSession, "hush", lambda session: voice.hush())
+    return voice
+
+
 @pytest.fixture
 def speaker() -> Speaker:
     return Speaker()

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from node_support import FRAME, FakeSession, MemoryBus, Robot, robot
+from node_support import FRAME, MemoryBus, Robot, robot
 from test_recording import read_folder
-from test_say_goals import Speaker, sent
+from test_say_goals import Speaker, let_speak, sent
 
 from personaplex_ros.engine import Engine
 from personaplex_ros.node.conversation import Conversation
@@ -240,20 +240,7 @@ def test_people_arrive_when_nobody_was_there_for_a_while() -> None:
 
 @pytest.fixture
 def speaking(monkeypatch: pytest.MonkeyPatch) -> Speaker:
-    """Let the fake model say what it is given, a word with each frame, and nothing else."""
-    voice = Speaker()
-    echo = FakeSession.push
-
-    def push(session: FakeSession, frame: Any) -> Any:
-        session.speech = np.zeros_like
-        if voice.saying is not None:
-            voice.word()
-        return echo(session, frame)
-
-    monkeypatch.setattr(FakeSession, "push", push)
-    monkeypatch.setattr(FakeSession, "say", lambda session, text: voice.say(text), raising=False)
-    monkeypatch.setattr(FakeSession, "hush", lambda session: voice.hush())
-    return voice
+    return let_speak(monkeypatch)
 
 
 def greet(r: Robot, text: str = "") -> None:

@@ -35,10 +35,12 @@ from personaplex_ros.node.parameters.turn_monitor import (
     turn_parameters,
 )
 from personaplex_ros.node.recording.topic import RecordingTopic
+from personaplex_ros.node.requests.answers import Handlers
 from personaplex_ros.node.requests.personas import chosen_persona, persona_values
 from personaplex_ros.node.requests.say_action import SAY
 from personaplex_ros.node.requests.say_goals import refuse
 from personaplex_ros.node.requests.services import Services
+from personaplex_ros.node.requests.topics import RequestTopics
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.visits.arrivals import Arrivals
 from personaplex_ros.node.visits.greeting import check_greeting
@@ -54,9 +56,9 @@ class Conversation:
     """Life cycle as of a ROS 2 managed node; every method may raise, with the remedy in the text.
 
     From construction on motion_hold, recording and diagnostics are published, and ~/say, ~/reset,
-    ~/set_persona and ~/record are served. configure() loads the model and opens topics, activate()
-    starts or resumes the conversation, deactivate() pauses it, cleanup() frees the memory,
-    shutdown() ends all from any state.
+    ~/set_persona and ~/record are served, also by topic. configure() loads the model and opens
+    topics, activate() starts or resumes the conversation, deactivate() pauses it, cleanup() frees
+    the memory, shutdown() ends all from any state.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Conversation:
         self._release = release
         self._lock = threading.RLock()
         self._settings_lock = threading.Lock()
+        self._persona_lock = threading.Lock()
         self._configuring = False
         self._state = State.UNCONFIGURED
         self._configured: Configured | None = None
@@ -87,9 +90,9 @@ class Conversation:
         self._arrivals = Arrivals(bus, parameters, self.greet)
         self._diagnostics = Diagnostics(bus, parameters.diagnostics_period_s, self._snapshot)
         self._say = bus.serve_action("~/say", SAY, self.say, self.check_goal)
-        self._services = Services(
-            bus, reset=self.reset, set_persona=self.set_persona, record=self.record
-        )
+        handlers = Handlers(self.reset, self.set_persona, self.record)
+        self._services = Services(bus, handlers)
+        self._requests = RequestTopics(bus, handlers, self.say, self.check_goal)
 
     @property
     def state(self) -> State:
@@ -220,6 +223,7 @@ class Conversation:
             self._unload()
             self._say.close()
             self._services.close()
+            self._requests.close()
             self._arrivals.close()
             self._diagnostics.close()
             self._namesakes.close()
@@ -243,6 +247,11 @@ class Conversation:
         the node stays so when it is cleaned up and configured. Raises what loading and preparing
         raise; then nothing has changed.
         """
+        # They come from several threads, by service and by topic: each has its turn.
+        with self._persona_lock:
+            return self._become(persona, text_prompt, voice)
+
+    def _become(self, persona: str, text_prompt: str, voice: str) -> str:
         self._expect_not_configuring()
         with self._lock:
             model, _ = self._loaded()

@@ -7,30 +7,16 @@ from contextlib import ExitStack
 from typing import Any
 
 from personaplex_ros.node.hosts.bus import Bus
-from personaplex_ros.node.hosts.serving import one_line
-from personaplex_ros.remedies import with_remedy
+from personaplex_ros.node.requests.answers import Handlers, answered
 
 
 class Services:
     """Answers with success and a message; an error never reaches the middleware."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        *,
-        reset: Callable[[], str],
-        set_persona: Callable[[str, str, str], str],
-        record: Callable[[bool], str],
-    ) -> None:
-        """Offer all; the functions return a message for success and raise otherwise.
-
-        `set_persona` gets (persona, text_prompt, voice), each empty for "as it is"; `record`
-        whether the conversation may be recorded.
-        """
+    def __init__(self, bus: Bus, handlers: Handlers) -> None:
+        """Offer all."""
         self._bus = bus
-        self._reset = reset
-        self._set_persona = set_persona
-        self._record = record
+        self._handlers = handlers
         self._open = ExitStack()
         # They wait for the model or the disk, and hold up nothing that does not.
         for name, type_name, handler in (
@@ -45,24 +31,15 @@ class Services:
         self._open.close()
 
     def _on_reset(self, request: Any, response: Any) -> Any:
-        return self._answer(response, "~/reset", self._reset)
+        return self._answer(response, "~/reset", self._handlers.reset)
 
     def _on_set_persona(self, request: Any, response: Any) -> Any:
-        return self._answer(
-            response,
-            "~/set_persona",
-            lambda: self._set_persona(request.persona, request.text_prompt, request.voice),
-        )
+        wanted = (request.persona, request.text_prompt, request.voice)
+        return self._answer(response, "~/set_persona", lambda: self._handlers.set_persona(*wanted))
 
     def _on_record(self, request: Any, response: Any) -> Any:
-        return self._answer(response, "~/record", lambda: self._record(request.data))
+        return self._answer(response, "~/record", lambda: self._handlers.record(request.data))
 
     def _answer(self, response: Any, name: str, action: Callable[[], str]) -> Any:
-        try:
-            response.message = action()
-            response.success = True
-        except Exception as error:
-            response.success = False
-            response.message = with_remedy(error) or type(error).__name__
-            self._bus.log("warn", f"{name} failed: {one_line(response.message)}")
+        response.success, response.message = answered(self._bus, name, action)
         return response
