@@ -87,6 +87,7 @@ setup(
             "scipy>=1.11",
             "pocketsphinx>=5.0.4",
             "pystoi>=0.4.1",
+            "hibari-tts>=0.2.1",
         ],
     },
     entry_points={"console_scripts": ["personaplex = personaplex_ros.cli:main"]},

@@ -35,14 +35,14 @@ from personaplex_ros.cli.model_arguments import (
     load_engine,
 )
 from personaplex_ros.cli.paths import check_folder, outputs, refuse_shared_paths
+from personaplex_ros.cli.synthesis import check_synthetic
 from personaplex_ros.cli.turnbench import SUITE as TURNBENCH
 from personaplex_ros.cli.turnbench import add_suite_arguments, run_suite
 from personaplex_ros.engine import Persona
-from personaplex_ros.optional import require
 
 VOICE = "NATF2"
 FULL_DUPLEX_BENCH = "full-duplex-bench"
-ONLY_TURNBENCH = {"predictions", "write_predictions"}
+ONLY_TURNBENCH = {"predictions", "write_predictions", "natural"}
 SHARED = {"suite", "data", "json", "synthetic", "seed"}
 
 
@@ -178,11 +178,7 @@ def _check_writable(samples: list[Sample]) -> None:
 
 
 def _synthesise(arguments: argparse.Namespace, task: Task) -> None:
-    if arguments.synthetic < 1:
-        raise ValueError(f"--synthetic {arguments.synthetic}: it must be at least 1")
-    for module in ("espeakng_loader", "scipy"):
-        require(module)
-    check_folder("--data", arguments.data)
+    check_synthetic(arguments)
     from personaplex_ros.benchmark.synthetic import write_samples
 
     write_samples(arguments.data, task, arguments.synthetic, arguments.seed)

@@ -18,6 +18,7 @@ from personaplex_ros.benchmark.turnbench.report import Report, oracle, score_all
 from personaplex_ros.benchmark.turnbench.run import OURS, chosen, hear
 from personaplex_ros.benchmark.words import write_json
 from personaplex_ros.cli.paths import refuse_shared_paths
+from personaplex_ros.cli.synthesis import check_synthetic
 
 SUITE = "turnbench"
 
@@ -30,6 +31,11 @@ def add_suite_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="score these predictions and hear nothing (JSON, as the benchmark takes them)",
+    )
+    group.add_argument(
+        "--natural",
+        action="store_true",
+        help="let --synthetic speak with a voice learnt from recordings, not by rules",
     )
     group.add_argument(
         "--write-predictions",
@@ -52,6 +58,8 @@ def run_suite(arguments: argparse.Namespace) -> int:
     )
     if arguments.predictions and arguments.write_predictions:
         raise ValueError("--write-predictions hears the data, which --predictions spares: give one")
+    if arguments.synthetic is not None:
+        _synthesise(arguments)
     conversations = read_conversations(arguments.data)
     found: dict[str, Predictions] = {"oracle": oracle(conversations)}
     ways: dict[str, GivingWay] = {}
@@ -70,6 +78,13 @@ def run_suite(arguments: argparse.Namespace) -> int:
     if arguments.write_predictions:
         write_predictions(arguments.write_predictions, found[OURS])
     return 0
+
+
+def _synthesise(arguments: argparse.Namespace) -> None:
+    check_synthetic(arguments, ["hibari"] if arguments.natural else [])
+    from personaplex_ros.benchmark.turnbench.synthetic import write_conversations
+
+    write_conversations(arguments.data, arguments.synthetic, arguments.seed, arguments.natural)
 
 
 def _given(path: Path, conversations: list[Conversation]) -> Predictions:

@@ -39,7 +39,7 @@ def fixed_wait(sides: tuple[Side, Side], wait_s: float) -> Pair:
     """Return what is found by waiting for so long in both tasks.
 
     A turn ends when its speaker was silent for so long. Whoever begins while the other speaks has
-    taken the floor after so long a stretch of speech.
+    taken the floor if, so long after, they still do.
     """
     first, second = sides
     return _found(first, second, wait_s), _found(second, first, wait_s)
@@ -55,7 +55,7 @@ def _found(own: Side, other: Side, wait_s: float) -> Found:
         rival.push(theirs)
         spoke = speech.begun_s is not None
         speech.push(mine)
-        if speech.begun_s is None:
+        if speech.begun_s is None or mine.probability < ON:
             continue
         if not spoke:
             breaks_in = rival.begun_s is not None

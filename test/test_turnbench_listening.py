@@ -1,0 +1,162 @@
+"""Conversations made here, what is found in them, and that nothing of it looks ahead."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from personaplex_ros.audio import read_wave
+from personaplex_ros.benchmark.turnbench import synthetic
+from personaplex_ros.benchmark.turnbench.folder import read_conversations
+from personaplex_ros.benchmark.turnbench.giving_way import DRAWS, giving_way
+from personaplex_ros.benchmark.turnbench.listening import (
+    Heard,
+    Window,
+    hear_speech,
+    hear_turns,
+    read_sounds,
+)
+from personaplex_ros.benchmark.turnbench.predictions import Found
+from personaplex_ros.benchmark.turnbench.silero import fixed_wait
+from personaplex_ros.benchmark.turnbench.tracks import Entry, read_track
+from personaplex_ros.cli import main
+
+STEP_S = 0.125
+
+
+def windows(*speech: tuple[float, float], seconds: float = 20.0) -> list[Window]:
+    """Return windows of 0.125 s, sure of speech in these stretches and sure of none elsewhere."""
+    starts = [index * STEP_S for index in range(round(seconds / STEP_S))]
+    return [
+        Window(s, s + STEP_S, s + STEP_S, float(any(a <= s < b for a, b in speech))) for s in starts
+    ]
+
+
+def test_silero_waits_for_silence_and_for_speech_over_the_others() -> None:
+    talks, breaks_in = windows((1, 3), (3.5, 8)), windows((6, 6.25), (7, 10), (12, 13))
+    first, second = fixed_wait((talks, breaks_in), 0.5)
+    assert first == Found((3.5, 8.5))
+    assert second == Found((6.75, 10.5, 13.5), (7.5,))
+    eager, murmurs = fixed_wait((talks, breaks_in), 0.25)
+    assert eager == Found((3.25, 8.25))
+    assert murmurs.interruption == (6.25, 7.25)
+
+
+def test_a_low_probability_ends_no_speech_but_prolongs_a_silence() -> None:
+    unsure = [replace(one, probability=0.4) if 3 <= one.start_s < 4 else one
+              for one in windows((1, 3), (4, 5))]  # fmt: skip
+    first, _ = fixed_wait((unsure, windows()), 0.5)
+    assert first.eot == (5.5,)
+
+
+def test_giving_way_is_measured_against_random_moments() -> None:
+    speech = windows((0, 5), (5.25, 10), (14, 16))
+    way = giving_way(speech, (9.0, 12.0, 15.5))
+    assert way.interrupted_s == (1.0, 0.5)
+    # Of 0 to 9 and 14 to 15.5, a pause of 0.25 s is none: from 10 s, and from 2 s down.
+    assert len(way.random_s) == DRAWS
+    assert 0.5 <= min(way.random_s)
+    assert 8.0 < max(way.random_s) <= 10.0
+    assert giving_way(windows(), (1.0,)).interrupted_s == ()
+    assert giving_way(windows(), (1.0,)).random_s == ()
+
+
+def make(folder: Path, natural: bool) -> Path:
+    """Make a short conversation with an interruption."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "LENGTH_S", 5.0)
+        patch.setattr(synthetic, "CHANCES", (0.0, 1.0, 0.0, 0.0, 0.0, 0.0))
+        synthetic.write_conversations(folder, 1, 3, natural)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: Any) -> Path:
+    """Make a folder with a short conversation by rules."""
+    return make(tmp_path_factory.mktemp("made"), natural=False)
+
+
+@pytest.mark.parametrize("natural", [False, True], ids=["rules", "natural"])
+def test_what_is_made_sounds_when_the_truth_says_so(tmp_path: Path, natural: bool) -> None:
+    made = make(tmp_path, natural)
+    wave = read_wave(made / "1" / "speaker_2_audio.wav")
+    entries = read_track(made / "1" / "speaker_2_annotation_a.srt")
+    sounds = np.abs(wave.samples[:, 0]) > 1e-4
+    told = np.zeros(len(sounds), bool)
+    for entry in entries:
+        first, last = (round(at_s * wave.rate) for at_s in (entry.start_s, entry.end_s))
+        told[first:last] = True
+        assert sounds[first : first + round(0.03 * wave.rate)].any()
+        assert sounds[last - round(0.06 * wave.rate) : last].any()
+    slack = round(0.001 * wave.rate)
+    assert not (sounds & ~np.convolve(told, np.ones(2 * slack + 1), "same").astype(bool)).any()
+
+
+def test_who_is_broken_into_stops_within_a_second(made: Path) -> None:
+    (one,) = read_conversations(made)
+    breaks = one.truths[0].interruption.events_s
+    assert breaks
+    robot = read_track(made / "1" / "speaker_2_annotation_a.srt")
+    for at_s in breaks:
+        (broken,) = (entry for entry in robot if entry.start_s < at_s < entry.end_s)
+        assert at_s + 0.24 < broken.end_s < at_s + 1.01
+        assert any(broken.end_s == pytest.approx(end_s) for end_s in one.truths[1].eot.events_s)
+
+
+def test_nothing_that_is_found_depends_on_what_comes_later(made: Path) -> None:
+    (one,) = read_conversations(made)
+    sides = read_sounds(one)
+    until_s = one.truths[0].eot.events_s[0] + 0.6
+    later, sooner = (
+        Heard((sides.sides[0][:count], sides.sides[1][:count]), sides.rate, count / sides.rate)
+        for count in (round(seconds / 0.08) * sides.frame for seconds in (until_s + 1.6, until_s))
+    )
+    found, early = hear_turns(later)[0], hear_turns(sooner)[0]
+    assert early.eot == tuple(at_s for at_s in found.eot if at_s <= sooner.duration_s)
+    assert early.eot
+    windows_of_all, windows_of_begin = hear_speech(later)[0], hear_speech(sooner)[0]
+    assert windows_of_all[: len(windows_of_begin)] == windows_of_begin
+    assert all(window.known_s >= window.end_s - 1e-9 for window in windows_of_begin)
+
+
+def test_the_command_makes_hears_and_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(synthetic, "LENGTH_S", 5.0)
+    monkeypatch.setattr(synthetic, "CHANCES", (0.0, 1.0, 0.0, 0.0, 0.0, 0.0))
+    data, scores, ours = tmp_path / "data", tmp_path / "scores.json", tmp_path / "ours.json"
+    words = ["evaluate", "--suite", "turnbench", "--data", str(data), "--synthetic", "1"]
+    assert main([*words, "--json", str(scores), "--write-predictions", str(ours)]) == 0
+    told = json.loads(scores.read_text())
+    assert told["scores"]["oracle"]["eot"]["recall"] == 1.0
+    assert told["scores"]["turn events"]["eot"]["recall"] > 0.5
+    assert told["scores"]["turn events"]["eot"]["events"] >= 4
+    assert told["scores"]["Silero, 0.3 s"]["eot"]["recall"] > 0.5
+    assert told["giving_way"]["speaker_2"]["interrupted_s"]
+    assert "silent after" in capsys.readouterr().out
+    made = {path.name: path.read_bytes() for path in (data / "1").iterdir()}
+    words = ["evaluate", "--suite", "turnbench", "--data", str(data), "--synthetic", "1"]
+    assert main([*words, "--predictions", str(ours)]) == 0
+    assert made == {path.name: path.read_bytes() for path in (data / "1").iterdir()}
+    told_again = capsys.readouterr().out
+    assert "| ours.json " in told_again
+
+
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_none_cannot_be_made(tmp_path: Path, capsys: Any, count: str) -> None:
+    words = ["evaluate", "--suite", "turnbench", "--data", str(tmp_path), "--synthetic", count]
+    assert main(words) == 2
+    assert f"--synthetic {count}: it must be at least 1" in capsys.readouterr().err
+
+
+def test_tracks_keep_milliseconds(tmp_path: Path) -> None:
+    track = [Entry(0.0, 1.2346, "Filler"), Entry(3661.001, 3661.999, "Normal Turn")]
+    synthetic.write_track(tmp_path / "a.srt", track)
+    first, second = read_track(tmp_path / "a.srt")
+    assert first == Entry(0.0, 1.235, "Filler")
+    assert second == track[1]
