@@ -51,11 +51,15 @@ class MemoryClient(Handle):
     def __init__(self, bus: MemoryBus, name: str) -> None:
         super().__init__(lambda: bus.clients.pop(name, None) and None)
         self.available = False
+        self.foreign = ""
         self.requests: list[Any] = []
         self._callbacks: list[Callable[[Any], None]] = []
 
     def ready(self) -> bool:
-        return self.available
+        return self.available and not self.foreign
+
+    def obstacle(self) -> str:
+        return self.foreign
 
     def call(self, request: Any, callback: Callable[[Any], None]) -> None:
         self.requests.append(request)

@@ -4,7 +4,8 @@
 the graph; `speech` sends the robot sentences; `tree` has the behaviours.
 """
 
-from personaplex_ros.behaviours.speech import Speech, Spoken
+from personaplex_ros.behaviours.speech import Speech
+from personaplex_ros.behaviours.spoken import Spoken
 from personaplex_ros.behaviours.state import ConversationState
 from personaplex_ros.behaviours.topics import ConversationTopics
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from personaplex_ros.behaviours.speech import Speech, Spoken
+from personaplex_ros.behaviours.speech import Speech
+from personaplex_ros.behaviours.spoken import Spoken
 from personaplex_ros.behaviours.state import ConversationState
 from personaplex_ros.behaviours.topics import ConversationTopics
 from personaplex_ros.node.hosts.bus import Bus

@@ -243,8 +243,14 @@ class DdsActionClient:
             and self._feedback.publishers() > 0
         )
 
+    def obstacle(self) -> str:
+        """Say why a server that is there must not be called."""
+        return self._send.obstacle()
+
     def send(self, goal: Any, feedback: Callable[[Any], None], done: Done) -> DdsSentGoal:
-        """Send a goal."""
+        """Send a goal; RuntimeError if a server of another vendor would get it."""
+        if obstacle := self.obstacle():
+            raise RuntimeError(obstacle)
         sent = DdsSentGoal(self, feedback, done)
         with self._lock:
             self._goals[sent.goal_id] = sent

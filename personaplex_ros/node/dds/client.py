@@ -14,12 +14,15 @@ _POLL_S = 0.01
 def call_service(bus: DdsBus, name: str, type_name: str, request: Any, timeout_s: float) -> Any:
     """Send one request and return the response; not to be called in a callback of the bus.
 
-    Raises TimeoutError saying whether the service was absent or silent.
+    Raises TimeoutError saying whether the service was absent or silent, RuntimeError when its
+    server runs on another vendor's DDS.
     """
     deadline = time.monotonic() + timeout_s
     client = bus.client(name, type_name)
     try:
         while not client.ready():
+            if obstacle := client.obstacle():
+                raise RuntimeError(obstacle)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no server of {client.name} appeared within {timeout_s} s")
             time.sleep(_POLL_S)

@@ -1,7 +1,8 @@
 """Endpoints of others that have a topic of this node's but do not fit it, told once in the log.
 
 DDS connects only what fits and says nothing of the rest: a microphone of another type, or a
-subscriber that asks for more than is offered, would be there and hear nothing.
+subscriber that asks for more than is offered, would be there and hear nothing. So would a client
+of a service of this node's that runs on another vendor's DDS.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from cyclonedds.qos import Policy
 
 from personaplex_ros.node.dds.executor import Executor
 from personaplex_ros.node.dds.participant import Endpoint, Participant, delete
+from personaplex_ros.node.dds.service import speaks_as_we_do
 from personaplex_ros.node.hosts.bus import LogLevel
+from personaplex_ros.node.hosts.vendors import vendor_name, vendor_of
+from personaplex_ros.node.requests.topic_names import topic_in_place
 
 LOOK_S = 1.0
 """How often is looked, and how long DDS may take to connect what fits."""
 REMEMBERED = 1000
 """Endpoints of others that are remembered until this node opens their topic."""
-_TOPIC = "rt/"
+_TOPIC, _REQUEST = "rt/", "rq/"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Mismatches:
         self._log = log
         self._others: OrderedDict[Any, _Other] = OrderedDict()
         self._own = participant.entity.guid
+        self._told: set[tuple[str, str]] = set()
         self._readers = []
         for builtin, writes in (
             (BuiltinTopicDcpsPublication, True),
@@ -69,7 +74,9 @@ class Mismatches:
         if sample.topic_name is None:  # it has gone
             self._others.pop(sample.key, None)
             return
-        if sample.participant_key == self._own or not sample.topic_name.startswith(_TOPIC):
+        name = sample.topic_name
+        calls = writes and name.startswith(_REQUEST) and not speaks_as_we_do(sample, "clientid")
+        if sample.participant_key == self._own or not (calls or name.startswith(_TOPIC)):
             return
         self._others[sample.key] = _Other(sample, writes, time.monotonic())
         if len(self._others) > REMEMBERED:
@@ -83,8 +90,23 @@ class Mismatches:
             ours, connected = self._participant.counterpart(topic, not other.writes, key)
             if ours is not None:  # else it may be opened later
                 del self._others[key]
-                if not connected:
+                if topic.startswith(_REQUEST):
+                    self._tell_of_client(topic, vendor_name(vendor_of(key.bytes)))
+                elif not connected:
                     self._log("warn", _told(other.sample, other.writes, ours))
+
+    def _tell_of_client(self, topic: str, vendor: str) -> None:
+        if (topic, vendor) in self._told:
+            return
+        self._told.add((topic, vendor))
+        name = topic.removeprefix("rq").removesuffix("Request").partition("/_action/")[0]
+        instead = topic_in_place(name)
+        remedy = f"publish on the topic {instead} in its place, or " if instead else ""
+        self._log(
+            "warn",
+            f"{name} has a client over {vendor}, which gets no answer of this node over Cyclone "
+            f"DDS; {remedy}run both on one (RMW_IMPLEMENTATION)",
+        )
 
 
 def _told(sample: Any, writes: bool, ours: Endpoint) -> str:

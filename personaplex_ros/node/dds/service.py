@@ -3,6 +3,7 @@
 A service is a pair of topics whose samples begin with the client's id and a sequence number.
 Server and client mark their two endpoints with one id in the user data, by which the other side
 knows that both are there: a reply sent before the client's reader is matched would be lost.
+Other vendors' RMWs have another header, so that nothing is sent to them or taken from them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from personaplex_ros.node.dds.executor import Executor
 from personaplex_ros.node.dds.participant import Participant
 from personaplex_ros.node.dds.types import ServiceTypes
 from personaplex_ros.node.hosts.bus import RELIABLE
+from personaplex_ros.node.hosts.vendors import CYCLONE, refusal, services_cross, vendor_of
+from personaplex_ros.node.requests.topic_names import topic_in_place
 
 _REPLY_WAIT_S = 0.1
 _POLL_S = 0.001
@@ -82,18 +85,20 @@ class DdsService:
     def _answer(self, sample: Any) -> None:
         client, sequence_number = sample.rmw_client_id, sample.rmw_sequence_number
         request_writer = sample.sample_info.publication_handle
+        sender = self._reader.get_matched_publication_data(request_writer)
+        if sender is not None and not speaks_as_we_do(sender, "clientid"):
+            return  # what it means is not what was read; the mismatch is told in the log
 
         def respond(response: Any) -> None:
             answer = on_wire(self._types.response_wire, client, sequence_number, response)
             with self._lock:
                 if not self._closed:
-                    self._wait_for_client(request_writer)
+                    self._wait_for_client(sender)
                     self._writer.write(answer)
 
         self._handler(off_wire(self._types.Request, sample), respond)
 
-    def _wait_for_client(self, request_writer: int) -> None:
-        client = self._reader.get_matched_publication_data(request_writer)
+    def _wait_for_client(self, client: Any) -> None:
         client_id = _user_data_entry(client, "clientid") if client else None
         deadline = time.monotonic() + _REPLY_WAIT_S
         while client_id and time.monotonic() < deadline:
@@ -117,6 +122,7 @@ class DdsClient:
         self._sequence_number = 0
         self._waiting: dict[int, Callable[[Any], None]] = {}
         self._closed = False
+        self._judged: tuple[list[int], str] = ([], "")
         own_id = endpoint_id("clientid")
         self._reader = participant.reader(f"rr{name}Reply", types.response_wire, RELIABLE, own_id)
         self._writer = participant.writer(f"rq{name}Request", types.request_wire, RELIABLE, own_id)
@@ -125,15 +131,28 @@ class DdsClient:
     def ready(self) -> bool:
         """Tell whether a server is there now, both its reader and its writer."""
         with self._lock:
-            return not self._closed and bool(
-                self._writer.get_matched_subscriptions() and self._reader.get_matched_publications()
+            return (
+                not self._closed
+                and not self._obstacle()
+                and bool(self._writer.get_matched_subscriptions())
+                and bool(self._reader.get_matched_publications())
             )
 
+    def obstacle(self) -> str:
+        """Say why a server that is there must not be called."""
+        with self._lock:
+            return "" if self._closed else self._obstacle()
+
     def call(self, request: Any, callback: Callable[[Any], None]) -> None:
-        """Send a request; ``callback(response)`` comes once, when and if it is answered."""
+        """Send a request; ``callback(response)`` comes once, when and if it is answered.
+
+        RuntimeError if a server of another vendor would get it.
+        """
         with self._lock:
             if self._closed:
                 return
+            if obstacle := self._obstacle():
+                raise RuntimeError(obstacle)
             self._sequence_number += 1
             self._waiting[self._sequence_number] = callback
             self._writer.write(
@@ -151,6 +170,21 @@ class DdsClient:
         self._participant.remove(self._writer)
         self._participant.remove(self._reader)
 
+    def _obstacle(self) -> str:
+        """Judge the servers that are matched, anew when they are others; the lock is held."""
+        handles = list(self._writer.get_matched_subscriptions())
+        if handles != self._judged[0]:
+            self._judged = (handles, self._judge(handles))
+        return self._judged[1]
+
+    def _judge(self, handles: list[int]) -> str:
+        for server in map(self._writer.get_matched_subscription_data, handles):
+            if server is not None and not speaks_as_we_do(server, "serviceid"):
+                name = self.name.partition("/_action/")[0]
+                theirs = vendor_of(server.key.bytes)
+                return refusal(name, CYCLONE, theirs, topic_in_place(name))
+        return ""
+
     def _take(self, sample: Any) -> None:
         if sample.rmw_client_id != self._id:
             return
@@ -158,6 +192,14 @@ class DdsClient:
             callback = self._waiting.pop(sample.rmw_sequence_number, None)
         if callback is not None:
             callback(off_wire(self._types.Response, sample))
+
+
+def speaks_as_we_do(endpoint: Any, role: str) -> bool:
+    """Tell whether a peer's end of a service has our header: Cyclone's own, or of its RMW."""
+    vendor = vendor_of(endpoint.key.bytes)
+    if vendor is None:  # as early Cyclone, which did not tell
+        return _user_data_entry(endpoint, role) is not None
+    return services_cross(CYCLONE, vendor)
 
 
 def _has_reader_of(writer: DataWriter, client_id: str) -> bool:

@@ -65,13 +65,20 @@ class Client(Closable, Protocol):
     """The calling end of a service."""
 
     def ready(self) -> bool:
-        """Tell whether a server is there now."""
+        """Tell whether a server is there now that can be called."""
+
+    def obstacle(self) -> str:
+        """Say why a server that is there must not be called; empty if nothing is known against it.
+
+        Servers of another DDS vendor read requests as what they are not (`hosts.vendors`).
+        """
 
     def call(self, request: Any, callback: Callable[[Any], None]) -> None:
         """Send a request and return at once; any thread may call it.
 
         ``callback(response)`` comes from a thread of the middleware when the server answers, which
-        may be late or never: how long to wait is the caller's business.
+        may be late or never: how long to wait is the caller's business. RuntimeError with the
+        words of ``obstacle``, if there is one; then nothing was sent.
         """
 
 
@@ -107,12 +114,15 @@ class ActionClient(Closable, Protocol):
     """The calling end of an action."""
 
     def ready(self) -> bool:
-        """Tell whether a server is there now."""
+        """Tell whether a server is there now that can be called."""
+
+    def obstacle(self) -> str:
+        """Say why a server that is there must not be called, as of `Client`."""
 
     def send(self, goal: Any, feedback: Callable[[Any], None], done: Done) -> SentGoal:
         """Send a goal and return at once; the functions are called by the middleware's threads.
 
-        ``done`` comes once, or never when the server has gone.
+        ``done`` comes once, or never when the server has gone. RuntimeError as of `Client`.
         """
 
 

@@ -85,12 +85,18 @@ class PauseServices:
 
     def follow(self, hold: bool) -> None:
         """Ask what is to be asked; an answer is never waited for."""
-        ready = all(client.ready() for client in self._clients.values())
+        clients = self._clients.values()
+        ready = all(client.ready() for client in clients)
+        obstacle = "" if ready else next(filter(None, (c.obstacle() for c in clients)), "")
         with self._lock:
             self._hold = hold
-            request = self._requests.next(hold, ready, time.monotonic())
+            request = self._requests.next(hold, ready, time.monotonic(), obstacle)
         if request is not None:
-            self._clients[request].call(self._request(), self._answered)
+            try:
+                self._clients[request].call(self._request(), self._answered)
+            except RuntimeError as error:  # a server of another vendor has come just now
+                with self._lock:
+                    self._requests.answered(False, str(error), time.monotonic())
         self._report()
 
     def snapshot(self) -> MotionSnapshot:

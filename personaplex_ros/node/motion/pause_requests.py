@@ -38,8 +38,11 @@ class PauseRequests:
     _refusals: int = 0
     _impatient: bool = False
 
-    def next(self, hold: bool, ready: bool, now: float) -> Request | None:
-        """Return what to ask now; `ready` tells whether both servers are there."""
+    def next(self, hold: bool, ready: bool, now: float, obstacle: str = "") -> Request | None:
+        """Return what to ask now; `ready` tells whether both servers can be asked.
+
+        obstacle: why they cannot, if they are there.
+        """
         if self.pending is not None:
             self._wait(ready, now)
             return None
@@ -48,7 +51,7 @@ class PauseRequests:
         request: Request = "pause" if hold else "resume"
         if not ready:
             self._next_try = now + RETRY_S
-            self._problem(f"no server to {request}")
+            self._problem(obstacle or f"no server to {request}")
             if not hold:
                 self.paused = False
             return None

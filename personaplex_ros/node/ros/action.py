@@ -13,6 +13,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from personaplex_ros.node.hosts.bus import Done, Goal, Outcome
+from personaplex_ros.node.ros.servers import Servers
 
 _OUTCOMES: dict[int, Outcome] = {
     GoalStatus.STATUS_SUCCEEDED: "succeeded",
@@ -133,15 +134,23 @@ class RosActionClient:
         self._client: ActionClient | None = ActionClient(
             node, type_class, name, callback_group=group
         )
+        self._servers = Servers(node, name, "/_action/send_goal")
 
     def ready(self) -> bool:
-        """Tell whether a server is there now."""
-        return self._client is not None and bool(self._client.server_is_ready())
+        """Tell whether a server is there now that can be called."""
+        there = self._client is not None and bool(self._client.server_is_ready())
+        return there and not self._servers.obstacle()
+
+    def obstacle(self) -> str:
+        """Say why a server that is there must not be called."""
+        return self._servers.obstacle()
 
     def send(self, goal: Any, feedback: Callable[[Any], None], done: Done) -> RosSentGoal:
-        """Send a goal."""
+        """Send a goal; RuntimeError if a server of another vendor would get it."""
         if self._client is None:
             raise RuntimeError("this action client is closed")
+        if obstacle := self._servers.obstacle():
+            raise RuntimeError(obstacle)
         sending = self._client.send_goal_async(
             goal, feedback_callback=lambda message: feedback(message.feedback)
         )

@@ -14,6 +14,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from personaplex_ros.node.hosts.bus import Check, Goal, LogLevel, Qos, accept_all
 from personaplex_ros.node.hosts.serving import accepting, answering
 from personaplex_ros.node.ros.action import RosActionClient, RosActionServer
+from personaplex_ros.node.ros.servers import Servers
 
 _Guard = Callable[[Callable[..., None], str], Callable[..., None]]
 
@@ -40,17 +41,28 @@ class _Publisher(_Handle):
 
 
 class _Client(_Handle):
-    def __init__(self, entity: Any, destroy: Callable[[Any], Any], guarded: _Guard) -> None:
-        super().__init__(entity, destroy)
+    def __init__(self, node: Node, name: str, entity: Any, guarded: _Guard) -> None:
+        super().__init__(entity, node.destroy_client)
+        self._servers = Servers(node, name)
         self._guarded = guarded
 
     def ready(self) -> bool:
-        """Tell whether a server is there now."""
-        return self._destroy is not None and bool(self.entity.service_is_ready())
+        """Tell whether a server is there now that can be called."""
+        there = self._destroy is not None and bool(self.entity.service_is_ready())
+        return there and not self._servers.obstacle()
+
+    def obstacle(self) -> str:
+        """Say why a server that is there must not be called."""
+        return self._servers.obstacle()
 
     def call(self, request: Any, callback: Callable[[Any], None]) -> None:
-        """Send a request; the executor calls back with the response."""
+        """Send a request; the executor calls back with the response.
+
+        RuntimeError if a server of another vendor would get it.
+        """
         if self._destroy is not None:
+            if obstacle := self._servers.obstacle():
+                raise RuntimeError(obstacle)
             take = self._guarded(lambda future: callback(future.result()), self.entity.srv_name)
             self.entity.call_async(request).add_done_callback(take)
 
@@ -136,7 +148,7 @@ class RosBus:
         client = self._node.create_client(
             self.message(type_name), name, callback_group=self._topics
         )
-        return _Client(client, self._node.destroy_client, self._guarded)
+        return _Client(self._node, name, client, self._guarded)
 
     def serve_action(
         self, name: str, type_name: str, begin: Callable[[Goal], None], check: Check = accept_all
