@@ -321,7 +321,7 @@ def test_a_workspace_that_is_not_built_says_how_to() -> None:
     ("name", "status", "said"),
     [
         ("rmw_cyclonedds_cpp", Status.OK, "services cross"),
-        ("rmw_fastrtps_cpp", Status.WARN, "~/set_persona) do not"),
+        ("rmw_fastrtps_cpp", Status.WARN, "services and actions do not"),
         ("", Status.WARN, "rmw_fastrtps_cpp"),
         ("rmw_zenoh_cpp", Status.WARN, "does not speak DDS"),
     ],

@@ -62,8 +62,8 @@ def middleware(environment: Mapping[str, str], sourced: bool) -> Finding:
         found = f"{name} does not speak DDS: nothing reaches a node that runs without ROS"
     else:
         found = (
-            f"{name}: topics reach a node that runs without ROS, its services (~/reset, "
-            "~/set_persona) do not"
+            f"{name}: topics reach a node that runs without ROS, also those that take requests "
+            "(say_text, reset_request, ...); its services and actions do not"
         )
     distro = environment.get("ROS_DISTRO") or "$ROS_DISTRO"
     package = f"ros-{distro}-rmw-cyclonedds-cpp"
