@@ -88,6 +88,7 @@ setup(
             "pocketsphinx>=5.0.4",
             "pystoi>=0.4.1",
             "hibari-tts>=0.2.1",
+            "pyarrow>=15",
         ],
     },
     entry_points={"console_scripts": ["personaplex = personaplex_ros.cli:main"]},

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 from turnbench_support import MHM, TAKES, TURN, conversation
 
 from personaplex_ros.benchmark.turnbench.folder import read_conversations
 from personaplex_ros.benchmark.turnbench.predictions import read_predictions, write_predictions
 from personaplex_ros.benchmark.turnbench.report import oracle
+from personaplex_ros.benchmark.turnbench.tracks import read_track
 from personaplex_ros.cli import main
 
 FIRST = [(1.0, 3.0, TURN), (3.5, 6.0, TURN), (12.0, 15.0, TURN)]
@@ -151,6 +154,60 @@ def test_annotations_without_any_known_label_are_told(tmp_path: Path, capsys: An
     assert evaluate(tmp_path / "data") == 2
     assert "no annotation has a label of the benchmark" in (said := capsys.readouterr().err)
     assert "it has talks" in said
+
+
+def table(path: Path, data: Path, **changes: Any) -> Path:
+    """Write a conversation as the published tables hold it."""
+    row: dict[str, Any] = {"conversation_id": "9"}
+    for speaker in ("speaker_1", "speaker_2"):
+        sound = (data / "9" / f"{speaker}_audio.wav").read_bytes()
+        row[f"{speaker}_audio"] = {"bytes": sound, "path": f"{speaker}.wav"}
+        for letter in "abc":
+            track = read_track(data / "9" / f"{speaker}_annotation_{letter}.srt")
+            row[f"{speaker}_annotation_{letter}"] = [asdict(entry) for entry in track]
+    path.parent.mkdir()
+    rows = [{key: value for key, value in {**row, **changes}.items() if value != "left out"}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return path.parent
+
+
+def test_the_published_tables_are_unpacked_and_say_the_same(data: Path, tmp_path: Path) -> None:
+    folder = table(tmp_path / "tables" / "dev-0.parquet", data)
+    path = predict(tmp_path / "mine.json", eot=[6.1], names=("9",))
+    assert evaluate(folder, "--predictions", path) == 0
+    (read,), (_, other) = read_conversations(folder), read_conversations(data)
+    assert read.truths == other.truths
+    assert read.duration_s == other.duration_s
+    (folder / "9" / "speaker_1_annotation_a.srt").write_text("")
+    assert evaluate(folder, "--predictions", path) == 0  # and nothing is unpacked again
+    assert (folder / "9" / "speaker_1_annotation_a.srt").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"conversation_id": "../9"}, "`conversation_id` '../9' is no name of a folder"),
+        ({"speaker_2_annotation_b": "left out"}, "has no column speaker_2_annotation_b"),
+        ({"speaker_1_annotation_a": [{"start_s": 1.0}]}, "must list `start_s`, `end_s` and"),
+        ({"speaker_1_audio": {"bytes": b"ID3"}}, "`speaker_1_audio` holds no WAV or FLAC file"),
+    ],
+)
+def test_bad_tables_are_told(
+    data: Path, tmp_path: Path, capsys: Any, changes: dict[str, Any], said: str
+) -> None:
+    assert evaluate(table(tmp_path / "tables" / "dev-0.parquet", data, **changes)) == 2
+    assert said in capsys.readouterr().err
+    (tmp_path / "tables" / "dev-0.parquet").write_bytes(b"no table")
+    assert evaluate(tmp_path / "tables") == 2
+    assert "dev-0.parquet cannot be read" in capsys.readouterr().err
+
+
+def test_empty_annotations_are_no_fault_but_score_nothing(tmp_path: Path, capsys: Any) -> None:
+    conversation(tmp_path / "data" / "1", [[]], [[]], seconds=1.0)
+    ours = tmp_path / "ours.json"
+    assert evaluate(tmp_path / "data", "--write-predictions", ours) == 0
+    assert "nothing could be scored" in capsys.readouterr().out
+    assert json.loads(ours.read_text())["predictions"][0]["conversation_id"] == "1"
 
 
 @pytest.mark.parametrize(

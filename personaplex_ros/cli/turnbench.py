@@ -14,11 +14,13 @@ from personaplex_ros.benchmark.turnbench.predictions import (
     read_predictions,
     write_predictions,
 )
+from personaplex_ros.benchmark.turnbench.published import tables, unpack
 from personaplex_ros.benchmark.turnbench.report import Report, oracle, score_all
 from personaplex_ros.benchmark.turnbench.run import OURS, chosen, hear
 from personaplex_ros.benchmark.words import write_json
-from personaplex_ros.cli.paths import refuse_shared_paths
+from personaplex_ros.cli.paths import check_folder, refuse_shared_paths
 from personaplex_ros.cli.synthesis import check_synthetic
+from personaplex_ros.optional import require
 
 SUITE = "turnbench"
 
@@ -60,6 +62,10 @@ def run_suite(arguments: argparse.Namespace) -> int:
         raise ValueError("--write-predictions hears the data, which --predictions spares: give one")
     if arguments.synthetic is not None:
         _synthesise(arguments)
+    if tables(arguments.data):
+        require("pyarrow")
+        check_folder("--data", arguments.data)
+        unpack(arguments.data)
     conversations = read_conversations(arguments.data)
     found: dict[str, Predictions] = {"oracle": oracle(conversations)}
     ways: dict[str, GivingWay] = {}

@@ -8,7 +8,6 @@ DIR/ID/speaker_{1,2}_annotation_{a,b,c}.srt                   at least one of ea
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +31,16 @@ class Conversation:
     sounds: tuple[Path, Path]
     duration_s: float
     truths: tuple[Truths, Truths]
-    unknown: Counter[str]  # labels that the benchmark does not have, and how often
+    unknown: frozenset[str]  # labels that the benchmark does not have
+
+    @property
+    def annotated(self) -> bool:
+        """Whether anything is known of either speaker; of the benchmark's test set nothing is."""
+        return any(
+            truth.events_s or truth.negatives or truth.excluded
+            for truths in self.truths
+            for truth in (truths.eot, truths.interruption)
+        )
 
 
 def read_conversations(folder: Path) -> list[Conversation]:
@@ -52,12 +60,11 @@ def read_conversations(folder: Path) -> list[Conversation]:
             f"speaker_2_audio.wav each{hint}"
         )
     conversations = [_read(path) for path in chosen]
-    if all(_is_empty(one) for one in conversations):
-        seen = sum((one.unknown for one in conversations), Counter[str]())
-        said = f"; it has {', '.join(sorted(seen))}" if seen else ""
+    seen = sorted({label for one in conversations for label in one.unknown})
+    if seen and not any(one.annotated for one in conversations):
         raise ValueError(
             f"--data {folder}: no annotation has a label of the benchmark, such as "
-            f"[{next(iter(KINDS))}]{said}"
+            f"[{next(iter(KINDS))}]; it has {', '.join(seen)}"
         )
     return conversations
 
@@ -71,8 +78,8 @@ def _read(folder: Path) -> Conversation:
             "must be of one conversation, from its begin to its end"
         )
     tracks = (_tracks(folder, SPEAKERS[0]), _tracks(folder, SPEAKERS[1]))
-    labels = Counter(entry.label for side in tracks for track in side for entry in track)
-    unknown = Counter({label: count for label, count in labels.items() if label not in KINDS})
+    labels = {entry.label for side in tracks for track in side for entry in track}
+    unknown = frozenset(labels - set(KINDS))
     return Conversation(folder.name, (first, second), min(lengths_s), build_truth(tracks), unknown)
 
 
@@ -99,11 +106,3 @@ def _tracks(folder: Path, speaker: str) -> list[list[Entry]]:
             "for each annotator in a subtitle file"
         )
     return [read_track(path) for path in paths]
-
-
-def _is_empty(conversation: Conversation) -> bool:
-    return not any(
-        truth.events_s or truth.negatives or truth.excluded
-        for truths in conversation.truths
-        for truth in (truths.eot, truths.interruption)
-    )

@@ -40,6 +40,8 @@ class Report:
         )
         if any(way.interrupted_s for way in self.giving_way.values()):
             parts.append(self._giving_way())
+        if not any(one.annotated for one in self.conversations):
+            parts.append("The annotations are empty, so that nothing could be scored.")
         unknown = self._unknown()
         if unknown:
             parts.append(f"Labels that the benchmark does not have: {', '.join(unknown)}.")
