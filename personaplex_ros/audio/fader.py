@@ -20,21 +20,6 @@ class Fader:
         self._from = self._to = 1.0
         self._ramp: NDArray[np.float32] = np.empty(0, np.float32)  # what is left of the way
 
-    @property
-    def gain(self) -> float:
-        """The gain at the end of the last frame."""
-        return float(self._from)
-
-    @property
-    def target(self) -> float:
-        """The gain at which the present change ends."""
-        return self._to
-
-    @property
-    def settled(self) -> bool:
-        """Whether the last frame ended at the target."""
-        return not self._ramp.size
-
     def fade(self, target: float, seconds: float) -> None:
         """Let the gain go from where it is to ``target`` within ``seconds`` from the next sample.
 
@@ -61,8 +46,3 @@ class Fader:
             self._from = self._to
             if self._to != 1.0:
                 samples[count:] *= np.float32(self._to)
-
-    def reset(self) -> None:
-        """Begin a new stream with gain 1."""
-        self._from = self._to = 1.0
-        self._ramp = self._ramp[:0]
