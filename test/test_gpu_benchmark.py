@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from benchmark_support import BENCHMARKS, load_benchmark
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-
-
-@pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("gpu")
+gpu = load_benchmark("gpu")
+Setup = load_benchmark("gpu_setup").Setup
+agreement = load_benchmark("gpu_agreement")
+random_engine = load_benchmark("random_models").random_engine
+teacher_forced = load_benchmark("teacher_forcing").teacher_forced
+SMALL = (agreement.SMALL_LM, agreement.SMALL_CODEC)
 
 
 @pytest.mark.long
-def test_every_section_that_needs_no_kernels_gives_rows(gpu: ModuleType) -> None:
-    setup = gpu.Setup(torch.device("cpu"), gpu.SMALL_LM, gpu.SMALL_CODEC, torch.float32,
-                      (None,), (1, 2), 4, 5)  # fmt: skip
+def test_every_section_that_needs_no_kernels_gives_rows() -> None:
+    setup = Setup(torch.device("cpu"), *SMALL, torch.float32, (None,), (1, 2), 4, 5)
     results = gpu.run(setup, [name for name in gpu.SECTIONS if name != "products"])
     assert not [name for name, rows in results.items() if isinstance(rows, str)], results
     assert [row["sessions"] for row in results["sessions"]] == [1, 2]
@@ -33,28 +29,22 @@ def test_every_section_that_needs_no_kernels_gives_rows(gpu: ModuleType) -> None
         assert (row["same_tokens"], row["largest_error"]) == (1.0, 0.0), row
 
 
-def test_drift_is_nothing_between_the_same_weights_and_grows_with_coarser_ones(
-    gpu: ModuleType,
-) -> None:
-    model = (gpu.SMALL_LM, gpu.SMALL_CODEC, torch.device("cpu"), torch.float32)
-    lms = [gpu.random_engine(*model, weights).lm for weights in (None, None, "int8", "float8")]
-    same, fine, coarse = (list(gpu.teacher_forced(lms[0], lm, 0, 6)) for lm in lms[1:])
+def test_drift_is_nothing_between_the_same_weights_and_grows_with_coarser_ones() -> None:
+    model = (*SMALL, torch.device("cpu"), torch.float32)
+    lms = [random_engine(*model, weights).lm for weights in (None, None, "int8", "float8")]
+    same, fine, coarse = (list(teacher_forced(lms[0], lm, 0, 6)) for lm in lms[1:])
     assert same == [(0.0, 0.0, True)] * 6
     for kind in range(2):  # text, speech
         small, large = (sum(frame[kind] for frame in frames) for frames in (fine, coarse))
         assert 0.0 < small < large, "e4m3 keeps 4 bits of a number, int8 up to 8"
 
 
-def test_a_section_that_fails_is_told_and_the_others_go_on(
-    gpu: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_section_that_fails_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(setup: object) -> None:
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(gpu, "SECTIONS", {"a": broken, "b": lambda setup: iter([{"x": 1}])})
-    setup = gpu.Setup(
-        torch.device("cpu"), gpu.SMALL_LM, gpu.SMALL_CODEC, torch.float32, (), (), 1, 1
-    )
+    setup = Setup(torch.device("cpu"), *SMALL, torch.float32, (), (), 1, 1)
     results = gpu.run(setup, ["a", "b"])
     assert results == {"a": "failed: RuntimeError: out of memory", "b": [{"x": 1}]}
 
