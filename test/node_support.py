@@ -295,7 +295,7 @@ class Robot:
     @property
     def frames(self) -> int:
         """Frames that were answered completely since the activation."""
-        running = self.conversation._running
+        running = self.conversation._stage.running
         return 0 if running is None else running.thread.statistics.frames
 
     def audio(self, samples: np.ndarray, **changes: Any) -> Any:

@@ -161,7 +161,9 @@ def test_a_muted_microphone_is_told(clock: Clock) -> None:
         for _ in range(7):
             for _ in range(5):
                 send_without_header(r, np.zeros(RATE), "microphone")
-                r.bus.wait_for(lambda: r.conversation._running.intake.waiting_samples() < FRAME)
+                r.bus.wait_for(
+                    lambda: r.conversation._stage.running.intake.waiting_samples() < FRAME
+                )
             said = clock.tick(r, 5.0)
         assert "only digital silence for 30 s: is it muted" in said
         send(r)
@@ -200,7 +202,7 @@ def test_audio_at_ten_times_its_rate_is_told_and_the_newest_is_answered(clock: C
             clock.tick(r)
         (line,) = logged(r, "10.00 s of audio come in a second at the declared 24000 Hz")
         assert "or several publishers send as one" in line
-        counters = r.conversation._running.intake.snapshot()
+        counters = r.conversation._stage.running.intake.snapshot()
         # What the model has taken and not answered yet is counted nowhere.
         r.bus.wait_for(lambda: r.frames + counters.skipped_frames == counters.frames)
         assert len(r.session.heard) == r.frames and counters.skipped_frames > 1000

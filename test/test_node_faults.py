@@ -212,7 +212,7 @@ def test_a_fault_of_the_model_begins_the_conversation_again():
 def test_after_the_stated_number_of_restarts_the_robot_stays_silent_until_reset():
     with robot(max_model_restarts=2) as r:
         fail_at(r, 0)
-        statistics = r.conversation._running.thread.statistics  # type: ignore[union-attr]
+        statistics = r.conversation._stage.running.thread.statistics  # type: ignore[union-attr]
         for fault in (1, 2, 3):
             r.send(r.audio(np.full(FRAME, 1)))
             r.bus.wait_for(lambda n=fault: statistics.faults == n)
@@ -282,7 +282,7 @@ def test_a_stuck_model_is_not_started_twice(monkeypatch: pytest.MonkeyPatch):
         with pytest.raises(RuntimeError, match="still busy"):
             r.conversation.activate()
         assert "still busy" in r.bus.call("~/reset").message
-        stuck = r.conversation._stuck
+        stuck = r.conversation._stage.stuck
         go_on.set()
         r.bus.wait_for(lambda: not stuck.alive)  # type: ignore[union-attr]
         r.conversation.activate()
@@ -290,7 +290,7 @@ def test_a_stuck_model_is_not_started_twice(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_services_answer_when_the_model_is_stuck(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("personaplex_ros.node.conversation.REQUEST_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("personaplex_ros.node.requests.queue.REQUEST_TIMEOUT_S", 0.2)
     monkeypatch.setattr("personaplex_ros.node.conversation.STOP_TIMEOUT_S", 0.2)
     go_on = threading.Event()
     with robot() as r:
@@ -403,7 +403,7 @@ def test_a_model_that_does_not_come_back_is_an_error_that_is_told_once(
     with robot() as r:
         r.session.before_push = lambda step: go_on.wait(10.0) and None
         r.send(r.audio(np.full(FRAME, 1)))
-        r.bus.wait_for(lambda: r.conversation._running.thread.trouble)  # type: ignore[union-attr]
+        r.bus.wait_for(lambda: r.conversation._stage.running.thread.trouble)  # type: ignore[union-attr]
         for _ in range(2):
             status = r.bus.diagnostics()["conversation"]
             assert status.level == 2 and "the model has not come back" in status.message
@@ -424,7 +424,7 @@ def test_a_thread_that_has_ended_is_an_error_and_the_node_can_be_activated_anew(
         log, r.bus.log = r.bus.log, no_log  # type: ignore[method-assign]
         fail_at(r, 1)
         r.send(r.audio(np.full(FRAME, 1)))
-        thread = r.conversation._running.thread  # type: ignore[union-attr]
+        thread = r.conversation._stage.running.thread  # type: ignore[union-attr]
         r.bus.wait_for(lambda: not thread.alive)
         r.bus.log = log  # type: ignore[method-assign]
         status = r.bus.diagnostics()["conversation"]

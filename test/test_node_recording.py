@@ -203,7 +203,7 @@ def test_recording_holds_the_model_s_thread_up_nowhere(tmp_path: Path) -> None:
     samples = np.zeros(FRAME, np.float32)
     with robot(record=str(tmp_path)) as r:
         r.hear(1)
-        outputs = r.conversation._configured.outputs
+        outputs = r.conversation._stage.configured.outputs
         taken = []
         for number in range(200):
             begun = time.perf_counter()

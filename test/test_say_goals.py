@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -220,11 +220,21 @@ def test_the_node_says_a_sentence_while_it_converses(speaking: Robot) -> None:
     assert [time_ns(message.stamp) for message in goal.told] == heard[:2]
 
 
-@pytest.mark.parametrize("how", ["deactivate", "reset", "shutdown"])
-def test_what_ends_the_conversation_aborts_the_sentence(speaking: Robot, how: str) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda speaking: speaking.conversation.deactivate(),
+        lambda speaking: speaking.bus.call("~/reset"),
+        lambda speaking: speaking.conversation.shutdown(),
+    ],
+    ids=["deactivate", "reset", "shutdown"],
+)
+def test_what_ends_the_conversation_aborts_the_sentence(
+    speaking: Robot, end: Callable[[Robot], Any]
+) -> None:
     goal = sent(speaking, "a story that takes a long time")
     speaking.hear(2)
-    getattr(speaking.conversation, how)()
+    end(speaking)
     speaking.bus.wait_for(lambda: goal.outcome)
     assert (goal.outcome, goal.result.spoken) == ("aborted", "a story")
     assert "the conversation" in goal.result.message

@@ -330,7 +330,7 @@ def test_nano_greets_answers_and_is_fresh_for_the_next(
 ) -> None:
     quiet = np.random.default_rng(0).normal(0.0, 3.0, 24_000 * 8).astype(np.int16)
     with nano(record=str(tmp_path), engagement_end_s=4.0, **FRESH) as r:
-        session = r.conversation._configured.model.session
+        session = r.conversation._stage.configured.model.session
         spent, restart = [], session.restart
 
         def timed(*arguments: Any, **named: Any) -> None:

@@ -139,30 +139,28 @@ class ModelThread:
         """Note when a callback with audio began; any thread."""
         self._callback_at = monotonic_s
 
-    def restart(self, persona: PreparedPersona | None, timeout_s: float) -> None:
+    def restart(self, persona: PreparedPersona | None) -> None:
         """Begin a new conversation between two frames, as `persona` if one is given.
 
         Raises TimeoutError when the model is stuck, and what the engine raises.
         """
-        self._requests.ask(lambda: self._begin(persona, "it was asked for"), timeout_s)
+        self._requests.ask(lambda: self._begin(persona, "it was asked for"))
 
-    def change_turns(
-        self, parameters: TurnParameters, hold: HoldParameters, timeout_s: float
-    ) -> None:
+    def change_turns(self, parameters: TurnParameters, hold: HoldParameters) -> None:
         """Follow turns with other settings from the next frame on."""
 
         def change() -> None:
             self._giving_way.end()
             self._publish_turns(self._monitor.change(parameters, hold))
 
-        self._requests.ask(change, timeout_s)
+        self._requests.ask(change)
 
-    def say(self, goal: Goal, timeout_s: float) -> None:
+    def say(self, goal: Goal) -> None:
         """Say what a goal of ~/say asks for, in place of what is being said; the goal is ended.
 
         Raises RuntimeError after the last fault of the model, TimeoutError when it is stuck.
         """
-        self._requests.ask(lambda: self._begin_saying(goal), timeout_s)
+        self._requests.ask(lambda: self._begin_saying(goal))
 
     def _begin_saying(self, goal: Goal) -> None:
         if self.failed:

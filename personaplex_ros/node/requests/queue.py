@@ -6,6 +6,9 @@ import queue
 import threading
 from collections.abc import Callable
 
+REQUEST_TIMEOUT_S = 10.0
+"""How long one who asks waits for the end of a frame."""
+
 
 class _Request:
     def __init__(self, action: Callable[[], None]) -> None:
@@ -41,14 +44,14 @@ class RequestQueue:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[_Request] = queue.SimpleQueue()
 
-    def ask(self, action: Callable[[], None], timeout_s: float) -> None:
+    def ask(self, action: Callable[[], None]) -> None:
         """Have `action` run by the serving thread; raises what it raises.
 
-        Raises TimeoutError when it did not begin in time; it will then never run.
+        Raises TimeoutError when it did not begin in REQUEST_TIMEOUT_S; it will then never run.
         """
         request = _Request(action)
         self._queue.put(request)
-        request.wait(timeout_s)
+        request.wait(REQUEST_TIMEOUT_S)
 
     def serve(self) -> None:
         """Run what was asked for; called by the serving thread."""
