@@ -18,7 +18,7 @@ import torch
 from reference import ROOT
 
 from personaplex_ros.engine import Engine, Sampling, load_persona
-from personaplex_ros.training.corpus import sentence_codes
+from personaplex_ros.training.corpus_making import sentence_codes
 from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage, write_voices
 from personaplex_ros.training.evaluation.fidelity import Listener
 from personaplex_ros.training.evaluation.judge import judge

@@ -11,13 +11,8 @@ import numpy as np
 import pytest
 
 from personaplex_ros.training.callers import ask
-from personaplex_ros.training.corpus import (
-    TAIL_FRAMES,
-    Corpus,
-    caller_words,
-    decisive,
-    sharing_beginnings,
-)
+from personaplex_ros.training.corpus import Corpus, caller_words, decisive
+from personaplex_ros.training.corpus_making import TAIL_FRAMES, sharing_beginnings
 from personaplex_ros.training.dialogue import (
     REPLY_S,
     THANKS_S,

@@ -25,13 +25,8 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
-from personaplex_ros.training.corpus import (
-    Materials,
-    build_corpus,
-    load_corpus,
-    prompt_texts,
-    voice_sample,
-)
+from personaplex_ros.training.corpus import Materials, load_corpus
+from personaplex_ros.training.corpus_making import build_corpus, prompt_texts, voice_sample
 from personaplex_ros.training.curves import add_to_log, draw_curves
 from personaplex_ros.training.evaluation import Bars, evaluate
 from personaplex_ros.training.export import (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import write_wave
 from personaplex_ros.engine import Engine, Persona, Sampling, Session, StepResult
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.corpus import prompt_texts, voice_sample
+from personaplex_ros.training.corpus_making import prompt_texts, voice_sample
 from personaplex_ros.training.evaluation.caller import Caller, Said
 from personaplex_ros.training.evaluation.scenarios import Plan
 from personaplex_ros.training.evaluation.sound import Sound, sounding
