@@ -117,6 +117,7 @@ def test_pause_keeps_the_conversation_and_cleanup_ends_it():
             "robot_speaking",
             "engaged",
             "recording",
+            "request_state",
             "/diagnostics",
         }
 
