@@ -36,4 +36,4 @@ source build/ros/install/setup.bash
 set -u
 # The installed node is started by `env python3`, which has to be the one with torch.
 PATH=$PWD/.venv/bin:$PATH .venv/bin/python -m pytest -p no:launch_testing -p no:launch_ros \
-    test/test_ros_launch.py test/test_ros_interfaces.py test/test_dds_ros2.py test/test_dds_types.py
+    test/test_ros_launch.py test/test_ros_interfaces.py test/test_ros_vendors.py test/test_dds_ros2.py test/test_dds_types.py

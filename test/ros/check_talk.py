@@ -107,6 +107,17 @@ class TestTalking(unittest.TestCase):
         self.assertEqual(" ".join(words), "We are open from eight to five.")
         self.assertEqual(outcome.result.spoken, "We are open from eight to five.")
 
+    def test_what_is_asked_by_topic_is_done_and_told(self) -> None:
+        end = self.client.ask("say_text", '{"id": "7", "text": "We are open from eight to five."}')
+        self.assertEqual((end["id"], end["state"]), ("7", "succeeded"), end["message"])
+        self.assertEqual(end["spoken"], "We are open from eight to five.")
+        self.assertIn("pirate", self.client.ask("set_persona_request", "pirate")["message"])
+        for topic, data in (("set_persona_request", "teacher"), ("reset_request", "")):
+            end = self.client.ask(topic, data)
+            self.assertEqual(end["message"], "began a new conversation as teacher")
+        heard = self.client.listen("audio_out", AudioFrame)
+        self.client.until(lambda: len(heard) >= 5)
+
     def test_a_robot_whose_sampling_was_changed_speaks_on(self) -> None:
         for name, value in (("greedy", True), ("text_temperature", 0.5), ("greedy", False)):
             self.assertEqual(self.client.set_parameter(name, value), (True, ""))

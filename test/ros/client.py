@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import array
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from std_msgs.msg import String
 
 FRAME, RATE = 1920, 24_000
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -100,6 +102,20 @@ class Client:
         self.until(result.done, 60.0)
         client.destroy()
         return result.result(), words
+
+    def ask(self, topic: str, data: str) -> dict[str, str]:
+        """Publish a request; return its last state."""
+        states: list[dict[str, str]] = []
+        listener = self.node.create_subscription(
+            String, "request_state", lambda m: states.append(json.loads(m.data)), 10
+        )
+        publisher = self.node.create_publisher(String, topic, 10)
+        self.until(lambda: publisher.get_subscription_count() and listener.get_publisher_count())
+        publisher.publish(String(data=data))
+        self.until(lambda: states and states[-1]["state"] != "accepted", 60.0)
+        self.node.destroy_publisher(publisher)
+        self.node.destroy_subscription(listener)
+        return states[-1]
 
     def alive(self) -> bool:
         """Tell whether the node serves its state; one that was killed is seen for a while."""
