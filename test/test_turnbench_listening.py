@@ -20,16 +20,19 @@ from personaplex_ros.benchmark.turnbench.listening import (
     hear_speech,
     hear_turns,
     read_sounds,
+    windows,
 )
 from personaplex_ros.benchmark.turnbench.predictions import Found
+from personaplex_ros.benchmark.turnbench.run import patient
 from personaplex_ros.benchmark.turnbench.silero import fixed_wait
 from personaplex_ros.benchmark.turnbench.tracks import Entry, read_track
 from personaplex_ros.cli import main
+from personaplex_ros.turns import TurnMonitor, TurnParameters
 
 STEP_S = 0.125
 
 
-def windows(*speech: tuple[float, float], seconds: float = 20.0) -> list[Window]:
+def sure(*speech: tuple[float, float], seconds: float = 20.0) -> list[Window]:
     """Return windows of 0.125 s, sure of speech in these stretches and sure of none elsewhere."""
     starts = [index * STEP_S for index in range(round(seconds / STEP_S))]
     return [
@@ -38,10 +41,10 @@ def windows(*speech: tuple[float, float], seconds: float = 20.0) -> list[Window]
 
 
 def test_silero_waits_for_silence_and_for_speech_over_the_others() -> None:
-    talks, breaks_in = windows((1, 3), (3.5, 8)), windows((6, 6.25), (7, 10), (12, 13))
-    first, second = fixed_wait((talks, breaks_in), 0.5)
-    assert first == Found((3.5, 8.5))
-    assert second == Found((6.75, 10.5, 13.5), (7.5,))
+    talks, breaks_in = sure((1, 3), (3.5, 8)), sure((6, 6.25), (7, 10), (12, 13))
+    talker, breaker = fixed_wait((talks, breaks_in), 0.5)
+    assert talker == Found((3.5, 8.5))
+    assert breaker == Found((6.75, 10.5, 13.5), (7.5,))
     eager, murmurs = fixed_wait((talks, breaks_in), 0.25)
     assert eager == Found((3.25, 8.25))
     assert murmurs.interruption == (6.25, 7.25)
@@ -49,21 +52,21 @@ def test_silero_waits_for_silence_and_for_speech_over_the_others() -> None:
 
 def test_a_low_probability_ends_no_speech_but_prolongs_a_silence() -> None:
     unsure = [replace(one, probability=0.4) if 3 <= one.start_s < 4 else one
-              for one in windows((1, 3), (4, 5))]  # fmt: skip
-    first, _ = fixed_wait((unsure, windows()), 0.5)
-    assert first.eot == (5.5,)
+              for one in sure((1, 3), (4, 5))]  # fmt: skip
+    talker, _ = fixed_wait((unsure, sure()), 0.5)
+    assert talker.eot == (5.5,)
 
 
 def test_giving_way_is_measured_against_random_moments() -> None:
-    speech = windows((0, 5), (5.25, 10), (14, 16))
+    speech = sure((0, 5), (5.25, 10), (14, 16))
     way = giving_way(speech, (9.0, 12.0, 15.5))
     assert way.interrupted_s == (1.0, 0.5)
     # Of 0 to 9 and 14 to 15.5, a pause of 0.25 s is none: from 10 s, and from 2 s down.
     assert len(way.random_s) == DRAWS
     assert 0.5 <= min(way.random_s)
     assert 8.0 < max(way.random_s) <= 10.0
-    assert giving_way(windows(), (1.0,)).interrupted_s == ()
-    assert giving_way(windows(), (1.0,)).random_s == ()
+    assert giving_way(sure(), (1.0,)).interrupted_s == ()
+    assert giving_way(sure(), (1.0,)).random_s == ()
 
 
 def make(folder: Path, natural: bool) -> Path:
@@ -73,6 +76,13 @@ def make(folder: Path, natural: bool) -> Path:
         patch.setattr(synthetic, "CHANCES", (0.0, 1.0, 0.0, 0.0, 0.0, 0.0))
         synthetic.write_conversations(folder, 1, 3, natural)
     return folder
+
+
+def first(heard: Heard, seconds: float) -> Heard:
+    """Return the whole frames of the first seconds."""
+    count = round(seconds / 0.08) * heard.frame
+    one, other = (side[:count] for side in heard.sides)
+    return Heard((one, other), heard.rate, count / heard.rate)
 
 
 @pytest.fixture(scope="module")
@@ -110,18 +120,37 @@ def test_who_is_broken_into_stops_within_a_second(made: Path) -> None:
 
 def test_nothing_that_is_found_depends_on_what_comes_later(made: Path) -> None:
     (one,) = read_conversations(made)
-    sides = read_sounds(one)
     until_s = one.truths[0].eot.events_s[0] + 0.6
-    later, sooner = (
-        Heard((sides.sides[0][:count], sides.sides[1][:count]), sides.rate, count / sides.rate)
-        for count in (round(seconds / 0.08) * sides.frame for seconds in (until_s + 1.6, until_s))
-    )
-    found, early = hear_turns(later)[0], hear_turns(sooner)[0]
-    assert early.eot == tuple(at_s for at_s in found.eot if at_s <= sooner.duration_s)
-    assert early.eot
-    windows_of_all, windows_of_begin = hear_speech(later)[0], hear_speech(sooner)[0]
-    assert windows_of_all[: len(windows_of_begin)] == windows_of_begin
-    assert all(window.known_s >= window.end_s - 1e-9 for window in windows_of_begin)
+    later, sooner = (first(read_sounds(one), at_s) for at_s in (until_s + 1.6, until_s))
+    settings = [TurnParameters(), patient(1.0)]
+    heard_later, heard_sooner = hear_speech(later), hear_speech(sooner)
+    found = hear_turns(later, heard_later, settings)[0][0].eot
+    early = hear_turns(sooner, heard_sooner, settings)[0][0].eot
+    assert early == tuple(at_s for at_s in found if at_s <= sooner.duration_s)
+    assert early
+    begin = windows(sooner, heard_sooner[0])
+    assert windows(later, heard_later[0])[: len(begin)] == begin
+    assert all(window.known_s >= window.end_s - 1e-9 for window in begin)
+
+
+def test_our_events_are_those_of_the_turn_monitor_with_each_of_the_settings(made: Path) -> None:
+    (one,) = read_conversations(made)
+    heard = first(read_sounds(one), one.truths[0].eot.events_s[0] + 0.8)
+    person, robot = heard.sides
+    settings = [TurnParameters(), patient(0.5)]
+    assert settings[1].user_end_silence_s == settings[1].interruption_min_s == 0.5
+    told = hear_turns(heard, hear_speech(heard), settings)
+    for (found, _), parameters in zip(told, settings, strict=True):
+        monitor = TurnMonitor(heard.rate, heard.frame, parameters=parameters)
+        events = [
+            event
+            for at_ns, user, other in heard.frames(person, robot)
+            for event in monitor.push(user, other, "", at_ns).events
+            if event.state == "confirmed"
+        ]
+        ends = [event.decided_ns / 1e9 for event in events if event.kind == "user_stopped"]
+        assert found.eot == tuple(ends)
+        assert ends
 
 
 def test_the_command_makes_hears_and_scores(

@@ -77,10 +77,10 @@ def run_suite(arguments: argparse.Namespace) -> int:
         ways = hearing.giving_way
     scores = {name: score_all(conversations, one) for name, one in found.items()}
     about = {"data": arguments.data.resolve().name}
-    shown = {name: scores[name] for name in chosen(scores)}
-    print(Report(about, conversations, shown, ways).tables())
+    report = Report(about, conversations, scores, ways, chosen)
+    print(report.tables())
     if arguments.json:
-        write_json(arguments.json, Report(about, conversations, scores, ways).data())
+        write_json(arguments.json, report.data())
     if arguments.write_predictions:
         write_predictions(arguments.write_predictions, found[OURS])
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,22 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import read_wave, resample, to_mono
 from personaplex_ros.benchmark.turnbench.folder import Conversation
 from personaplex_ros.benchmark.turnbench.predictions import Found, Pair
-from personaplex_ros.turns import SpeechActivity, TurnMonitor
+from personaplex_ros.turns import (
+    Activity,
+    LevelActivity,
+    SpeechActivity,
+    TurnEvent,
+    TurnParameters,
+    TurnTracker,
+)
+from personaplex_ros.turns.echo import EchoGuard
 from personaplex_ros.turns.events import CONFIRMED, INTERRUPTION, USER_STOPPED
 
 FRAME_S = 0.08
 SECOND_NS = 1_000_000_000
 
 Sound = NDArray[np.float32]
+Speech = tuple[list[list[Activity]], list[list[Activity]]]  # of both speakers, frame by frame
 
 
 @dataclass(frozen=True)
@@ -64,45 +73,64 @@ def read_sounds(conversation: Conversation) -> Heard:
     return Heard((padded[0], padded[1]), rate, conversation.duration_s)
 
 
-def hear_turns(heard: Heard) -> Pair:
-    """Return what the turn monitor tells: each speaker once as the person, once as the robot.
-
-    A turn ends with `user_stopped`, an interruption is one that is confirmed, both when they were
-    decided.
-    """
-    first, second = heard.sides
-    return _monitored(heard, first, second), _monitored(heard, second, first)
-
-
-def hear_speech(heard: Heard) -> tuple[list[Window], list[Window]]:
-    """Return the windows of Silero VAD of both speakers."""
-    first, second = (_windows(heard, side) for side in heard.sides)
+def hear_speech(heard: Heard) -> Speech:
+    """Return what Silero VAD makes of each frame of both speakers."""
+    first, second = (_activity(heard, side) for side in heard.sides)
     return first, second
 
 
-def _monitored(heard: Heard, person: Sound, robot: Sound) -> Found:
-    monitor = TurnMonitor(heard.rate, heard.frame)
-    ends, interruptions = set[float](), set[float]()
-    for at_ns, user, other in heard.frames(person, robot):
-        for event in monitor.push(user, other, "", at_ns).events:
-            if event.state != CONFIRMED or event.revises:
-                continue
-            decided_s = min(event.decided_ns / SECOND_NS, heard.duration_s)
-            if event.kind == USER_STOPPED:
-                ends.add(decided_s)
-            elif event.kind == INTERRUPTION:
-                interruptions.add(decided_s)
-    return Found(tuple(sorted(ends)), tuple(sorted(interruptions)))
-
-
-def _windows(heard: Heard, side: Sound) -> list[Window]:
-    activity = SpeechActivity(heard.rate, heard.frame)
-    windows = []
-    for at_ns, samples, _ in heard.frames(side, side):
-        begin_s = at_ns / SECOND_NS
-        for one in activity.push(samples):
+def windows(heard: Heard, frames: Sequence[Sequence[Activity]]) -> list[Window]:
+    """Return one speaker's windows in seconds; what is known at the end of a frame."""
+    found = []
+    for number, activities in enumerate(frames):
+        begin_s = number * heard.frame / heard.rate
+        known_s = min(begin_s + FRAME_S, heard.duration_s)
+        for one in activities:
             start_s = begin_s + one.offset_samples / heard.rate
             end_s = start_s + one.length_samples / heard.rate
-            known_s = min(begin_s + FRAME_S, heard.duration_s)
-            windows.append(Window(start_s, end_s, known_s, one.probability))
-    return windows
+            found.append(Window(start_s, end_s, known_s, one.probability))
+    return found
+
+
+def hear_turns(heard: Heard, speech: Speech, settings: Sequence[TurnParameters]) -> list[Pair]:
+    """Return the events of a `TurnMonitor` with each of the settings, whose times may differ.
+
+    Each speaker is once the person and once the robot. A turn ends with `user_stopped`, an
+    interruption is one that is confirmed, both when they were decided.
+    """
+    pairs = (_tracked(heard, speech[own], own, settings) for own in (0, 1))
+    return list(zip(*pairs, strict=True))
+
+
+def _activity(heard: Heard, side: Sound) -> list[list[Activity]]:
+    activity = SpeechActivity(heard.rate, heard.frame)
+    return [activity.push(samples) for _, samples, _ in heard.frames(side, side)]
+
+
+def _tracked(
+    heard: Heard,
+    speech: Sequence[Sequence[Activity]],
+    own: int,
+    settings: Sequence[TurnParameters],
+) -> list[Found]:
+    first, shape = settings[0], (heard.rate, heard.frame)
+    level = LevelActivity(*shape, on_dbfs=first.robot_on_dbfs, off_dbfs=first.robot_off_dbfs)
+    echo = EchoGuard(*shape, first.echo_loss_db)
+    trackers = [TurnTracker(one, *shape) for one in settings]
+    events: list[list[TurnEvent]] = [[] for _ in settings]
+    frames = heard.frames(heard.sides[own], heard.sides[1 - own])
+    for activities, (at_ns, person, robot) in zip(speech, frames, strict=True):
+        user, other = echo.push(person, robot, activities), level.push(robot)
+        for tracker, told in zip(trackers, events, strict=True):
+            told += tracker.update(at_ns, user, other)
+    return [_found(told, heard.duration_s) for told in events]
+
+
+def _found(events: Sequence[TurnEvent], duration_s: float) -> Found:
+    sure = [event for event in events if event.state == CONFIRMED and not event.revises]
+
+    def times(kind: str) -> tuple[float, ...]:
+        decided = {event.decided_ns / SECOND_NS for event in sure if event.kind == kind}
+        return tuple(sorted({min(at_s, duration_s) for at_s in decided}))
+
+    return Found(times(USER_STOPPED), times(INTERRUPTION))

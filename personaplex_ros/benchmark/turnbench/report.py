@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,16 @@ HEADINGS = {"eot": "End of turn", "interruption": "Interruption"}
 
 @dataclass(frozen=True)
 class Report:
-    """The result: what of, each detector's score by task, and how each speaker gives way."""
+    """The result: what of, each detector's score by task, and how each speaker gives way.
+
+    choose: which detectors the table of a task shows.
+    """
 
     about: Mapping[str, Any]
     conversations: Sequence[Conversation]
     scores: Mapping[str, Mapping[str, Score]]
     giving_way: Mapping[str, GivingWay]
+    choose: Callable[[Mapping[str, Mapping[str, Score]], str], Sequence[str]]
 
     def tables(self) -> str:
         """Return the result as Markdown tables."""
@@ -68,8 +72,8 @@ class Report:
     def _table(self, task: str) -> str:
         heading = [HEADINGS[task], "recall", "false positives", "few enough", "latency, s", "n"]
         lines = [heading]
-        for name, tasks in self.scores.items():
-            one = tasks[task]
+        for name in self.choose(self.scores, task):
+            one = self.scores[name][task]
             events, deceptions = _counts(one)
             latency = " / ".join(f"{value:.2f}" for value in one.latency_s())
             lines.append(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from personaplex_ros.benchmark.turnbench.folder import Conversation
 from personaplex_ros.benchmark.turnbench.giving_way import GivingWay, giving_way
-from personaplex_ros.benchmark.turnbench.listening import hear_speech, hear_turns, read_sounds
+from personaplex_ros.benchmark.turnbench.listening import (
+    hear_speech,
+    hear_turns,
+    read_sounds,
+    windows,
+)
 from personaplex_ros.benchmark.turnbench.predictions import SPEAKERS, Pair
 from personaplex_ros.benchmark.turnbench.score import Score
 from personaplex_ros.benchmark.turnbench.silero import fixed_wait
+from personaplex_ros.turns import TurnParameters
 
 OURS = "turn events"
+BASELINE = "Silero"
 WAITS_S = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0)
-SHOWN_S = (0.3, 0.5, 0.7, 1.0)
+SHOWN_S = (0.3, 0.5, 0.7, 1.0)  # of the baseline
 
 
 @dataclass
@@ -25,9 +32,20 @@ class Hearing:
     giving_way: dict[str, GivingWay] = field(default_factory=dict)
 
 
-def silero(wait_s: float) -> str:
-    """Return the baseline's name with that wait."""
-    return f"Silero, {wait_s:.1f} s"
+def waiting(name: str, wait_s: float) -> str:
+    """Return a detector's name with that wait."""
+    return f"{name}, {wait_s:.1f} s"
+
+
+def patient(wait_s: float) -> TurnParameters:
+    """Return our settings where an end waits for so long a silence, and a floor for such speech."""
+    parameters = TurnParameters()
+    return replace(
+        parameters,
+        user_end_silence_s=wait_s,
+        interruption_min_s=wait_s,
+        backchannel_max_s=max(wait_s, parameters.backchannel_max_s),
+    )
 
 
 def hear(conversations: Iterable[Conversation]) -> Hearing:
@@ -35,31 +53,33 @@ def hear(conversations: Iterable[Conversation]) -> Hearing:
 
     Raises ValueError naming a sound file that is wrong.
     """
-    hearing = Hearing({name: {} for name in (OURS, *map(silero, WAITS_S))})
+    ours = [OURS, *(waiting(OURS, wait_s) for wait_s in WAITS_S)]
+    settings = [TurnParameters(), *map(patient, WAITS_S)]
+    hearing = Hearing({name: {} for name in (*ours, *(waiting(BASELINE, w) for w in WAITS_S))})
     for one in conversations:
         heard = read_sounds(one)
-        hearing.found[OURS][one.name] = hear_turns(heard)
-        sides = hear_speech(heard)
+        speech = hear_speech(heard)
+        for name, pair in zip(ours, hear_turns(heard, speech, settings), strict=True):
+            hearing.found[name][one.name] = pair
+        sides = windows(heard, speech[0]), windows(heard, speech[1])
         for wait_s in WAITS_S:
-            hearing.found[silero(wait_s)][one.name] = fixed_wait(sides, wait_s)
+            hearing.found[waiting(BASELINE, wait_s)][one.name] = fixed_wait(sides, wait_s)
         for own, name in enumerate(SPEAKERS):
             way = giving_way(sides[own], one.truths[1 - own].interruption.events_s)
             hearing.giving_way[name] = hearing.giving_way.get(name, GivingWay()) + way
     return hearing
 
 
-def chosen(scores: Mapping[str, Mapping[str, Score]]) -> list[str]:
-    """Return which of the detectors to show: of the baseline some, and the best of each task.
+def chosen(scores: Mapping[str, Mapping[str, Score]], task: str) -> list[str]:
+    """Return which of the detectors to show for a task: of those that wait some, and the best.
 
-    The best wait is that with the highest recall of those whose false positives are few enough.
+    The best has the highest recall of those whose false positives are few enough, the shortest
+    wait among equals.
     """
-    waits = {silero(wait_s) for wait_s in WAITS_S}
-    shown = {silero(wait_s) for wait_s in SHOWN_S}
-    for task in _tasks(scores):
-        few = [name for name in scores if name in waits and scores[name][task].in_budget]
+    shown = {waiting(BASELINE, wait_s) for wait_s in SHOWN_S}
+    waits = {name: [waiting(name, w) for w in WAITS_S] for name in (OURS, BASELINE)}
+    for names in waits.values():
+        few = [name for name in names if name in scores and scores[name][task].in_budget]
         shown |= set(sorted(few, key=lambda name: -scores[name][task].recall)[:1])
-    return [name for name in scores if name not in waits or name in shown]
-
-
-def _tasks(scores: Mapping[str, Mapping[str, Score]]) -> Sequence[str]:
-    return list(next(iter(scores.values()), {}))
+    hidden = {name for names in waits.values() for name in names} - shown
+    return [name for name in scores if name not in hidden]

@@ -31,7 +31,7 @@ from personaplex_ros.training.world import (
 
 LENGTH_S = 60.0
 KINDS = ("plain", "break_in", "murmur", "attempt", "story", "cut_in")
-CHANCES = (0.25, 0.25, 0.15, 0.05, 0.15, 0.15)
+CHANCES = (0.15, 0.3, 0.15, 0.05, 0.15, 0.2)
 GAP_S = (0.1, 0.9)  # from the end of a turn to the other's
 BETWEEN_S = (0.5, 1.8)  # from an answer to what is said next
 PAUSE_S = (0.25, 1.2)  # within a turn
