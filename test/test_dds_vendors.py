@@ -31,6 +31,8 @@ from personaplex_ros.node.dds.client import call_service
 from personaplex_ros.node.hosts import vendors
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.node.requests.say_action import SAY
+from personaplex_ros.node.state_topics import TurnState
 
 FAST = 0x010F
 STRING, TRIGGER = "std_msgs/msg/String", "std_srvs/srv/Trigger"
@@ -191,9 +193,10 @@ def test_a_behaviour_gives_up_when_nobody_answers_by_topic(
 ) -> None:
     monkeypatch.setattr(by_topic, "GIVE_UP_S", 0.1)
     pair.let_seem(pair.bus, FAST)
-    speech = Speech(pair.peer)
+    pair.bus.serve_action("~/speak", SAY, lambda goal: None)
+    speech = Speech(pair.peer, "personaplex/speak")
     wait_until(speech._client.obstacle)
-    pair.conversation._requests.close()
+    pair.conversation.shutdown()
     spoken = speech.say("good morning")
     wait_until(lambda: spoken.success is False)
     assert spoken.message == "no answer on request_state: is the node there?"
@@ -204,9 +207,7 @@ def test_pause_services_on_another_vendor_are_told_and_not_called() -> None:
     with robot(**names) as r:
         for client in r.bus.clients.values():
             client.available, client.foreign = True, "/pause is served by Fast DDS"
-        pause = r.conversation._motion.pause_services
-        assert pause is not None
-        pause.follow(True)
+        r.conversation._state_topics.set(TurnState(user_speaking=True, hold=True))
         assert "/pause is served by Fast DDS" in r.bus.wait_for_log("motion_hold by")
         assert "/pause is served by Fast DDS" in r.bus.diagnostics()["motion"].message
         assert not any(client.requests for client in r.bus.clients.values())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,29 @@ def test_by_topic_and_by_service_at_once_each_has_its_turn() -> None:
         call.join(10.0)
         ends(r, 1)
         assert r.session.persona.text_prompt == r.conversation.parameters.text_prompt == "second"
+        assert talks(r)
+
+
+def test_of_a_paused_node_one_request_after_the_other_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inside, restart = threading.Lock(), FakeSession.restart
+
+    def alone(session: FakeSession, *arguments: Any, **more: Any) -> None:
+        assert inside.acquire(blocking=False), "two at once"
+        time.sleep(0.05)
+        restart(session, *arguments, **more)
+        inside.release()
+
+    monkeypatch.setattr(FakeSession, "restart", alone)
+    with robot(late_audio_timeout_s=0.1) as r:
+        r.conversation.deactivate()
+        for _ in range(2):
+            publish(r, "reset_request")
+            publish(r, "set_persona_request", "teacher")
+        assert r.bus.call("~/reset").success
+        assert {end["state"] for end in ends(r, 4)} == {"succeeded"}
+        r.conversation.activate()
         assert talks(r)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from personaplex_ros.engine import PreparedPersona
 from personaplex_ros.node.hosts.bus import Bus, Goal
 from personaplex_ros.node.live_parameters import LiveParameters
-from personaplex_ros.node.loaded import LoadedModel, RunningConversation
+from personaplex_ros.node.loaded import LoadedModel
 from personaplex_ros.node.model_thread import MODEL_HAS_FAILED
 from personaplex_ros.node.requests.answers import Handlers
 from personaplex_ros.node.requests.personas import chosen_persona, persona_values
@@ -49,8 +49,8 @@ class RequestHandlers:
         """Begin a new conversation with the same persona; returns a message for the caller."""
         self._stage.expect_not_configuring()
         with self._stage.lock:
-            model, running = self._stage.loaded()
-        self._restart(model, running, None)
+            model, _ = self._stage.loaded()
+        self._restart(model, None)
         return f"began a new conversation as {model.persona.name}"
 
     def _set_persona(self, persona: str, text_prompt: str, voice: str) -> str:
@@ -74,10 +74,9 @@ class RequestHandlers:
         if chosen != model.persona:
             prepared = model.engine.prepare(chosen)
         with self._stage.lock:
-            present, running = self._stage.loaded()
-            if present is not model:
+            if self._stage.loaded()[0] is not model:
                 raise RuntimeError("the node was configured anew meanwhile; ask again")
-        self._restart(model, running, prepared)
+        self._restart(model, prepared)
         with self._stage.lock:
             model.persona, model.prepared = chosen, prepared
             self._parameters.note(values)
@@ -85,20 +84,17 @@ class RequestHandlers:
         without = f", whose text is read without {prepared.left_out}" if prepared.left_out else ""
         return f"began a new conversation as {chosen.name}{without}"
 
-    def _restart(
-        self,
-        model: LoadedModel,
-        running: RunningConversation | None,
-        prepared: PreparedPersona | None,
-    ) -> None:
-        if running is not None:
-            running.thread.restart(prepared)
-            return
-        self._stage.expect_no_stuck_model()
-        model.session.restart(prepared, seed=self._parameters.next_seed())
-        configured = self._stage.configured
-        if prepared is not None and configured is not None:
-            configured.outputs.speaks_as(prepared.persona.name)
+    def _restart(self, model: LoadedModel, prepared: PreparedPersona | None) -> None:
+        with self._stage.lock:  # of a paused node neither another request nor activate() interferes
+            running = self._stage.running
+            if running is None:
+                self._stage.expect_no_stuck_model()
+                model.session.restart(prepared, seed=self._parameters.next_seed())
+                configured = self._stage.configured
+                if prepared is not None and configured is not None:
+                    configured.outputs.speaks_as(prepared.persona.name)
+                return
+        running.thread.restart(prepared)
 
     def _record(self, given: bool) -> str:
         """Take or withdraw consent to recording; returns a message for the caller."""
