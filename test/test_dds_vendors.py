@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from dds_support import loopback, own_domain, wait_until
 from node_support import FakeEngine, robot, talks
@@ -32,6 +33,7 @@ from personaplex_ros.node.hosts import vendors
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.requests.say_action import SAY
+from personaplex_ros.node.sound.types import AUDIO_FRAME
 from personaplex_ros.node.state_topics import TurnState
 
 FAST = 0x010F
@@ -274,7 +276,8 @@ def test_fast_dds_itself(fast: FastDds, monkeypatch: pytest.MonkeyPatch) -> None
     let_speak(monkeypatch)
     bus = DdsBus("personaplex")
     values = {"late_audio_timeout_s": 0.1, "echo_cancellation": "off"}
-    conversation = Conversation(bus, Parameters.of(values), lambda parameters: FakeEngine())  # type: ignore
+    engine = FakeEngine()
+    conversation = Conversation(bus, Parameters.of(values), lambda parameters: engine)  # type: ignore
     conversation.configure()
     conversation.activate()
     try:
@@ -297,6 +300,18 @@ def test_fast_dds_itself(fast: FastDds, monkeypatch: pytest.MonkeyPatch) -> None
         assert [state["state"] for state in told] == ["accepted", "succeeded"]
         assert told[1]["spoken"] == "good morning"
 
+        frame: Any = bus.message(AUDIO_FRAME)(sample_rate=24_000, channels=1)
+        frame.data = np.full(1920, 1000, np.int16)
+        for does, topic in (("writer", "rt/audio_in"), ("reader", "rt/audio_out")):
+            fast.do(does, topic, "personaplex_ros::msg::dds_::AudioFrame_")
+        fast.do("reader", "rt/motion_hold", "std_msgs::msg::dds_::Bool_")
+        wait_until(lambda: fast.matched("rt/audio_in"))
+        fast.do("write", "rt/audio_in", frame.serialize().hex())
+        wait_until(lambda: any(heard.any() for heard in engine.sessions[-1].heard))
+        awaited = {"rt/audio_out", "rt/motion_hold"}
+        while awaited:
+            awaited.discard(fast.lines.get(timeout=10.0).split()[1])
+
         fast.do("reader", "rq/other/resetRequest", "std_srvs::srv::dds_::Trigger_Request_")
         fast.do("writer", "rr/other/resetReply", "std_srvs::srv::dds_::Trigger_Response_")
         client = bus.client("/other/reset", TRIGGER)
@@ -305,7 +320,8 @@ def test_fast_dds_itself(fast: FastDds, monkeypatch: pytest.MonkeyPatch) -> None
         with pytest.raises(RuntimeError, match="served by Fast DDS"):
             client.call(bus.message(TRIGGER).Request(), print)  # type: ignore[attr-defined]
         time.sleep(0.5)
-        assert fast.lines.empty(), "nothing reaches the server"
+        lines = [fast.lines.get() for _ in range(fast.lines.qsize())]
+        assert lines and not any("rq/other" in line for line in lines), "the server gets nothing"
     finally:
         conversation.shutdown()
         bus.close()
