@@ -69,12 +69,12 @@ def test_giving_way_is_measured_against_random_moments() -> None:
     assert giving_way(sure(), (1.0,)).random_s == ()
 
 
-def make(folder: Path, natural: bool) -> Path:
-    """Make a short conversation with an interruption."""
+def make(folder: Path, natural: bool, count: int = 1) -> Path:
+    """Make short conversations with an interruption each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, "LENGTH_S", 5.0)
         patch.setattr(synthetic, "CHANCES", (0.0, 1.0, 0.0, 0.0, 0.0, 0.0))
-        synthetic.write_conversations(folder, 1, 3, natural)
+        synthetic.write_conversations(folder, count, 3, natural)
     return folder
 
 
@@ -107,15 +107,24 @@ def test_what_is_made_sounds_when_the_truth_says_so(tmp_path: Path, natural: boo
     assert not (sounds & ~np.convolve(told, np.ones(2 * slack + 1), "same").astype(bool)).any()
 
 
-def test_who_is_broken_into_stops_within_a_second(made: Path) -> None:
-    (one,) = read_conversations(made)
-    breaks = one.truths[0].interruption.events_s
-    assert breaks
-    robot = read_track(made / "1" / "speaker_2_annotation_a.srt")
-    for at_s in breaks:
-        (broken,) = (entry for entry in robot if entry.start_s < at_s < entry.end_s)
-        assert at_s + 0.24 < broken.end_s < at_s + 1.01
-        assert any(broken.end_s == pytest.approx(end_s) for end_s in one.truths[1].eot.events_s)
+def test_who_is_broken_into_is_heard_for_a_while_and_stops_within_a_second(tmp_path: Path) -> None:
+    for one in read_conversations(make(tmp_path, natural=False, count=4)):
+        (begin_s,) = one.truths[0].interruption.events_s
+        robot = read_track(tmp_path / one.name / "speaker_2_annotation_a.srt")
+        (broken,) = (entry for entry in robot if entry.start_s < begin_s < entry.end_s)
+        assert begin_s + 0.249 <= broken.end_s <= begin_s + 1.001
+        assert broken.end_s in one.truths[1].eot.events_s
+        wave = read_wave(one.sounds[1])
+        last = round(broken.end_s * wave.rate)
+        assert np.abs(wave.samples[last - round(0.03 * wave.rate) : last]).max() > 5e-4
+
+
+@pytest.mark.parametrize(("at_s", "end_s"), [(3.5, 3.5), (4.2, 4.0), (5.5, 5.5)])
+def test_what_is_cut_within_a_pause_ended_where_the_pause_begins(at_s: float, end_s: float) -> None:
+    sound, pause = np.full(24_000, 0.1, np.float32), np.zeros(12_000, np.float32)
+    said = synthetic.Said(3.0, np.concatenate((sound, pause, sound)), "Normal Turn")
+    assert said.end_s == 5.5
+    assert said.cut(at_s).end_s == pytest.approx(end_s)
 
 
 def test_nothing_that_is_found_depends_on_what_comes_later(made: Path) -> None:

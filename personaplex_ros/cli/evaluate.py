@@ -6,7 +6,7 @@ already is kept: a run that was stopped goes on.
 
 TurnBench (--suite turnbench): ends of turns and interruptions, as turn_event tells them and as
 Silero VAD with fixed silences does, in two-channel conversations that are annotated. No model is
-run; of the options count --data, --json and the group turnbench.
+run; of the options count --data, --synthetic, --seed, --json and the group turnbench.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ after, as people do. Times are those of the dry speech, to the sample.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from personaplex_ros.audio import write_wave
 from personaplex_ros.benchmark.turnbench.tracks import Entry, write_track
-from personaplex_ros.benchmark.turnbench.voices import Speak, caller_voice, robot_voice
+from personaplex_ros.benchmark.turnbench.voices import Speak, caller_voice, robot_voice, sounding
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.microphone import Microphone
 from personaplex_ros.training.speech import RATE
@@ -65,10 +66,10 @@ class Said:
         return self.start_s + len(self.samples) / RATE
 
     def cut(self, at_s: float) -> Said:
-        """Return the part before a time, faded out."""
-        part = self.samples[: max(FADE, round((at_s - self.start_s) * RATE))].copy()
-        fade = min(FADE, len(part))
-        part[len(part) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        """Return what is heard before a time, faded out; it may end before, in a pause."""
+        part = self.samples[: round((at_s - self.start_s) * RATE)]
+        part = part[: sounding(part)[1]].copy()
+        part[len(part) - FADE :] *= np.linspace(1, 0, FADE, dtype=np.float32)
         return Said(self.start_s, part, self.label)
 
 
@@ -127,10 +128,12 @@ class _Script:
             return
         place, others = pick(places, self.rng), self.said[1 - who]
         broken = into[place]
-        start_s = float(self.rng.uniform(broken.start_s + INTO_S, broken.end_s - YIELD_S[0]))
-        stop_s = start_s + float(self.rng.uniform(*YIELD_S))
-        del others[others.index(broken) :]
-        others.append(broken.cut(stop_s) if stop_s < broken.end_s else broken)
+        start_s, left = math.inf, broken
+        while not YIELD_S[0] <= left.end_s - start_s <= YIELD_S[1]:
+            start_s = float(self.rng.uniform(broken.start_s + INTO_S, broken.end_s - YIELD_S[0]))
+            stop_s = start_s + float(self.rng.uniform(*YIELD_S))
+            left = broken.cut(stop_s) if stop_s < broken.end_s else broken
+        others[others.index(broken) :] = [left]
         self.now = start_s
         self.turn(who, texts, TAKES)
         self.now = max(self.now, others[-1].end_s)

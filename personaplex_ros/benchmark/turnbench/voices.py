@@ -44,7 +44,8 @@ def _natural(pitch: float, pace: float) -> Speak:
 
     def say(text: str) -> Sound:
         said = np.asarray(_hibari()(text, speed=pace / pitch), np.float32)
-        return trimmed(resample(said, round(RATE * pitch), RATE))
+        spoken = resample(said, round(RATE * pitch), RATE)
+        return spoken[slice(*sounding(spoken))]
 
     return say
 
@@ -56,9 +57,9 @@ def _hibari() -> Any:
     return Hibari()
 
 
-def trimmed(samples: Sound) -> Sound:
-    """Return samples without the silence at either end, to 10 ms."""
+def sounding(samples: Sound) -> tuple[int, int]:
+    """Return the first sample of the first 10 ms that are not silent, and that after the last."""
     windows = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
     level = np.sqrt(np.square(windows).mean(axis=1))
     loud = np.flatnonzero(level > EDGE * level.max())
-    return samples[loud[0] * WINDOW : (loud[-1] + 1) * WINDOW]
+    return int(loud[0]) * WINDOW, int(loud[-1] + 1) * WINDOW
