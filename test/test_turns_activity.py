@@ -133,6 +133,19 @@ def test_a_reset_detector_is_as_good_as_new(caller):
     assert windows(detector, speech, FRAME) == first
 
 
+def test_a_refreshed_detector_goes_on_at_the_same_place(caller):
+    detector = SpeechActivity(RATE, FRAME)
+    for _ in range(12):
+        detector.push(np.zeros(FRAME, np.float32))
+    assert detector.quiet_s == pytest.approx(0.96, abs=0.04)
+    before = detector.push(np.zeros(FRAME, np.float32))
+    detector.refresh()
+    assert detector.quiet_s == 0.0
+    after = detector.push(np.zeros(FRAME, np.float32))
+    last, first = before[-1], after[0]
+    assert first.offset_samples == last.offset_samples + last.length_samples - FRAME
+
+
 def test_loading_leaves_the_threads_of_the_process_alone():
     before = torch.get_num_threads()
     try:

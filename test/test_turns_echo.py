@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_echo_canceller import speech
+from echo_support import FRAME, RATE, echo_of, frames, speech
 
 from personaplex_ros.audio import read_wave
+from personaplex_ros.audio.echo import EchoCanceller, Processing
 from personaplex_ros.resources import share_directory
 from personaplex_ros.turns import Activity, Duplex, TurnMonitor, TurnParameters
 from personaplex_ros.turns.duplex import DuplexJudge
 from personaplex_ros.turns.echo import EchoGuard
 
-RATE, FRAME, WINDOW = 24_000, 1_920, 480
+WINDOW = 480
 CALLER = share_directory() / "config" / "demo" / "caller.wav"
 
 
@@ -156,3 +157,31 @@ def test_the_robot_gives_up_its_volume_first_and_its_ear_last_and_takes_both_bac
         if not steps or steps[-1] is not judge.duplex:
             steps.append(judge.duplex)
     assert steps == [Duplex.FULL, Duplex.DUCKED, Duplex.HALF, Duplex.DUCKED, Duplex.FULL]
+
+
+def test_who_breaks_in_over_an_echo_as_loud_is_suspected_at_once():
+    pytest.importorskip("livekit")
+    voice = read_wave(share_directory() / "checkpoints" / "nano" / "voices" / "NATM0.wav")
+    person = voice.samples[np.abs(voice.samples[:, 0]).argmax() - RATE // 4 :, 0][: 2 * RATE]
+    robot = speech(30.0)
+    heard = echo_of(robot, 0.1, 200.0, rt60_s=0.5)
+    person = person * np.sqrt(np.mean(heard**2) / np.mean(person**2))
+    starts = [12 * RATE, 18 * RATE, 24 * RATE]
+    for start in starts:
+        heard[start : start + len(person)] += person
+    canceller, monitor, found = (
+        EchoCanceller(RATE, FRAME, Processing()),
+        TurnMonitor(RATE, FRAME),
+        [],
+    )
+    for first, said, samples in frames(robot, heard):
+        stamp_ns = first * 1_000_000_000 // RATE
+        canceller.reference.played(said, RATE, stamp_ns)
+        frame = canceller.process(samples, stamp_ns)
+        update = monitor.push(frame.clean, said, "", stamp_ns, frame)
+        found += [e for e in update.events if e.kind == "interruption"]
+    late = [event for event in found if event.onset_ns > 6e9]
+    for start in starts:
+        start_ns = start * 1_000_000_000 // RATE
+        assert any(0 < event.decided_ns - start_ns <= 400_000_000 for event in late)
+    assert len({event.episode for event in late}) == len(starts)

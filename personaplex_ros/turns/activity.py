@@ -37,6 +37,8 @@ class SpeechActivity:
 
     RATE = 16_000
     WINDOW = 512
+    QUIET = 0.05
+    """Probability below which a window is quiet."""
 
     def __init__(self, sample_rate: int, frame_size: int) -> None:
         self.sample_rate = sample_rate
@@ -46,6 +48,7 @@ class SpeechActivity:
         self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
         self._pushed = 0  # samples at sample_rate
         self._windows = 0
+        self._quiet = 0
         # The first runs of a TorchScript network specialise it, which takes a tenth of a second.
         for _ in range(3):
             self._probability(np.zeros(self.WINDOW, np.float32))
@@ -61,14 +64,26 @@ class SpeechActivity:
             first = self._at_input_rate(self._windows)
             self._windows += 1
             length = self._at_input_rate(self._windows) - first
-            activity.append(Activity(first - self._pushed, length, self._probability(window)))
+            probability = self._probability(window)
+            self._quiet = self._quiet + 1 if probability < self.QUIET else 0
+            activity.append(Activity(first - self._pushed, length, probability))
         self._rest = audio[count * self.WINDOW :]
         self._pushed += self.frame_size
         return activity
 
+    @property
+    def quiet_s(self) -> float:
+        """How long it has been quiet."""
+        return self._quiet * self.WINDOW / self.RATE
+
+    def refresh(self) -> None:
+        """Let the network forget what it heard, as of a murmur that made it deaf to who begins."""
+        self._network.reset_states()
+        self._quiet = 0
+
     def reset(self) -> None:
         """Forget everything heard so far."""
-        self._network.reset_states()
+        self.refresh()
         self._resampler.reset()
         self._rest = np.zeros(0, np.float32)
         self._pushed = self._windows = 0

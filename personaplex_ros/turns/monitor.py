@@ -19,6 +19,9 @@ from .parameters import TurnParameters
 from .tracker import SECOND_NS, TurnTracker
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
+REFRESH_S = 1.0
+"""So often the detector forgets what is left of the robot's voice, while nobody speaks over it."""
+
 
 @dataclass(frozen=True)
 class TurnUpdate:
@@ -85,6 +88,8 @@ class TurnMonitor:
         Raises ValueError for another shape or dtype.
         """
         robot = self._robot.push(robot_samples)
+        if echo is not None and echo.reference is not None and self._user.quiet_s >= REFRESH_S:
+            self._user.refresh()
         user = self._echo.push(
             user_samples,
             robot_samples,

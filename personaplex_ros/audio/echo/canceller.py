@@ -82,6 +82,7 @@ class EchoCanceller:
         """Go on with other processing from the next frame on; None cancels nothing."""
         self._processing, self.missing = processing, ""
         self._steady = self._begin()
+        self._sought_s = 0.0
         self._seek()
 
     def _begin(self) -> WebRtcCanceller | None:
@@ -97,7 +98,6 @@ class EchoCanceller:
         """Let the filter learn anew; meanwhile a new canceller of the second kind works alone."""
         self._linear.reset()
         self._drift.reopen()
-        self._sought_s = 0.0
         self._urgent = self._begin()
 
     @property
@@ -189,6 +189,8 @@ class EchoCanceller:
         goal = nominal - (delay.delay_s - LEAD_S) * rate
         if self._place is None or abs(goal - self._place) > LEAP_S * rate:
             # New filters find the echo sooner than those that have learnt another delay.
+            if self._place is not None:
+                self._sought_s = 0.0
             self._place = goal
             self._seek()
         speed = 1.0 - self._pace(delay)
