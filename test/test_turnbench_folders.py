@@ -240,6 +240,7 @@ def test_bad_predictions_are_told(
         (["--suite", "turnbench", "--task", "backchannel"], "--task is nothing that --suite turn"),
         (["--suite", "turnbench", "--persona", "guide"], "--persona is nothing that --suite turn"),
         (["--suite", "turnbench", "--quirk", "all"], "--quirk is nothing that --suite turnbench"),
+        (["--suite", "turnbench", "--natural"], "--natural says how --synthetic N speaks"),
         (["--task", "backchannel", "--predictions", "x"], "--predictions is nothing that --suite"),
         ([], "--task is needed"),
     ],

@@ -62,6 +62,8 @@ def run_suite(arguments: argparse.Namespace) -> int:
         raise ValueError("--write-predictions hears the data, which --predictions spares: give one")
     if arguments.synthetic is not None:
         _synthesise(arguments)
+    elif arguments.natural:
+        raise ValueError("--natural says how --synthetic N speaks: give that, too")
     if tables(arguments.data):
         require("pyarrow")
         check_folder("--data", arguments.data)
