@@ -38,6 +38,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=plain_signals,
         )
         started.append(psutil.Process(command.pid))
         return command
@@ -53,6 +54,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def question(tmp_path: Path) -> str:
     """Return a recording of 1 s."""
     return recording(tmp_path, 1)
+
+
+def plain_signals() -> None:
+    """Take back what nohup or a job in the background lets a process ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def recording(folder: Path, seconds: int) -> str:

@@ -395,3 +395,21 @@ def test_times_that_were_never_measured_are_no_numbers():
         values = r.bus.diagnostics()["model"].values
         assert values["frame time p50"] == "none yet"
         assert not any("nan" in value for value in values.values())
+
+
+def test_a_diagnosis_while_the_model_is_freed_tells_of_no_model_and_fails_not(monkeypatch):
+    def freed_meanwhile(*_: object) -> None:
+        r.conversation.deactivate()
+        r.conversation.cleanup()
+        raise RuntimeError("this session is closed")
+
+    with robot() as r:
+        r.hear(2, level=3276)
+        with monkeypatch.context() as patch:
+            patch.setattr("personaplex_ros.node.conversation.model_snapshot", freed_meanwhile)
+            assert "model" not in r.bus.diagnostics()
+        r.conversation.configure()
+        r.conversation.activate()
+        r.hear(2, level=3276)
+        assert "model" in r.bus.diagnostics()
+        assert set(r.bus.topics["audio_out"][-1].data) == {3276}

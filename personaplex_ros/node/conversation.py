@@ -181,10 +181,10 @@ class Conversation:
         self._state_topics.clear()
 
     def _unload(self) -> None:
-        if self._stage.configured is not None:
-            self._stage.configured.close()
-            self._stage.configured = None
+        configured, self._stage.configured = self._stage.configured, None
         self._stage.state = State.UNCONFIGURED
+        if configured is not None:
+            configured.close()
 
     def _deliver(self, chunk: AudioChunk, arrival_ns: int, arrived_at: float) -> None:
         running = self._stage.running
@@ -196,7 +196,16 @@ class Conversation:
         self._motion.follow(state.hold)
 
     def _snapshot(self) -> Snapshot:
-        configured, running, state = self._stage.configured, self._stage.running, self._stage.state
+        configured = self._stage.configured
+        try:
+            return self._snapshot_of(configured)
+        except RuntimeError:
+            if self._stage.configured is configured:
+                raise
+            return self._snapshot_of(None)  # it was closed meanwhile
+
+    def _snapshot_of(self, configured: Configured | None) -> Snapshot:
+        running, state = self._stage.running, self._stage.state
         motion, namesake = self._motion.snapshot(), self._namesakes.problem
         if configured is None:
             return Snapshot(state, None, None, motion, namesake=namesake)
