@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from personaplex_ros.audio.echo import SOUNDING
+
 from .activity import Activity
 from .duplex import Duplex, DuplexJudge
 from .own_voice import OwnVoice
@@ -24,8 +26,6 @@ BURST_S = 0.16
 """What is shorter is no speech: it is what the canceller left."""
 BURST_STEP_DB, BURST_MOST_DB = 3.0, -8.0
 """The limit follows such bursts by so much each, and up to there: people are louder."""
-SOUNDS = 10**-4.5
-"""Power of the robot from which on its echo tells how loud it comes back."""
 MEMORY_S = 4.0
 """Of the robot's speech, over which it is judged how much of it is heard."""
 
@@ -96,7 +96,7 @@ class EchoGuard:
 
     @property
     def _robot_sounds(self) -> bool:
-        return max(self._robot_powers, default=0.0) >= SOUNDS
+        return max(self._robot_powers, default=0.0) >= SOUNDING
 
     @property
     def report(self) -> EchoReport:

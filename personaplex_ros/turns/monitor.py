@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.audio.echo import EchoFrame
+from personaplex_ros.audio.framing import SECOND_NS
 
 from .activity import LevelActivity, SpeechActivity
 from .duplex import Duplex
@@ -16,7 +17,7 @@ from .echo import EchoGuard, EchoReport
 from .events import TurnEvent
 from .hold import HoldParameters, MotionHold
 from .parameters import TurnParameters
-from .tracker import SECOND_NS, TurnTracker
+from .tracker import TurnTracker
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
 REFRESH_S = 1.0
@@ -88,15 +89,11 @@ class TurnMonitor:
         Raises ValueError for another shape or dtype.
         """
         robot = self._robot.push(robot_samples)
-        if echo is not None and echo.reference is not None and self._user.quiet_s >= REFRESH_S:
+        heard = echo or EchoFrame(user_samples, user_samples, user_samples, None)
+        if heard.reference is not None and self._user.quiet_s >= REFRESH_S:
             self._user.refresh()
-        user = self._echo.push(
-            user_samples,
-            robot_samples,
-            self._user.push(user_samples if echo is None else echo.linear),
-            None if echo is None else echo.raw,
-            None if echo is None else echo.reference,
-        )
+        windows = self._user.push(heard.linear)
+        user = self._echo.push(user_samples, robot_samples, windows, heard.raw, heard.reference)
         events = self._tracker.update(stamp_ns, user, robot, words_begun(piece))
         start_ns = stamp_ns + self._robot_delay_ns
         utterance = self._utterances.push(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from personaplex_ros.audio.framing import SECOND_NS
+
 from .activity import Activity
 from .engagement import EngagementJudge
 from .events import ROBOT_STARTED, ROBOT_STOPPED, USER_STARTED, USER_STOPPED, TurnEvent
@@ -14,8 +16,6 @@ from .moment import Moment, Verdict
 from .overlap import OverlapJudge
 from .parameters import TurnParameters
 from .speech import SpeechJudge
-
-SECOND_NS = 1_000_000_000
 
 
 class TurnTracker:

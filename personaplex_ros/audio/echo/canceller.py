@@ -22,6 +22,7 @@ ADRIFT_S = 0.02
 SOUGHT_S = 4.0
 """Of the robot's speech, in which an echo is found and learnt if there is one."""
 SOUNDING = 10**-4.5
+"""Power from which on what is played may come back."""
 LEAST_S, MOST_S, USUAL_S = -0.06, 0.55, 0.1
 """Delays on the present base, beyond which a new one is taken, so that this is the delay."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .drift import FASTEST, USUAL
+
 RATE = 4_000
 """Samples a second at which both are compared: voices have their power below its half."""
 WINDOW_S = 0.96
@@ -28,8 +30,6 @@ NOISE_S = 0.3e-3
 """Standard deviation of a measurement; those that follow each other have much in common."""
 WANDER_S, WANDER_PACE = 0.02e-3, 2e-6
 """By how much delay and drift wander within a second."""
-USUAL, FASTEST = 200e-6, 500e-6
-"""Drifts as clocks have, and the greatest that is believed."""
 BELIEVED = 60e-6
 """Standard deviation of the drift from which on it is used."""
 

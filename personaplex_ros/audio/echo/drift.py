@@ -30,11 +30,6 @@ class Drift:
         self._variance = USUAL**2
 
     @property
-    def doubt(self) -> float:
-        """Standard deviation of the pace."""
-        return float(np.sqrt(self._variance))
-
-    @property
     def wander(self) -> float:
         """Variance of the samples by which an echo may move in a frame, against what is known."""
         return SPREAD * self._variance * self._size**2

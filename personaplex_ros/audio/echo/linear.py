@@ -66,6 +66,7 @@ class LinearCanceller:
         self._squares = np.square(self._omega)
         self._band = slice(1, round(BAND * frame_size))
         self._padded = np.zeros(2 * frame_size, np.float32)
+        self._behind_silence = np.zeros(2 * frame_size, np.float32)
         self._prior = np.repeat(PRIOR * DECAY ** np.arange(PARTITIONS), bins)
         self._prior = self._prior.reshape(PARTITIONS, bins).astype(np.float32)
         self._references = np.zeros((PARTITIONS, bins), np.complex64)
@@ -102,13 +103,12 @@ class LinearCanceller:
     def _take(self, reference: Sound) -> None:
         self._padded[: self._size] = self._padded[self._size :]
         self._padded[self._size :] = reference
-        self._references[1:] = self._references[:-1].copy()
+        self._references[1:] = self._references[:-1]
         self._references[0] = np.fft.rfft(self._padded)
 
     def _spectrum(self, samples: Sound) -> NDArray[np.complex64]:
-        padded = np.zeros(2 * self._size, np.float32)
-        padded[self._size :] = samples
-        return np.fft.rfft(padded).astype(np.complex64, copy=False)
+        self._behind_silence[self._size :] = samples
+        return np.fft.rfft(self._behind_silence).astype(np.complex64, copy=False)
 
     def _is_worse(self, microphone: Sound, left: Sound) -> bool:
         """Whether the filter adds sound, or sound that is no number; note whether it is useful."""
@@ -145,8 +145,9 @@ class LinearCanceller:
         doubt *= 1.0 - 0.5 * trust * powers
         doubt *= STEADY**2
         moved = np.minimum(MOST_DOUBT, wander * self._squares + GAIN_DOUBT * gain)
-        doubt += (1.0 - STEADY**2 + moved) * _power(self._response)
-        np.minimum(doubt, _power(self._response) + self._prior, out=doubt)
+        learnt = _power(self._response)
+        doubt += (1.0 - STEADY**2 + moved) * learnt
+        np.minimum(doubt, learnt + self._prior, out=doubt)
 
 
 def _power(spectrum: NDArray[np.complex64]) -> Sound:

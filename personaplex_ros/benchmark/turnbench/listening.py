@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.audio import read_wave, resample, to_mono
+from personaplex_ros.audio.framing import SECOND_NS
 from personaplex_ros.benchmark.turnbench.folder import Conversation
 from personaplex_ros.benchmark.turnbench.predictions import Found, Pair
 from personaplex_ros.turns import (
@@ -23,7 +24,6 @@ from personaplex_ros.turns.echo import EchoGuard
 from personaplex_ros.turns.events import CONFIRMED, INTERRUPTION, USER_STOPPED
 
 FRAME_S = 0.08
-SECOND_NS = 1_000_000_000
 
 Sound = NDArray[np.float32]
 Speech = tuple[list[list[Activity]], list[list[Activity]]]  # of both speakers, frame by frame
