@@ -20,5 +20,6 @@ def described(error: BaseException) -> str:
 
 
 def with_remedy(error: BaseException) -> str:
-    """Return what an error says; with its kind and remedy where that is known."""
-    return described(error) if type(error).__name__ in _REMEDIES else str(error)
+    """Return what an error says, or its kind if nothing; both and the remedy where one is known."""
+    name = type(error).__name__
+    return described(error) if name in _REMEDIES else str(error) or name

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dds_support import loopback, own_domain, wait_until
+from node_over_dds_support import NodeOverDds
 from node_support import FakeEngine, robot, talks
 from test_say_goals import let_speak
 
@@ -66,21 +67,13 @@ def test_a_service_is_kept_from_whom_it_could_harm() -> None:
     assert not vendors.services_cross(cyclone, None), "nothing tells that it would be understood"
 
 
-class Pair:
-    """The node with the fake model, and a peer; either may pass for one on Fast DDS."""
+class Pair(NodeOverDds):
+    """The node, and a peer; either may pass for one on Fast DDS."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         loopback(monkeypatch)
         self._monkeypatch = monkeypatch
-        self.bus, self.peer = DdsBus("personaplex"), DdsBus("robot")
-        values = {"late_audio_timeout_s": 0.1, "echo_cancellation": "off"}
-        self.conversation = Conversation(
-            self.bus,
-            Parameters.of(values),
-            lambda parameters: FakeEngine(),  # type: ignore
-        )
-        self.conversation.configure()
-        self.conversation.activate()
+        super().__init__()
 
     def let_seem(self, bus: DdsBus, vendor: int | None) -> None:
         own, known = bus._participant.entity.guid.bytes[:12], service.vendor_of
@@ -96,11 +89,6 @@ class Pair:
         frame = "personaplex_ros/msg/AudioFrame"
         self.peer.subscribe("audio_out", frame, RELIABLE, lambda message, _: spoken.append(1))
         wait_until(lambda: len(spoken) > 3)
-
-    def close(self) -> None:
-        self.conversation.shutdown()
-        self.bus.close()
-        self.peer.close()
 
 
 @pytest.fixture

@@ -16,13 +16,11 @@ from dds_support import loopback, wait_until
 from fuzz_support import values
 from hypothesis import given
 from hypothesis import strategies as st
-from node_support import FakeEngine, FakeSession, Robot, robot, talks
+from node_over_dds_support import NodeOverDds
+from node_support import FakeSession, Robot, robot, talks
 from test_say_goals import Speaker, let_speak
 
-from personaplex_ros.node.conversation import Conversation
-from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.hosts.bus import RELIABLE
-from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.requests.topics import WAITING
 from personaplex_ros.node.requests.written import LONGEST_ID, LONGEST_REQUEST
 
@@ -263,17 +261,10 @@ def test_of_a_paused_node_one_request_after_the_other_begins_anew(
         assert talks(r)
 
 
-class Peer:
-    """A node with the fake model over DDS, and a peer that has std_msgs and nothing else."""
+class Peer(NodeOverDds):
+    """The node, and a peer that has std_msgs and nothing else."""
 
-    def __init__(self) -> None:
-        self.bus, self.peer = DdsBus("personaplex"), DdsBus("robot")
-        values = {"late_audio_timeout_s": 0.1, "echo_cancellation": "off"}
-        self.conversation = Conversation(
-            self.bus,
-            Parameters.of(values),
-            lambda parameters: FakeEngine(),  # type: ignore
-        )
+    def listen(self) -> None:
         self.states: list[dict[str, str]] = []
         self.spoken: list[Any] = []
         self.peer.subscribe(
@@ -283,8 +274,6 @@ class Peer:
             "audio_out", "personaplex_ros/msg/AudioFrame", RELIABLE,
             lambda message, _: self.spoken.append(message),
         )  # fmt: skip
-        self.conversation.configure()
-        self.conversation.activate()
 
     def ask(self, topic: str, data: str) -> dict[str, str]:
         before = len(self.states)
@@ -294,11 +283,6 @@ class Peer:
         wait_until(lambda: [s for s in self.states[before:] if s["state"] in FINAL])
         publisher.close()
         return self.states[-1]
-
-    def close(self) -> None:
-        self.conversation.shutdown()
-        self.bus.close()
-        self.peer.close()
 
 
 @pytest.fixture

@@ -28,6 +28,6 @@ def answered(bus: Bus, name: str, action: Callable[[], str]) -> tuple[bool, str]
     try:
         return True, action()
     except Exception as error:
-        message = with_remedy(error) or type(error).__name__
+        message = with_remedy(error)
         bus.log("warn", f"{name} failed: {one_line(message)}")
         return False, message

@@ -150,7 +150,7 @@ class _Intake:
             try:
                 self._do(self, request)
             except Exception as error:
-                self.tell(request, REJECTED, with_remedy(error) or type(error).__name__)
+                self.tell(request, REJECTED, with_remedy(error))
 
 
 class RequestTopics:
@@ -226,7 +226,7 @@ class RequestTopics:
         try:
             self._say(goal)
         except Exception as error:
-            goal.end("aborted", _result(with_remedy(error) or type(error).__name__))
+            goal.end("aborted", _result(with_remedy(error)))
 
     def _cancel(self, intake: _Intake, request: _Request) -> None:
         with self._lock:
