@@ -104,3 +104,20 @@ def test_a_lateness_that_is_not_sure_moves_nothing():
     drift.take(Mismatch(0.0, np.inf))
     drift.take(Mismatch(5.0, 1e9))
     assert abs(drift.pace) < 1e-8
+
+
+def test_while_the_robot_is_silent_nothing_is_changed_and_nothing_forgotten(played):
+    quiet = np.zeros(6 * SECOND, np.float32)
+    said = np.concatenate((played[: 8 * SECOND], quiet, played[8 * SECOND :]))
+    echo, person = echo_of(said, 0.006), speech(30.0)[: len(said)]
+    person[: 9 * SECOND] = 0.0
+    person[13 * SECOND :] = 0.0
+    linear = LinearCanceller(FRAME)
+    heard = (echo + person).astype(np.float32)
+    left = []
+    for at, out, back in frames(said, heard):
+        left.append(linear.process(back, out, 0.0))
+        if 10 * SECOND <= at < 13 * SECOND:
+            assert left[-1] is back and np.isinf(linear.mismatch.variance)
+    after = np.concatenate(left)
+    assert decibels(power(echo, 14, 15) / power(after, 14, 15)) >= 20.0

@@ -70,6 +70,7 @@ class LinearCanceller:
         self._prior = np.repeat(PRIOR * DECAY ** np.arange(PARTITIONS), bins)
         self._prior = self._prior.reshape(PARTITIONS, bins).astype(np.float32)
         self._references = np.zeros((PARTITIONS, bins), np.complex64)
+        self._quiet = PARTITIONS
         self.reset()
 
     def reset(self) -> None:
@@ -87,6 +88,8 @@ class LinearCanceller:
         wander: variance of the samples by which the echo may have moved since the last frame.
         """
         self._take(reference)
+        if self._quiet > PARTITIONS:  # no part of the filter has anything to answer to
+            return self._wait(microphone, wander)
         echo = np.fft.irfft(np.sum(self._references * self._response, axis=0))
         left: Sound = (microphone - echo[self._size :]).astype(np.float32)
         if self._is_worse(microphone, left):
@@ -94,17 +97,29 @@ class LinearCanceller:
             return microphone
         error, expected = self._spectrum(left), self._spectrum(microphone)
         expected -= error
-        self._noise *= NOISE_KEEP
-        self._noise += (1.0 - NOISE_KEEP) * _power(error)
+        self._hear(error)
         gain = self._compare(error, expected)
         self._adapt(error, wander, gain)
         return left
+
+    def _wait(self, microphone: Sound, wander: float) -> Sound:
+        """Take a frame while nothing is played: it costs a third of one with an echo."""
+        self._hear(self._spectrum(microphone))
+        self.mismatch = Mismatch(0.0, np.inf)
+        self._forget(wander, 0.0)
+        return microphone
+
+    def _hear(self, error: NDArray[np.complex64]) -> None:
+        self._noise *= NOISE_KEEP
+        self._noise += (1.0 - NOISE_KEEP) * _power(error)
 
     def _take(self, reference: Sound) -> None:
         self._padded[: self._size] = self._padded[self._size :]
         self._padded[self._size :] = reference
         self._references[1:] = self._references[:-1]
         self._references[0] = np.fft.rfft(self._padded)
+        silent = float(np.mean(np.square(reference))) < LEAST
+        self._quiet = self._quiet + 1 if silent else 0
 
     def _spectrum(self, samples: Sound) -> NDArray[np.complex64]:
         self._behind_silence[self._size :] = samples
@@ -143,6 +158,11 @@ class LinearCanceller:
         steps[:, self._size :] = 0.0
         self._response += np.fft.rfft(steps, axis=1)
         doubt *= 1.0 - 0.5 * trust * powers
+        self._forget(wander, gain)
+
+    def _forget(self, wander: float, gain: float) -> None:
+        """Become less sure, as rooms and clocks change; gain: square of how wrong it was."""
+        doubt = self._doubt
         doubt *= STEADY**2
         moved = np.minimum(MOST_DOUBT, wander * self._squares + GAIN_DOUBT * gain)
         learnt = _power(self._response)
