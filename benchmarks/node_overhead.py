@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from personaplex_ros.engine import Engine, Startup, StepResult, StepTiming
+from personaplex_ros.node.bare.host import main as run_node
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.host import main as run_node
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.hosts.messages import set_time
 from personaplex_ros.node.parameters.table import Parameters

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from personaplex_ros.engine import Sampling, Startup, StepResult, StepTiming
+from personaplex_ros.node.bare.types import MessageTypes
 from personaplex_ros.node.conversation import Conversation
-from personaplex_ros.node.dds.types import MessageTypes
 from personaplex_ros.node.hosts.bus import Check, Qos, accept_all
 from personaplex_ros.node.hosts.messages import set_time, time_ns
 from personaplex_ros.node.parameters.table import Parameters
@@ -42,7 +42,7 @@ class MemoryPublisher(Handle):
     def publish(self, msg: Any) -> None:
         assert type(msg) is self._class
         # Through CDR and back: what does not fit the type fails here as it would on the wire.
-        self._bus.published(self._topic, self._class.deserialize(msg.serialize()))
+        self._bus.published(self._topic, self._class.codec.decode(msg.codec.encode(msg)))
 
 
 class MemoryClient(Handle):

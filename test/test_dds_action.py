@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from dds_support import wait_until
 
-from personaplex_ros.node.dds.action import KEPT_RESULTS
+from personaplex_ros.node.bare.action import KEPT_RESULTS
+from personaplex_ros.node.bare.client import call_service
+from personaplex_ros.node.bare.types import MessageTypes
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.client import call_service
-from personaplex_ros.node.dds.types import MessageTypes
 from personaplex_ros.node.hosts.bus import LATCHED, Goal
 
 SAY = "personaplex_ros/action/Say"

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from dds_support import loopback, peer, wait_until
 
+from personaplex_ros.node.bare.client import call_service
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.client import call_service
 from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, SENSOR
 from personaplex_ros.node.hosts.names import parse_ros_arguments
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from dds_support import loopback, own_domain, wait_until
 
+from personaplex_ros.node.bare.client import call_service
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.client import call_service
 from personaplex_ros.node.hosts.bus import LATCHED, SENSOR, Goal
 from personaplex_ros.node.requests.say_action import SAY
 

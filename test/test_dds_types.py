@@ -16,11 +16,13 @@ import pytest
 from cyclonedds.idl._support import Endianness
 from rosbags.typesys import Stores
 
-from personaplex_ros.node.dds.types import MessageTypes, standard_types
+from personaplex_ros.node.bare.types import MessageTypes, ServiceTypes, standard_types
+from personaplex_ros.node.dds.definitions import DdsDefinitions
 from personaplex_ros.turns import events as turn_events
 
-# As `ros2 topic info -v` of ROS 2 Jazzy prints them.
+# As `ros2 topic info -v` of ROS 2 Jazzy prints them, and its installed files for a service.
 PUBLISHED_HASHES = {
+    "std_srvs/srv/SetBool": "abe9e4bb6b41b40e6789712c00ec8871923e089af3f667a79992a428cff2da0a",
     "std_msgs/msg/String": "df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18",
     "std_msgs/msg/Bool": "feb91e995ff9ebd09c0cb3d2aed18b11077585839fb5db80193b62d74528f6c9",
     "builtin_interfaces/msg/Time": (
@@ -32,7 +34,7 @@ AUDIO = "personaplex_ros/msg/AudioFrame"
 
 @pytest.fixture(scope="module")
 def types() -> MessageTypes:
-    return MessageTypes()
+    return MessageTypes(definitions=DdsDefinitions)
 
 
 def audio_pair(types: MessageTypes, data: Any) -> tuple[Any, Any]:
@@ -49,7 +51,8 @@ def audio_pair(types: MessageTypes, data: Any) -> tuple[Any, Any]:
 def test_type_hashes_equal_those_that_ros2_prints(
     types: MessageTypes, name: str, digest: str
 ) -> None:
-    assert types.message(name).type_hash == f"RIHS01_{digest}"
+    named = types.service(name) if "/srv/" in name else types.message(name)
+    assert named.type_hash == f"RIHS01_{digest}"
 
 
 def classes_of(types: MessageTypes, name: str) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def classes_of(types: MessageTypes, name: str) -> dict[str, Any]:
         return {name: types.message(name)}
     if "/srv/" in name:
         service = types.service(name)
-        return {f"{name}_Request": service.Request, f"{name}_Response": service.Response}
+        return parts_of(service)
     action = types.action(name)
     found = {
         f"{name}_Goal": action.Goal,
@@ -66,10 +69,18 @@ def classes_of(types: MessageTypes, name: str) -> dict[str, Any]:
         f"{name}_Feedback": action.Feedback,
         f"{name}_FeedbackMessage": action.feedback_message,
     }
-    for part, service in (("SendGoal", action.send_goal), ("GetResult", action.get_result)):
-        found[f"{name}_{part}_Request"] = service.Request
-        found[f"{name}_{part}_Response"] = service.Response
+    for service in (action.send_goal, action.get_result):
+        found |= parts_of(service)
     return found
+
+
+def parts_of(service: ServiceTypes) -> dict[str, Any]:
+    name = service.name
+    return {
+        name: service,
+        f"{name}_Request": service.Request,
+        f"{name}_Response": service.Response,
+    }
 
 
 def test_type_hashes_equal_the_files_of_an_installed_ros2(types: MessageTypes) -> None:

@@ -26,10 +26,10 @@ from node_support import FakeEngine, robot, talks
 from test_say_goals import let_speak
 
 from personaplex_ros.behaviours import Speech, by_topic
+from personaplex_ros.node.bare.client import call_service
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.dds import mismatches, service
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.client import call_service
 from personaplex_ros.node.hosts import vendors
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.parameters.table import Parameters

@@ -13,14 +13,15 @@ from node_support import robot, talks
 
 from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer
 from personaplex_ros.engine.saying import sentence_of
-from personaplex_ros.node.dds.parameter_services import TYPES as PARAMETER_TYPES
-from personaplex_ros.node.dds.parameter_services import ParameterServices
-from personaplex_ros.node.dds.types import MessageTypes
+from personaplex_ros.node.bare.parameter_services import TYPES as PARAMETER_TYPES
+from personaplex_ros.node.bare.parameter_services import ParameterServices
+from personaplex_ros.node.bare.types import MessageTypes
+from personaplex_ros.node.dds.definitions import DdsDefinitions
 from personaplex_ros.node.parameters.definition import Parameter, When
 from personaplex_ros.node.parameters.table import PARAMETERS
 from personaplex_ros.node.sound.types import AUDIO_FRAME, AUDIO_INFO, AUDIO_TYPES
 
-TYPES = MessageTypes()
+TYPES = MessageTypes(definitions=DdsDefinitions)
 SERVICES = (
     "lifecycle_msgs/srv/ChangeState", "personaplex_ros/srv/SetPersona",
     "rcl_interfaces/srv/DescribeParameters", "rcl_interfaces/srv/GetParameters",
@@ -35,10 +36,10 @@ def read_classes() -> dict[str, Any]:
     say = TYPES.action("personaplex_ros/action/Say")
     return {
         **{name: TYPES.message(name) for name in topics},
-        **{name: TYPES.service(name).request_wire for name in SERVICES},
-        "goal": say.send_goal.request_wire,
-        "result": say.get_result.request_wire,
-        "cancel": TYPES.service("action_msgs/srv/CancelGoal").request_wire,
+        **{name: TYPES.service(name).Request.wire for name in SERVICES},
+        "goal": say.send_goal.Request.wire,
+        "result": say.get_result.Request.wire,
+        "cancel": TYPES.service("action_msgs/srv/CancelGoal").Request.wire,
     }
 
 

@@ -26,7 +26,7 @@ ALLOWED = {"PIP_BREAK_SYSTEM_PACKAGES": "1"}
 MESSAGES = """
 from pathlib import Path
 import personaplex_ros
-from personaplex_ros.node.dds.types import MessageTypes
+from personaplex_ros.node.bare.types import MessageTypes
 from personaplex_ros.resources import PACKAGE, share_directory
 share, types = share_directory(), MessageTypes()
 for path in sorted((share / "msg").rglob("*.msg")):

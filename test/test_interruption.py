@@ -207,7 +207,7 @@ def test_ctrl_c_when_the_work_is_done_changes_nothing(
 
 LOADS_FOR_LONG = """
 import sys, time
-from personaplex_ros.node.dds.host import main
+from personaplex_ros.node.bare.host import main
 
 def load(*arguments):
     print("loading", flush=True)

@@ -38,7 +38,7 @@ def bus() -> MemoryBus:
 
 
 def over_the_wire(msg: Any) -> Any:
-    return type(msg).deserialize(msg.serialize())
+    return type(msg).codec.decode(msg.codec.encode(msg))
 
 
 def test_audio_frame_is_written_as_its_definition_says():

@@ -13,10 +13,10 @@ import pytest
 from dds_support import loopback, wait_until
 from node_support import FakeEngine
 
+from personaplex_ros.node.bare.client import call_service
+from personaplex_ros.node.bare.parameter_services import PARAMETER_EVENTS, ParameterServices
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.client import call_service
-from personaplex_ros.node.dds.parameter_services import PARAMETER_EVENTS, ParameterServices
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.lifecycle import Lifecycle
 from personaplex_ros.node.parameters.table import Parameters

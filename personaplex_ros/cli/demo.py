@@ -1,8 +1,9 @@
-"""Hold a recorded conversation: the node in one process, a caller in another, DDS between them."""
+"""Hold a recorded conversation: the node in one process, a caller in another."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,8 @@ from personaplex_ros.demo import (
     node_process,
     wait_until_active,
 )
-from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.bare.bus import BareBus
+from personaplex_ros.node.bare.middleware import middleware_name, open_bus
 from personaplex_ros.resources import share_directory
 
 LEAD_S = 0.5  # seconds between the node being ready and the caller's first sample
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     wave = read_wave(path)
     caller = to_mono(wave.samples)
     choose_graph(arguments.domain)
-    bus = DdsBus("caller")
+    bus = open_bus("caller")
     try:
         console = Console(sys.stdout)
         recorder = Recorder(bus, console)
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             console.line(f"the caller {path.name} speaks for {len(caller) / wave.rate:.0f} s")
             _converse(bus, recorder, caller, wave.rate)
         time.sleep(TAIL_S)  # for what the node says when it ends: its last utterance
-        title = f"{arguments.persona} and {path.stem}, over DDS"
+        title = f"{arguments.persona} and {path.stem}, over {middleware_name(os.environ)}"
         for written in recorder.save(Path(arguments.output), caller, wave.rate, title):
             console.line(f"wrote {written}")
     finally:
@@ -72,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _converse(bus: DdsBus, recorder: Recorder, caller: np.ndarray, rate: int) -> None:
+def _converse(bus: BareBus, recorder: Recorder, caller: np.ndarray, rate: int) -> None:
     player = Player(bus)
     player.wait_for_listener(START_S)
     start_ns = bus.now_ns() + round(LEAD_S * 1e9)

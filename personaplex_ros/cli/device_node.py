@@ -31,6 +31,6 @@ def run_device(name: str, arguments: argparse.Namespace) -> int:
     """Run the node `name` until it is interrupted."""
     if arguments.end_with_stdin:
         end_with_standard_input()
-    from personaplex_ros.node.dds.devices import main
+    from personaplex_ros.node.bare.devices import main
 
     return main(name, arguments.ros_arguments)

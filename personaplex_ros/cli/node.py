@@ -36,6 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the node until it is interrupted."""
     if arguments.end_with_stdin:
         end_with_standard_input()
-    from personaplex_ros.node.dds.host import main
+    from personaplex_ros.node.bare.host import main
 
     return main(arguments.ros_arguments)

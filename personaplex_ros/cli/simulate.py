@@ -1,8 +1,9 @@
-"""A receptionist on patrol that stops when spoken to: node, caller and simulated base, over DDS."""
+"""A receptionist on patrol that stops when spoken to: node, caller and simulated base."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -25,7 +26,8 @@ from personaplex_ros.demo import (
     wait_until_active,
 )
 from personaplex_ros.mux_file import read_mux_file
-from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.bare.bus import BareBus
+from personaplex_ros.node.bare.middleware import middleware_name, open_bus
 from personaplex_ros.node.hosts.bus import Closable
 from personaplex_ros.resources import share_directory
 from personaplex_ros.simulation.nodes import BaseNode, MuxNode, PatrolNode
@@ -83,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     caller = np.tile(to_mono(wave.samples), arguments.loop)
     choose_graph(arguments.domain)
     with ExitStack() as open_:
-        bus = DdsBus("simulation")
+        bus = open_bus("simulation")
         open_.callback(bus.close)
         console = Console(sys.stdout)
         recorder, track = Recorder(bus, console), Track(bus)
@@ -104,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
             console.line(f"{path.name} speaks for {seconds:.0f} s while the robot patrols")
             _patrol(bus, recorder, track, caller, wave.rate)
         end_s = seconds + TAIL_S
-        title = f"{arguments.persona} on patrol and {path.stem}, over DDS"
+        title = f"{arguments.persona} on patrol and {path.stem}, over {middleware_name(os.environ)}"
         folder = Path(arguments.output)
         written = recorder.save(folder, caller, wave.rate, title)
         written += track.save(folder, end_s, title)
@@ -115,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _receptionist(bus: DdsBus, *, stamped: bool) -> Closable:
+def _receptionist(bus: BareBus, *, stamped: bool) -> Closable:
     from personaplex_ros.simulation.receptionist import ReceptionistNode  # needs py_trees
 
     return ReceptionistNode(bus, stamped=stamped)
@@ -135,7 +137,7 @@ def describe(stop: Stop) -> str:
     return ", ".join(parts)
 
 
-def _patrol(bus: DdsBus, recorder: Recorder, track: Track, caller: np.ndarray, rate: int) -> None:
+def _patrol(bus: BareBus, recorder: Recorder, track: Track, caller: np.ndarray, rate: int) -> None:
     player = Player(bus)
     player.wait_for_listener(START_S)
     start_ns = bus.now_ns() + round(LEAD_S * 1e9)

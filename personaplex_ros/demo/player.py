@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.bare.bus import BareBus
 from personaplex_ros.node.hosts.messages import NS_PER_S
 from personaplex_ros.node.sound.microphone_topic import MICROPHONE
 from personaplex_ros.node.sound.types import AUDIO_FRAME
@@ -20,7 +20,7 @@ TOPIC = "audio_in"
 class Player:
     """A microphone on the graph."""
 
-    def __init__(self, bus: DdsBus) -> None:
+    def __init__(self, bus: BareBus) -> None:
         self._bus = bus
         self._publisher = bus.advertise(TOPIC, AUDIO_FRAME, MICROPHONE)
 

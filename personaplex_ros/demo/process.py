@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from personaplex_ros.node.dds.domain import MAX_DOMAIN_ID
+from personaplex_ros.node.hosts.environment import MAX_DOMAIN_ID
 
 START_S = 180.0  # seconds that the node may take to load the model
 END_S = 15.0  # seconds that the node may take to end

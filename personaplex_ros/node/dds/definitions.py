@@ -1,30 +1,23 @@
-"""Reads the definitions of messages, services and actions and makes classes of them.
+"""The classes of messages as cyclonedds needs them: `IdlStruct`, named as ROS 2 names DDS types.
 
-Each class is a cyclonedds ``IdlStruct`` (final, XCDR1, named as ROS 2 names DDS types), whose
-fields carry their ROS names and whose constants are class attributes.
+They are final and of XCDR1, all that ROS 2 uses. Each request and response has another class in
+its attribute `wire`, which begins with the header of rmw_cyclonedds.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import re
 import types
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from cyclonedds.idl import IdlStruct
 from cyclonedds.idl import types as idl
 from cyclonedds.idl.annotations import cdrv0
 from rosbags.interfaces import Nodetype
-from rosbags.typesys import get_types_from_msg
-from rosbags.typesys.base import normalize_fieldname
-from rosbags.typesys.store import Typestore
 
-from personaplex_ros.node.dds.codec import Codec, deserialize, serialize
-from personaplex_ros.node.hosts.messages import without_comments
+from personaplex_ros.node.bare.codec import RosMessage
+from personaplex_ros.node.bare.definitions import Definitions
+from personaplex_ros.node.bare.type_names import dds_type
 
 _IDL_TYPES: dict[str, Any] = {
     "bool": bool,
@@ -39,117 +32,61 @@ _IDL_TYPES: dict[str, Any] = {
 _ARRAY: Any = idl.array
 _SEQUENCE: Any = idl.sequence
 _BOUNDED_STRING: Any = idl.bounded_str
-_DEFAULTS: dict[str, Any] = {"bool": False, "float32": 0.0, "float64": 0.0, "string": ""}
 _SERVICE_HEADER: list[Any] = [
     ("rmw_client_id", (Nodetype.BASE, ("uint64", 0))),
     ("rmw_sequence_number", (Nodetype.BASE, ("int64", 0))),
 ]
-_EMPTY: list[Any] = [("structure_needs_at_least_one_member", (Nodetype.BASE, ("uint8", 0)))]
-_GOAL_ID: tuple[str, Any] = ("goal_id", (Nodetype.NAME, "unique_identifier_msgs/msg/UUID"))
+_WIRE = "_wire"
 
 
-class Definitions:
-    """One store of definitions, in which a type name has one meaning, and its classes."""
+def serialize(
+    message: RosMessage,
+    buffer: Any = None,
+    endianness: Any = None,
+    use_version_2: bool | None = None,
+) -> bytes:
+    """Replace ``IdlStruct.serialize``: XCDR1 in the machine's byte order."""
+    return message.codec.encode(message)
 
-    def __init__(self, store: Typestore) -> None:
-        self.store = store
-        self._classes: dict[str, type[Any]] = {}
 
-    def read_message(self, package: str, path: Path) -> None:
-        """Read a .msg file."""
-        self._register(f"{package}/msg/{path.stem}", path.read_text(encoding="utf-8"), package)
+def deserialize(
+    cls: type[RosMessage], data: bytes, has_header: bool = True, use_version_2: bool | None = None
+) -> Any:
+    """Replace ``IdlStruct.deserialize``: XCDR1 of either byte order, with its header."""
+    return cls.codec.decode(data)
 
-    def read_service(self, package: str, path: Path) -> None:
-        """Read a .srv file; ValueError if it has not two parts."""
-        name = f"{package}/srv/{path.stem}"
-        request, response = _parts(path, 2)
-        self._register(f"{name}_Request", request, package)
-        self._register(f"{name}_Response", response, package)
-        self._add_wire(name)
 
-    def read_action(self, package: str, path: Path) -> None:
-        """Read an .action file, with the two services and the feedback that it implies.
-
-        They are those of ROS 2's design of actions. ValueError if it has not three parts.
-        """
-        name = f"{package}/action/{path.stem}"
-        for part, body in zip(("Goal", "Result", "Feedback"), _parts(path, 3), strict=True):
-            self._register(f"{name}_{part}", body, package)
-        goal, result, feedback = (
-            (part.lower(), (Nodetype.NAME, f"{name}_{part}"))
-            for part in ("Goal", "Result", "Feedback")
-        )
-        stamp = ("stamp", (Nodetype.NAME, "builtin_interfaces/msg/Time"))
-        accepted = ("accepted", (Nodetype.BASE, ("bool", 0)))
-        status = ("status", (Nodetype.BASE, ("int8", 0)))
-        for part, fields in {
-            "SendGoal_Request": [_GOAL_ID, goal],
-            "SendGoal_Response": [accepted, stamp],
-            "GetResult_Request": [_GOAL_ID],
-            "GetResult_Response": [status, result],
-            "FeedbackMessage": [_GOAL_ID, feedback],
-        }.items():
-            self.store.fielddefs[f"{name}_{part}"] = ([], fields)
-        for service in ("SendGoal", "GetResult"):
-            self._add_wire(f"{name}_{service}")
-
-    def _add_wire(self, service: str) -> None:
-        for part in ("Request", "Response"):
-            fields = self.store.fielddefs[f"{service}_{part}"][1]
-            self.store.fielddefs[f"{service}_{part}_wire"] = ([], _SERVICE_HEADER + fields)
-
-    def _register(self, name: str, text: str, package: str) -> None:
-        # Parsed under a message's name, so that types without a package are found beside it.
-        parsed = get_types_from_msg(
-            without_comments(text), f"{package}/msg/{name.rpartition('/')[2]}"
-        )
-        ((constants, fields),) = parsed.values()
-        self.store.fielddefs[name] = (constants, fields or _EMPTY)
+class DdsDefinitions(Definitions):
+    """Makes classes that cyclonedds can send."""
 
     def message_class(self, name: str) -> type[Any]:
-        """Return the class of a type that was read."""
-        if name not in self._classes:
-            self._classes[name] = self._make_class(name)
-            self.store.types[name] = self._classes[name]
-        return self._classes[name]
+        """Return the class of a type that was read, or of its form on the wire."""
+        if name.endswith(_WIRE):
+            fields = self.store.fielddefs[name.removesuffix(_WIRE)][1]
+            self.store.fielddefs.setdefault(name, ([], _SERVICE_HEADER + fields))
+        return super().message_class(name)
 
-    def _make_class(self, name: str) -> type[Any]:
-        constants, fields = self.store.fielddefs[name]
-        fields = [(field, _char_as_uint8(desc)) for field, desc in fields]
-        self.store.fielddefs[name] = (constants, fields)
-        fields = [(normalize_fieldname(field), desc) for field, desc in fields]
-        package, kind, short = name.removesuffix("_wire").split("/")
+    def bare_class(self, name: str, fields: list[Any]) -> type[Any]:
+        """Return an IdlStruct with the fields."""
+        ros_name = name.removesuffix(_WIRE)
 
         def body(namespace: dict[str, Any]) -> None:
             # Not inherited: peers compare type descriptions, where a base class would show.
             namespace["serialize"] = serialize
             namespace["deserialize"] = classmethod(deserialize)
+            if name.endswith(("_Request", "_Response")):
+                namespace["wire"] = self.message_class(name + _WIRE)
             for field, desc in fields:
                 namespace["__annotations__"][field] = self._idl_type(desc)
-                namespace[field] = dataclasses.field(default_factory=self._default(desc))
+                namespace[field] = self.field(desc)
 
-        made = types.new_class(
-            short, (IdlStruct,), {"typename": f"{package}::{kind}::dds_::{short}_"}, body
-        )
-        message: Any = cdrv0(dataclass(eq=False)(made))
-        for constant, _, value in constants:
-            setattr(message, constant, value)
-        message.codec = self._codec(name, fields)
-        message.type_hash = self.store.hash_rihs01(name.removesuffix("_wire"))
-        return message
+        short = ros_name.rpartition("/")[2]
+        made = types.new_class(short, (IdlStruct,), {"typename": dds_type(ros_name)}, body)
+        return cdrv0(dataclass(eq=False)(made))
 
-    def _codec(self, name: str, fields: list[Any]) -> Codec:
-        arrays, nested, nested_lists = [], [], []
-        for field, desc in fields:
-            if desc[0] == Nodetype.NAME:
-                nested.append(field)
-            elif desc[0] in (Nodetype.ARRAY, Nodetype.SEQUENCE):
-                element = desc[1][0]
-                if element[0] == Nodetype.NAME:
-                    nested_lists.append(field)
-                elif element[1][0] != "string":
-                    arrays.append((field, _dtype(element[1][0])))
-        return Codec(self.store, name, tuple(arrays), tuple(nested), tuple(nested_lists))
+    def type_hash(self, name: str) -> str:
+        """Return the hash of the type, also for its form on the wire."""
+        return super().type_hash(name.removesuffix(_WIRE))
 
     def _idl_type(self, desc: Any) -> Any:
         node, detail = desc
@@ -162,41 +99,3 @@ class Definitions:
         if node == Nodetype.ARRAY:
             return _ARRAY[element, size]
         return _SEQUENCE[element, size] if size else _SEQUENCE[element]
-
-    def _default(self, desc: Any) -> Callable[[], Any]:
-        node, detail = desc
-        if node == Nodetype.NAME:
-            return self.message_class(detail)
-        if node == Nodetype.BASE:
-            value = _DEFAULTS.get(detail[0], 0)
-            return lambda: value
-        element, size = detail
-        count = size if node == Nodetype.ARRAY else 0
-        if element[0] == Nodetype.BASE and element[1][0] != "string":
-            dtype = _dtype(element[1][0])
-            return lambda: np.zeros(count, dtype)
-        make = self._default(element)
-        return lambda: [make() for _ in range(count)]
-
-
-def _parts(path: Path, count: int) -> list[str]:
-    parts = re.split(r"^---$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    if len(parts) != count:
-        raise ValueError(
-            f"{path}: {len(parts)} parts between lines ---; such a definition has {count}"
-        )
-    return parts
-
-
-def _dtype(name: str) -> np.dtype[Any]:
-    return np.dtype("int8" if name == "byte" else name)
-
-
-def _char_as_uint8(desc: Any) -> Any:
-    """Return a field's description in ROS 2's terms, where char has been uint8 since Dashing."""
-    node, detail = desc
-    if node == Nodetype.BASE:
-        return (node, ("uint8", detail[1])) if detail[0] == "char" else desc
-    if node == Nodetype.NAME:
-        return desc
-    return (node, (_char_as_uint8(detail[0]), detail[1]))

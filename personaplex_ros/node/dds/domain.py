@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from personaplex_ros.node.hosts.environment import domain_id, refuse_security
+
 _RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
-MAX_DOMAIN_ID = 232
 _PARTICIPANTS_PER_HOST = 32
 LARGEST_SAMPLE = "32 MiB"
 """Bytes of a message that are put together, more than any audio that is accepted."""
@@ -31,10 +32,10 @@ class DomainSettings:
 
 def domain_settings(environment: Mapping[str, str], process_id: int) -> DomainSettings:
     """Read the settings from environment variables; ValueError names a variable that is wrong."""
-    _refuse_security(environment)
+    refuse_security(environment, "PyPI's Cyclone DDS has no security plugins")
     base = _base_configuration(environment, process_id)
     parts = [part for part in (base, environment.get("CYCLONEDDS_URI", "")) if part]
-    return DomainSettings(_domain_id(environment), ",".join(parts))
+    return DomainSettings(domain_id(environment), ",".join(parts))
 
 
 @contextlib.contextmanager
@@ -54,24 +55,6 @@ def applied(configuration: str) -> Iterator[None]:
             del os.environ["CYCLONEDDS_URI"]
         else:
             os.environ["CYCLONEDDS_URI"] = before
-
-
-def _refuse_security(environment: Mapping[str, str]) -> None:
-    """Join no graph without the security that is asked for."""
-    enforced = environment.get("ROS_SECURITY_STRATEGY", "") == "Enforce"
-    if environment.get("ROS_SECURITY_ENABLE", "").lower() == "true" and enforced:
-        raise ValueError(
-            "ROS_SECURITY_STRATEGY is 'Enforce', but without ROS this node cannot join a secured "
-            "graph: PyPI's Cyclone DDS has no security plugins. Start it under ROS 2 (ros2 launch "
-            "personaplex_ros talk.launch.py), see docs/security.md"
-        )
-
-
-def _domain_id(environment: Mapping[str, str]) -> int:
-    text = environment.get("ROS_DOMAIN_ID", "") or "0"
-    if not text.isdecimal() or int(text) > MAX_DOMAIN_ID:
-        raise ValueError(f"ROS_DOMAIN_ID is {text!r}; it must be a number from 0 to 232")
-    return int(text)
 
 
 def _base_configuration(environment: Mapping[str, str], process_id: int) -> str:

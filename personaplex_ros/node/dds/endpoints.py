@@ -10,13 +10,13 @@ from typing import Any
 from cyclonedds.core import DDSException
 from cyclonedds.pub import DataWriter
 
-from personaplex_ros.node.dds.executor import Executor, Source
+from personaplex_ros.node.bare.endpoints import Handler
+from personaplex_ros.node.bare.executor import Executors, Log, Threads
+from personaplex_ros.node.bare.types import MessageTypes, ServiceTypes
+from personaplex_ros.node.dds.executor import DdsExecutor, DdsSource
 from personaplex_ros.node.dds.participant import Participant
-from personaplex_ros.node.dds.service import DdsClient, DdsService, Respond
-from personaplex_ros.node.dds.types import MessageTypes, ServiceTypes
-from personaplex_ros.node.hosts.bus import LogLevel, Qos
-
-Log = Callable[[LogLevel, str], None]
+from personaplex_ros.node.dds.service import DdsClient, DdsService
+from personaplex_ros.node.hosts.bus import Qos
 
 
 class DdsPublisher:
@@ -62,7 +62,7 @@ class DdsPublisher:
 class DdsSubscription:
     """The receiving end of a topic."""
 
-    def __init__(self, participant: Participant, executor: Executor, source: Source) -> None:
+    def __init__(self, participant: Participant, executor: DdsExecutor, source: DdsSource) -> None:
         self._participant = participant
         self._executor = executor
         self._source = source
@@ -78,16 +78,12 @@ class DdsSubscription:
 
 
 @dataclass(frozen=True)
-class Endpoints:
-    """Opens endpoints by absolute names; topics and replies come on ``executor``'s thread.
-
-    Services of actions have ``action_executor``'s: a slow service delays none of them.
-    """
+class DdsEndpoints:
+    """Opens endpoints by absolute names; see :class:`personaplex_ros.node.bare.endpoints`."""
 
     participant: Participant
     types: MessageTypes
-    executor: Executor
-    action_executor: Executor
+    executors: Executors[DdsExecutor]
     log: Log
 
     def publisher(self, name: str, message: type[Any], qos: Qos) -> DdsPublisher:
@@ -104,15 +100,15 @@ class Endpoints:
         def deliver(sample: Any) -> None:
             callback(sample, f"{sample.sample_info.publication_handle:016x}")
 
-        source = self.executor.add(name, reader, deliver)
-        return DdsSubscription(self.participant, self.executor, source)
+        executor = self.executors.topics
+        return DdsSubscription(self.participant, executor, executor.read(name, reader, deliver))
 
-    def action_service(
-        self, name: str, types: ServiceTypes, handler: Callable[[Any, Respond], None]
+    def service(
+        self, name: str, types: ServiceTypes, handler: Handler, threads: Threads
     ) -> DdsService:
-        """Answer one of an action's services."""
-        return DdsService(self.participant, self.action_executor, name, types, handler)
+        """Answer a service."""
+        return DdsService(self.participant, self.executors.of(threads), name, types, handler)
 
     def client(self, name: str, types: ServiceTypes) -> DdsClient:
         """Open the calling end of a service."""
-        return DdsClient(self.participant, self.executor, name, types)
+        return DdsClient(self.participant, self.executors.topics, name, types)

@@ -21,7 +21,9 @@ from cyclonedds.builtin import (
 )
 from cyclonedds.qos import Policy
 
-from personaplex_ros.node.dds.executor import Executor
+from personaplex_ros.node.bare.mismatch import READS, WRITES, other_type, told
+from personaplex_ros.node.bare.type_names import ros_type
+from personaplex_ros.node.dds.executor import DdsExecutor
 from personaplex_ros.node.dds.participant import Endpoint, Participant, delete
 from personaplex_ros.node.dds.service import speaks_as_we_do
 from personaplex_ros.node.hosts.bus import LogLevel
@@ -48,7 +50,7 @@ class Mismatches:
     """Looks at what the graph has for this node's topics, beside the executor's other work."""
 
     def __init__(
-        self, participant: Participant, executor: Executor, log: Callable[[LogLevel, str], None]
+        self, participant: Participant, executor: DdsExecutor, log: Callable[[LogLevel, str], None]
     ) -> None:
         self._participant = participant
         self._log = log
@@ -61,7 +63,7 @@ class Mismatches:
             (BuiltinTopicDcpsSubscription, False),
         ):
             reader = BuiltinDataReader(participant.entity, builtin)
-            executor.add("the graph", reader, partial(self._take, writes))
+            executor.read("the graph", reader, partial(self._take, writes))
             self._readers.append(reader)
         executor.every(LOOK_S, self._look)
 
@@ -110,21 +112,15 @@ class Mismatches:
 
 
 def _told(sample: Any, writes: bool, ours: Endpoint) -> str:
-    name = sample.topic_name.removeprefix("rt")
-    does, ends = ("published", "read") if writes else ("read", "published")
-    theirs = _ros_type(sample.type_name)
+    does, ours_does = (WRITES, READS) if writes else (READS, WRITES)
+    theirs = ros_type(sample.type_name)
     if theirs != ours.type_name:
-        why = f"as {theirs}, by this node {ends} as {ours.type_name}; use one type"
+        why = other_type(theirs, ours.type_name, ours_does)
     elif not writes and not ours.transient_local and _asks_for_the_past(sample.qos):
         why = "with QoS transient local, by this node published as volatile; ask for volatile"
     else:
         why = f"as another version of {theirs}, or with another QoS; build both from one source"
-    return f"{name} is {does} {why}. Until then nothing of it gets across"
-
-
-def _ros_type(name: str) -> str:
-    """Return "std_msgs/msg/Bool" for "std_msgs::msg::dds_::Bool_"."""
-    return name.replace("::dds_::", "::").removesuffix("_").replace("::", "/")
+    return told(sample.topic_name.removeprefix("rt"), does, why)
 
 
 def _asks_for_the_past(qos: Any) -> bool:

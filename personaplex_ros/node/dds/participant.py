@@ -20,9 +20,9 @@ from cyclonedds.sub import DataReader, Subscriber
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from personaplex_ros.node.dds.codec import RosMessage
+from personaplex_ros.node.bare.codec import RosMessage
+from personaplex_ros.node.bare.types import MessageTypes
 from personaplex_ros.node.dds.domain import DomainSettings, applied
-from personaplex_ros.node.dds.types import MessageTypes
 from personaplex_ros.node.hosts.bus import LATCHED, Qos
 from personaplex_ros.node.hosts.names import NodeName
 

@@ -18,9 +18,10 @@ from typing import Any
 from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy
 
-from personaplex_ros.node.dds.executor import Executor
+from personaplex_ros.node.bare.endpoints import Handler
+from personaplex_ros.node.bare.types import ServiceTypes
+from personaplex_ros.node.dds.executor import DdsExecutor
 from personaplex_ros.node.dds.participant import Participant
-from personaplex_ros.node.dds.types import ServiceTypes
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.hosts.vendors import CYCLONE, refusal, services_cross, vendor_of
 from personaplex_ros.node.requests.topic_names import topic_in_place
@@ -45,9 +46,6 @@ def off_wire(body_class: type[Any], sample: Any) -> Any:
     return body_class(**{f.name: getattr(sample, f.name) for f in fields(body_class)})
 
 
-Respond = Callable[[Any], None]
-
-
 class DdsService:
     """A service's server: ``handler(request, respond)`` runs on the executor's thread.
 
@@ -58,10 +56,10 @@ class DdsService:
     def __init__(
         self,
         participant: Participant,
-        executor: Executor,
+        executor: DdsExecutor,
         name: str,
         types: ServiceTypes,
-        handler: Callable[[Any, Respond], None],
+        handler: Handler,
     ) -> None:
         self._lock = threading.Lock()
         self._closed = False
@@ -70,9 +68,9 @@ class DdsService:
         self._types = types
         self._handler = handler
         own_id = endpoint_id("serviceid")
-        self._writer = participant.writer(f"rr{name}Reply", types.response_wire, RELIABLE, own_id)
-        self._reader = participant.reader(f"rq{name}Request", types.request_wire, RELIABLE, own_id)
-        self._source = executor.add(name, self._reader, self._answer)
+        self._writer = participant.writer(f"rr{name}Reply", types.Response.wire, RELIABLE, own_id)
+        self._reader = participant.reader(f"rq{name}Request", types.Request.wire, RELIABLE, own_id)
+        self._source = executor.read(name, self._reader, self._answer)
 
     def close(self) -> None:
         """Take the service out of the graph; a request that is being answered still is."""
@@ -90,7 +88,7 @@ class DdsService:
             return  # what it means is not what was read; the mismatch is told in the log
 
         def respond(response: Any) -> None:
-            answer = on_wire(self._types.response_wire, client, sequence_number, response)
+            answer = on_wire(self._types.Response.wire, client, sequence_number, response)
             with self._lock:
                 if not self._closed:
                     self._wait_for_client(sender)
@@ -111,7 +109,7 @@ class DdsClient:
     """A service's client; replies come on the executor's thread."""
 
     def __init__(
-        self, participant: Participant, executor: Executor, name: str, types: ServiceTypes
+        self, participant: Participant, executor: DdsExecutor, name: str, types: ServiceTypes
     ) -> None:
         self.name = name
         self._participant = participant
@@ -124,9 +122,9 @@ class DdsClient:
         self._closed = False
         self._judged: tuple[list[int], str] = ([], "")
         own_id = endpoint_id("clientid")
-        self._reader = participant.reader(f"rr{name}Reply", types.response_wire, RELIABLE, own_id)
-        self._writer = participant.writer(f"rq{name}Request", types.request_wire, RELIABLE, own_id)
-        self._source = executor.add(name, self._reader, self._take)
+        self._reader = participant.reader(f"rr{name}Reply", types.Response.wire, RELIABLE, own_id)
+        self._writer = participant.writer(f"rq{name}Request", types.Request.wire, RELIABLE, own_id)
+        self._source = executor.read(name, self._reader, self._take)
 
     def ready(self) -> bool:
         """Tell whether a server is there now, both its reader and its writer."""
@@ -156,7 +154,7 @@ class DdsClient:
             self._sequence_number += 1
             self._waiting[self._sequence_number] = callback
             self._writer.write(
-                on_wire(self._types.request_wire, self._id, self._sequence_number, request)
+                on_wire(self._types.Request.wire, self._id, self._sequence_number, request)
             )
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""ROS 2 actions over DDS: three services and two topics below <name>/_action/."""
+"""ROS 2 actions of three services and two topics below <name>/_action/, on any middleware."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from personaplex_ros.node.dds.endpoints import Endpoints
-from personaplex_ros.node.dds.service import Respond
+from personaplex_ros.node.bare.endpoints import Endpoints, Respond
 from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE, Done, Goal, Outcome
 from personaplex_ros.node.hosts.messages import set_time, time_ns
 
@@ -27,10 +26,10 @@ NO_SUCH_GOAL, GOAL_HAS_ENDED = 2, 3
 CANCEL = "action_msgs/srv/CancelGoal"
 
 
-class DdsGoal:
+class ServerGoal:
     """A goal at the server's end; see :class:`personaplex_ros.node.hosts.bus.Goal`."""
 
-    def __init__(self, server: DdsActionServer, goal_id: bytes, request: Any, stamp_ns: int):
+    def __init__(self, server: ActionServer, goal_id: bytes, request: Any, stamp_ns: int):
         self._server = server
         self.goal_id = goal_id
         self.request = request
@@ -58,7 +57,7 @@ class DdsGoal:
         self._server.end(self, outcome, result)
 
 
-class DdsActionServer:
+class ActionServer:
     """Keeps the goals of one action; ``name`` is absolute."""
 
     def __init__(
@@ -77,7 +76,7 @@ class DdsActionServer:
         self._status = endpoints.types.message("action_msgs/msg/GoalStatus")
         self._statuses = endpoints.types.message("action_msgs/msg/GoalStatusArray")
         self._lock = threading.RLock()
-        self._goals: dict[bytes, DdsGoal] = {}
+        self._goals: dict[bytes, ServerGoal] = {}
         below = f"{name}/_action"
         self._feedback = endpoints.publisher(
             f"{below}/feedback", self._types.feedback_message, RELIABLE
@@ -85,16 +84,15 @@ class DdsActionServer:
         self._status_topic = endpoints.publisher(f"{below}/status", self._statuses, LATCHED)
         self._publish_status()
         self._services = [
-            endpoints.action_service(
-                f"{below}/send_goal", self._types.send_goal, self._on_send_goal
-            ),
-            endpoints.action_service(f"{below}/cancel_goal", self._cancel, self._on_cancel),
-            endpoints.action_service(
-                f"{below}/get_result", self._types.get_result, self._on_get_result
-            ),
+            endpoints.service(f"{below}/{part}", types, handler, "actions")
+            for part, types, handler in (
+                ("send_goal", self._types.send_goal, self._on_send_goal),
+                ("cancel_goal", self._cancel, self._on_cancel),
+                ("get_result", self._types.get_result, self._on_get_result),
+            )
         ]
 
-    def send_feedback(self, goal: DdsGoal, message: Any) -> None:
+    def send_feedback(self, goal: ServerGoal, message: Any) -> None:
         """Send feedback of a goal that has not ended."""
         with self._lock:
             if not goal.ended:
@@ -103,7 +101,7 @@ class DdsActionServer:
                 carrier.feedback = message
                 self._feedback.publish(carrier)
 
-    def end(self, goal: DdsGoal, outcome: Outcome, result: Any) -> None:
+    def end(self, goal: ServerGoal, outcome: Outcome, result: Any) -> None:
         """End a goal and answer those who wait for its result."""
         with self._lock:
             if goal.ended:
@@ -128,7 +126,7 @@ class DdsActionServer:
 
     def _on_send_goal(self, request: Any, respond: Respond) -> None:
         goal_id = bytes(request.goal_id.uuid)
-        goal = DdsGoal(self, goal_id, request.goal, time.time_ns())
+        goal = ServerGoal(self, goal_id, request.goal, time.time_ns())
         response = self._types.send_goal.Response()
         passed = self._accepts(request.goal)
         with self._lock:
@@ -168,7 +166,7 @@ class DdsActionServer:
             self._publish_status()
         respond(response)
 
-    def _selected(self, info: Any) -> list[DdsGoal]:
+    def _selected(self, info: Any) -> list[ServerGoal]:
         """Return the goals that a cancel request means, as action_msgs/srv/CancelGoal has it.
 
         One by its id; with a time also those accepted until then; with neither, all.
@@ -181,10 +179,10 @@ class DdsActionServer:
             if everything or goal.goal_id == one or goal.stamp_ns <= until_ns
         ]
 
-    def _answer(self, goal: DdsGoal) -> Any:
+    def _answer(self, goal: ServerGoal) -> Any:
         return self._types.get_result.Response(status=goal.status, result=goal.result)
 
-    def _info_of(self, goal: DdsGoal) -> Any:
+    def _info_of(self, goal: ServerGoal) -> Any:
         info = self._info()
         info.goal_id.uuid = np.frombuffer(goal.goal_id, np.uint8)
         set_time(info.stamp, goal.stamp_ns)
@@ -199,12 +197,12 @@ class DdsActionServer:
         self._status_topic.publish(message)
 
 
-class DdsSentGoal:
+class ClientGoal:
     """A goal at the client's end."""
 
     def __init__(
         self,
-        client: DdsActionClient,
+        client: ActionClient,
         feedback: Callable[[Any], None],
         done: Done,
     ) -> None:
@@ -220,14 +218,14 @@ class DdsSentGoal:
         self._client.cancel(self)
 
 
-class DdsActionClient:
+class ActionClient:
     """The calling end of one action; ``name`` is absolute."""
 
     def __init__(self, endpoints: Endpoints, name: str, type_name: str) -> None:
         self._types = endpoints.types.action(type_name)
         self._cancel_types = endpoints.types.service(CANCEL)
         self._lock = threading.Lock()
-        self._goals: dict[bytes, DdsSentGoal] = {}
+        self._goals: dict[bytes, ClientGoal] = {}
         below = f"{name}/_action"
         self._send = endpoints.client(f"{below}/send_goal", self._types.send_goal)
         self._cancel = endpoints.client(f"{below}/cancel_goal", self._cancel_types)
@@ -247,11 +245,11 @@ class DdsActionClient:
         """Say why a server that is there must not be called."""
         return self._send.obstacle()
 
-    def send(self, goal: Any, feedback: Callable[[Any], None], done: Done) -> DdsSentGoal:
+    def send(self, goal: Any, feedback: Callable[[Any], None], done: Done) -> ClientGoal:
         """Send a goal; RuntimeError if a server of another vendor would get it."""
         if obstacle := self.obstacle():
             raise RuntimeError(obstacle)
-        sent = DdsSentGoal(self, feedback, done)
+        sent = ClientGoal(self, feedback, done)
         with self._lock:
             self._goals[sent.goal_id] = sent
         request = self._types.send_goal.Request(goal=goal)
@@ -259,7 +257,7 @@ class DdsActionClient:
         self._send.call(request, lambda response: self._on_sent(sent, response))
         return sent
 
-    def cancel(self, sent: DdsSentGoal) -> None:
+    def cancel(self, sent: ClientGoal) -> None:
         """Ask for the end of a goal; once it is known to be accepted, for it may be overtaken."""
         with self._lock:
             sent.cancelled = True
@@ -272,12 +270,12 @@ class DdsActionClient:
         for end in (self._send, self._cancel, self._result, self._feedback):
             end.close()
 
-    def _ask_to_cancel(self, sent: DdsSentGoal) -> None:
+    def _ask_to_cancel(self, sent: ClientGoal) -> None:
         request = self._cancel_types.Request()
         request.goal_info.goal_id.uuid = np.frombuffer(sent.goal_id, np.uint8)
         self._cancel.call(request, lambda response: None)
 
-    def _on_sent(self, sent: DdsSentGoal, response: Any) -> None:
+    def _on_sent(self, sent: ClientGoal, response: Any) -> None:
         if not response.accepted:
             self._forget(sent)
             sent.done("rejected", None)
@@ -290,7 +288,7 @@ class DdsActionClient:
         request.goal_id.uuid = np.frombuffer(sent.goal_id, np.uint8)
         self._result.call(request, lambda response: self._on_result(sent, response))
 
-    def _on_result(self, sent: DdsSentGoal, response: Any) -> None:
+    def _on_result(self, sent: ClientGoal, response: Any) -> None:
         self._forget(sent)
         # A status that is none of the three: a server that has forgotten the goal.
         sent.done(OUTCOMES.get(response.status, "aborted"), response.result)
@@ -301,6 +299,6 @@ class DdsActionClient:
         if sent is not None:
             sent.feedback(message.feedback)
 
-    def _forget(self, sent: DdsSentGoal) -> None:
+    def _forget(self, sent: ClientGoal) -> None:
         with self._lock:
             self._goals.pop(sent.goal_id, None)

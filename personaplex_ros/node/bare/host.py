@@ -1,4 +1,4 @@
-"""The node without ROS: a process on a ROS 2 graph over Cyclone DDS."""
+"""The node without ROS: a process on a ROS 2 graph."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from personaplex_ros.node.bare.bus import BareBus
+from personaplex_ros.node.bare.middleware import open_bus
+from personaplex_ros.node.bare.parameter_services import ParameterServices
 from personaplex_ros.node.configured import EngineLoader
 from personaplex_ros.node.conversation import Conversation
-from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.parameter_services import ParameterServices
 from personaplex_ros.node.hosts.ending import ending_signal
 from personaplex_ros.node.hosts.names import RosArguments, parse_ros_arguments
 from personaplex_ros.node.hosts.options import parse_host_options
@@ -27,7 +28,7 @@ NODE_NAME = "personaplex"
 class RobotNode:
     """One robot's node in this process."""
 
-    bus: DdsBus
+    bus: BareBus
     lifecycle: Lifecycle
 
     def start(self) -> bool:
@@ -71,7 +72,7 @@ def _open(
     release: Callable[[], None],
     resources: ExitStack,
 ) -> RobotNode:
-    bus = DdsBus(NODE_NAME, namespace, arguments)
+    bus = open_bus(NODE_NAME, namespace, arguments)
     resources.callback(bus.close)
     start = start_parameters(arguments, bus.node)
     if start.of_every_node.get(USE_SIM_TIME):

@@ -7,33 +7,39 @@ Definitions come from the package's own msg/, srv/ and action/ files, from rosba
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 
-from personaplex_ros.node.dds.definitions import Definitions
+from personaplex_ros.node.bare.definitions import Definitions
 from personaplex_ros.resources import PACKAGE, share_directory
 
 EXTERNAL_OWNERS = ("ros2", "ros_drivers", "mgonzs13", "foxglove", "ros_controls", "ros4hri")
 """Folders of msg/external/, in the order in which they are asked for a type."""
 
 
+def is_humble(environment: Mapping[str, str]) -> bool:
+    """Tell whether the graph is of the one release whose messages differ from the later ones'."""
+    return environment.get("ROS_DISTRO") == "humble"
+
+
 def standard_types(environment: Mapping[str, str]) -> Stores:
     """Return the release of ROS 2 whose messages to speak; its graph's gids differ by release."""
-    return Stores.ROS2_HUMBLE if environment.get("ROS_DISTRO") == "humble" else Stores.ROS2_JAZZY
+    return Stores.ROS2_HUMBLE if is_humble(environment) else Stores.ROS2_JAZZY
 
 
 @dataclass(frozen=True)
 class ServiceTypes:
-    """A service's message classes; the wire classes begin with the requests' header."""
+    """A service's name ("package/srv/Name"), its hash, and its message classes."""
 
+    name: str
+    type_hash: str
     Request: type[Any]
     Response: type[Any]
-    request_wire: type[Any]
-    response_wire: type[Any]
 
 
 @dataclass(frozen=True)
@@ -49,13 +55,20 @@ class ActionTypes:
 
 
 class MessageTypes:
-    """Makes message and service classes by name and keeps those it has made."""
+    """Makes message and service classes by name and keeps those it has made.
 
-    def __init__(self, standard: Stores = Stores.ROS2_JAZZY) -> None:
+    `definitions` makes the classes, which a middleware may want to be of a kind of its own.
+    """
+
+    def __init__(
+        self,
+        standard: Stores = Stores.ROS2_JAZZY,
+        definitions: Callable[[Typestore], Definitions] = Definitions,
+    ) -> None:
         self._lock = threading.Lock()
-        self._standard = standard
+        self._new = lambda: definitions(get_typestore(standard))
         self._share = share_directory()
-        self._own = Definitions(get_typestore(standard))
+        self._own = self._new()
         for path in sorted((self._share / "msg").glob("*.msg")):
             self._own.read_message(PACKAGE, path)
         for path in sorted((self._share / "srv").glob("*.srv")):
@@ -123,7 +136,7 @@ class MessageTypes:
 
     def _external_definitions(self, owner: str) -> Definitions:
         if owner not in self._external:
-            definitions = Definitions(get_typestore(self._standard))
+            definitions = self._new()
             folder = self._share / "msg" / "external" / owner
             for path in sorted(folder.glob("*/msg/*.msg")):
                 definitions.read_message(path.parts[-3], path)
@@ -134,5 +147,6 @@ class MessageTypes:
 
 
 def _service(definitions: Definitions, name: str) -> ServiceTypes:
-    parts = ("Request", "Response", "Request_wire", "Response_wire")
-    return ServiceTypes(*(definitions.message_class(f"{name}_{part}") for part in parts))
+    parts = ("Request", "Response")
+    classes = [definitions.message_class(f"{name}_{part}") for part in parts]
+    return ServiceTypes(name, definitions.service_hash(name), *classes)

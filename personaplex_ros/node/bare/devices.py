@@ -1,12 +1,12 @@
-"""The nodes of sound cards without ROS, over Cyclone DDS."""
+"""The nodes of sound cards without ROS."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.dds.parameter_services import ParameterServices
+from personaplex_ros.node.bare.middleware import open_bus
+from personaplex_ros.node.bare.parameter_services import ParameterServices
 from personaplex_ros.node.devices.kinds import KINDS, refuse_words
 from personaplex_ros.node.devices.parameters import FixedParameters
 from personaplex_ros.node.hosts.ending import ending_signal
@@ -24,7 +24,7 @@ def main(name: str, arguments: Sequence[str]) -> int:
     refuse_words(name, parsed.rest)
     ending = ending_signal()
     with ExitStack() as resources:
-        bus = DdsBus(name, "/", parsed)
+        bus = open_bus(name, "/", parsed)
         resources.callback(bus.close)
         start = start_values(parsed, bus.node, kind.table)
         if start.of_every_node.get(USE_SIM_TIME):

@@ -65,23 +65,6 @@ class RosMessage(Protocol):
     type_hash: str
 
 
-def serialize(
-    message: RosMessage,
-    buffer: Any = None,
-    endianness: Any = None,
-    use_version_2: bool | None = None,
-) -> bytes:
-    """Replace ``IdlStruct.serialize``: XCDR1 in the machine's byte order, all that ROS 2 uses."""
-    return message.codec.encode(message)
-
-
-def deserialize(
-    cls: type[RosMessage], data: bytes, has_header: bool = True, use_version_2: bool | None = None
-) -> Any:
-    """Replace ``IdlStruct.deserialize``: XCDR1 of either byte order, with its header."""
-    return cls.codec.decode(data)
-
-
 def _as_array(value: Any, dtype: np.dtype[Any], field: str) -> np.ndarray:
     if isinstance(value, (bytes, bytearray)) and dtype.itemsize == 1:
         return np.frombuffer(value, dtype)

@@ -1,0 +1,1 @@
+"""What the hosts without ROS share: messages, threads, actions, parameters, the process itself."""

@@ -1,0 +1,37 @@
+"""Which middleware a node without ROS speaks, chosen as ROS 2's nodes choose theirs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from personaplex_ros.node.bare.bus import BareBus
+from personaplex_ros.node.hosts.names import RosArguments
+
+VARIABLE = "RMW_IMPLEMENTATION"
+ZENOH = "rmw_zenoh_cpp"
+
+
+def speaks_zenoh(environment: Mapping[str, str]) -> bool:
+    """Tell whether the environment asks for rmw_zenoh's protocol; it is DDS otherwise."""
+    return environment.get(VARIABLE, "") == ZENOH
+
+
+def middleware_name(environment: Mapping[str, str]) -> str:
+    """Return how the middleware is called in titles."""
+    return "Zenoh" if speaks_zenoh(environment) else "DDS"
+
+
+def open_bus(name: str, namespace: str = "/", arguments: RosArguments | None = None) -> BareBus:
+    """Open a node on the graph of the middleware that the environment asks for.
+
+    Raises ValueError for names and variables that cannot be used, ImportError where the Python
+    package of the middleware is missing.
+    """
+    if speaks_zenoh(os.environ):
+        from personaplex_ros.node.zenoh.bus import ZenohBus
+
+        return ZenohBus(name, namespace, arguments)
+    from personaplex_ros.node.dds.bus import DdsBus
+
+    return DdsBus(name, namespace, arguments)
