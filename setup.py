@@ -82,6 +82,7 @@ setup(
     extras_require={
         "behaviours": ["py_trees>=2.2"],
         "echo": ["livekit>=1.0"],
+        "zenoh": ["eclipse-zenoh>=1.10"],
         "training": [
             "espeakng-loader>=0.2.4",
             "scipy>=1.11",

@@ -1,10 +1,11 @@
-"""What the node adds to the model: microphone message to speech message, over real DDS.
+"""What the node adds to the model: microphone message to speech message, over a real graph.
 
 ``python benchmarks/node_overhead.py [--checkpoint nano] [--seconds 30]`` runs the node in a
-process of its own and sends 80 ms frames at real speed. It prints
+process of its own and sends 80 ms frames at real speed, over DDS, or over Zenoh with
+RMW_IMPLEMENTATION=rmw_zenoh_cpp. It prints
 
-- the node's own figure from /diagnostics: callback -> model -> speech given to DDS, less the model;
-- the round trip seen by the client with an empty model, both DDS hops included.
+- the node's own figure from /diagnostics: callback -> model -> speech handed on, less the model;
+- the round trip seen by the client with an empty model, both hops included.
 
 Aim: the node's own figure under 3 ms at the 99th percentile on two cores.
 """
@@ -24,9 +25,10 @@ from typing import Any
 
 import numpy as np
 
+from personaplex_ros.demo import choose_graph
 from personaplex_ros.engine import Engine, Startup, StepResult, StepTiming
 from personaplex_ros.node.bare.host import main as run_node
-from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.bare.middleware import middleware_name, open_bus
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.hosts.messages import set_time
 from personaplex_ros.node.parameters.table import Parameters
@@ -75,7 +77,7 @@ class Client:
     """Sends frames and notes when their answers come, in order."""
 
     def __init__(self) -> None:
-        self.bus = DdsBus("overhead_client")
+        self.bus = open_bus("overhead_client")
         self._class = self.bus.message("personaplex_ros/msg/AudioFrame")
         self._out = self.bus.advertise("audio_in", "personaplex_ros/msg/AudioFrame", RELIABLE)
         self.arrivals: dict[int, float] = {}
@@ -122,8 +124,9 @@ class Client:
 
 def measure(model: str, checkpoint: str, seconds: float) -> Client:
     words = [sys.executable, __file__, "--run-node", model, "--checkpoint", checkpoint]
-    node = subprocess.Popen(words)
+    environment = choose_graph(None)
     client = Client()
+    node = subprocess.Popen(words, env={**os.environ, **environment})
     try:
         if not client.active.wait(120.0):
             raise RuntimeError("the node did not become active")
@@ -145,8 +148,7 @@ def main() -> None:
         words = ["--ros-args", "--log-level", "warn", "-p", f"checkpoint:={arguments.checkpoint}"]
         load = {"load": load_empty} if arguments.run_node == "empty" else {}
         sys.exit(run_node(words, **load))
-    os.environ.setdefault("ROS_DOMAIN_ID", str(os.getpid() % 100))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    print(f"{'over':>17}: {middleware_name(os.environ)}")
     real = measure("real", arguments.checkpoint, arguments.seconds)
     for name in ("overhead", "model time", "turn-taking time", "frame time"):
         figures = ", ".join(f"{p} {real.values[f'{name} {p}']}" for p in ("p50", "p99", "max"))
@@ -157,7 +159,7 @@ def main() -> None:
     p50, p99 = np.percentile(trips, (50, 99))
     print(
         f"{'round trip':>17}: p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {trips.max():.2f} ms "
-        f"(empty model, {trips.size} frames, both DDS hops and turn-taking's thread included)"
+        f"(empty model, {trips.size} frames, both hops and turn-taking's thread included)"
     )
 
 

@@ -169,7 +169,6 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures into a file")
     arguments = parser.parse_args()
     wave = read_wave(share_directory() / "config" / "demo" / "caller.wav")
-    choose_graph(None)
     rows: list[Row] = []
     with running(arguments) as node:
         bus, heard = DdsBus("soak"), Heard()
@@ -203,7 +202,7 @@ def running(arguments: argparse.Namespace) -> Iterator[Any]:
         if arguments.checkpoint == "random":
             parameters["checkpoint"] = write_random_checkpoint(Path(folder))
             parameters |= {"persona": write_persona(Path(folder))}
-        with node_process(parameters) as node:
+        with node_process(parameters, choose_graph(None)) as node:
             yield node
 
 

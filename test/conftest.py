@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 os.environ["TRITON_INTERPRET"] = "1"  # it counts when triton is imported, which others do, too
@@ -17,8 +18,11 @@ from dds_support import loopback, own_domain
 from fuzz_support import register_profiles
 from portaudio_support import portaudio as portaudio
 from reference import REFERENCE, write_checkpoint
+from zenoh_support import router
 
 from personaplex_ros.engine import Engine
+from personaplex_ros.node.bare.bus import BareBus
+from personaplex_ros.node.bare.middleware import open_bus
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.hosts.bus import RELIABLE
 
@@ -75,6 +79,19 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[DdsBus]:
     bus = DdsBus("talk", "/robot")
     yield bus
     bus.close()
+
+
+@pytest.fixture(params=["dds", "zenoh"])
+def any_bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[BareBus]:
+    """Return a bus on a graph of this machine alone, over each middleware."""
+    with ExitStack() as graph:
+        if request.param == "zenoh":
+            graph.enter_context(router(monkeypatch))
+        else:
+            loopback(monkeypatch)
+        bus = open_bus("talk", "/robot")
+        yield bus
+        bus.close()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ PEER = Path(__file__).with_name("dds_peer.py")
 _ROOT = Path(__file__).resolve().parent.parent
 _GIVE_UP_S = 20.0
 _ROS_VARIABLES = (
+    "RMW_IMPLEMENTATION",
     "ROS_LOCALHOST_ONLY",
     "ROS_AUTOMATIC_DISCOVERY_RANGE",
     "ROS_STATIC_PEERS",

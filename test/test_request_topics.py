@@ -16,7 +16,7 @@ from dds_support import loopback, wait_until
 from fuzz_support import values
 from hypothesis import given
 from hypothesis import strategies as st
-from node_over_dds_support import NodeOverDds
+from node_on_graph_support import NodeOnGraph
 from node_support import FakeSession, Robot, robot, talks
 from test_say_goals import Speaker, let_speak
 
@@ -261,7 +261,7 @@ def test_of_a_paused_node_one_request_after_the_other_begins_anew(
         assert talks(r)
 
 
-class Peer(NodeOverDds):
+class Peer(NodeOnGraph):
     """The node, and a peer that has std_msgs and nothing else."""
 
     def listen(self) -> None:

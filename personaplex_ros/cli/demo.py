@@ -53,13 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     wave = read_wave(path)
     caller = to_mono(wave.samples)
-    choose_graph(arguments.domain)
+    environment = choose_graph(arguments.domain)
     bus = open_bus("caller")
     try:
         console = Console(sys.stdout)
         recorder = Recorder(bus, console)
         console.line("starting the node ...")
-        with node_process(node_parameters(arguments)) as node:
+        with node_process(node_parameters(arguments), environment) as node:
             wait_until_active(node, recorder.active, START_S)
             if wave.remark:
                 console.line(f"{path.name}: {wave.remark}")

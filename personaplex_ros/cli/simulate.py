@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     wave = read_wave(path)
     caller = np.tile(to_mono(wave.samples), arguments.loop)
-    choose_graph(arguments.domain)
+    environment = choose_graph(arguments.domain)
     with ExitStack() as open_:
         bus = open_bus("simulation")
         open_.callback(bus.close)
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
             open_.callback(robot.close)
         console.line("starting the node; until it is there, the lock of the mux holds the base ...")
         parameters = node_parameters(arguments) | {"engagement_end_s": ENGAGEMENT_END_S}
-        with node_process(parameters) as node:
+        with node_process(parameters, environment) as node:
             wait_until_active(node, recorder.active, START_S)
             seconds = len(caller) / wave.rate
             if wave.remark:

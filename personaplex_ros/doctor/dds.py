@@ -12,6 +12,7 @@ from cyclonedds.core import DDSException
 from cyclonedds.domain import DomainParticipant
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
+from personaplex_ros.node.bare.middleware import speaks_zenoh
 from personaplex_ros.node.dds.domain import applied, domain_settings
 
 LOOPBACK_ONLY = (
@@ -32,7 +33,9 @@ class Interface:
 
 
 def check(setup: Setup) -> list[Finding]:
-    """Make a participant as the node would, and look at the interfaces."""
+    """Make a participant as the node would, and look at the interfaces; unless it speaks Zenoh."""
+    if speaks_zenoh(os.environ):
+        return []
     return [participant(os.environ), network(interfaces(), os.environ)]
 
 

@@ -13,7 +13,7 @@ SECTIONS = {
     "Machine": ("system", "accelerator"),
     "Model": ("weights", "personas", "memory", "pace"),
     "Sound": ("sound",),
-    "ROS and DDS": ("ros", "dds"),
+    "ROS and DDS": ("ros", "dds", "zenoh_graph"),
 }
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
+from personaplex_ros.node.bare.middleware import ZENOH
 
 OURS = "rmw_cyclonedds_cpp"
 USUAL = "rmw_fastrtps_cpp"  # what Humble to Kilted take when nothing is set
@@ -58,13 +59,13 @@ def middleware(environment: Mapping[str, str], sourced: bool) -> Finding:
     name = name or USUAL
     if name == OURS:
         return Finding("Middleware", Status.OK, f"{name}: topics and services cross")
-    if "zenoh" in name:
-        found = f"{name} does not speak DDS: nothing reaches a node that runs without ROS"
-    else:
-        found = (
-            f"{name}: topics reach a node that runs without ROS, also those that take requests "
-            "(say_text, reset_request, ...); its services and actions do not"
-        )
+    if name == ZENOH:
+        found = f"{name}: all crosses; where it is set, a node without ROS speaks Zenoh, too"
+        return Finding("Middleware", Status.OK, found)
+    found = (
+        f"{name}: topics reach a node that runs without ROS, also those that take requests "
+        "(say_text, reset_request, ...); its services and actions do not"
+    )
     distro = environment.get("ROS_DISTRO") or "$ROS_DISTRO"
     package = f"ros-{distro}-rmw-cyclonedds-cpp"
     remedy = f"run the node with rclpy, or set another middleware (sudo apt install {package}):"

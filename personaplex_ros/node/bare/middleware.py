@@ -10,6 +10,8 @@ from personaplex_ros.node.hosts.names import RosArguments
 
 VARIABLE = "RMW_IMPLEMENTATION"
 ZENOH = "rmw_zenoh_cpp"
+ZENOH_FILE, ZENOH_OVERRIDE = "ZENOH_SESSION_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE"
+"""Variables of rmw_zenoh that configure a session."""
 
 
 def speaks_zenoh(environment: Mapping[str, str]) -> bool:
@@ -29,8 +31,13 @@ def open_bus(name: str, namespace: str = "/", arguments: RosArguments | None = N
     package of the middleware is missing.
     """
     if speaks_zenoh(os.environ):
-        from personaplex_ros.node.zenoh.bus import ZenohBus
-
+        try:
+            from personaplex_ros.node.zenoh.bus import ZenohBus
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                f"{VARIABLE} is {ZENOH}, for which the Python package {error.name} is missing: "
+                "pip install 'eclipse-zenoh>=1.10' (or 'personaplex_ros[zenoh]')"
+            ) from error
         return ZenohBus(name, namespace, arguments)
     from personaplex_ros.node.dds.bus import DdsBus
 

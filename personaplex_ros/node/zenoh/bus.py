@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cache
 
@@ -9,10 +10,11 @@ import zenoh
 
 from personaplex_ros.node.bare.bus import BareBus
 from personaplex_ros.node.bare.executor import Executors
+from personaplex_ros.node.bare.middleware import ZENOH_OVERRIDE as OVERRIDE
 from personaplex_ros.node.bare.types import MessageTypes, is_humble, standard_types
 from personaplex_ros.node.hosts.environment import domain_id, refuse_security
 from personaplex_ros.node.hosts.names import RosArguments
-from personaplex_ros.node.zenoh.configuration import OVERRIDE, session_configuration
+from personaplex_ros.node.zenoh.configuration import session_configuration
 from personaplex_ros.node.zenoh.endpoints import ZenohEndpoints
 from personaplex_ros.node.zenoh.executor import ZenohExecutor
 from personaplex_ros.node.zenoh.graph import Graph
@@ -44,7 +46,8 @@ class ZenohBus(BareBus):
         self.endpoints = ZenohEndpoints(
             self._session, graph, types, self.executors, self.log, not is_humble(os.environ)
         )
-        if not (self._session.info.routers_zid() or self._session.info.peers_zid()):
+        info, seeks = self._session.info, json.loads(configuration.get_json("connect/endpoints"))
+        if seeks and not (info.routers_zid() or info.peers_zid()):
             self.log(
                 "warn",
                 "no Zenoh router and no other peer found yet; start a router (ros2 run "

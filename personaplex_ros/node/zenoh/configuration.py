@@ -9,7 +9,9 @@ from typing import Any
 
 import zenoh
 
-FILE, OVERRIDE = "ZENOH_SESSION_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE"
+from personaplex_ros.node.bare.middleware import ZENOH_FILE as FILE
+from personaplex_ros.node.bare.middleware import ZENOH_OVERRIDE as OVERRIDE
+
 LARGEST_MESSAGE = 32 * 1024 * 1024
 """Bytes of a message that are put together, more than any audio that is accepted."""
 ROUTER = "tcp/localhost:7447"

@@ -1,4 +1,4 @@
-"""Actions over DDS: what a client sees of a goal, as ROS 2's design of actions has it."""
+"""Actions without ROS: what a client sees of a goal, as ROS 2's design of actions has it."""
 
 # ruff: noqa: D102
 
@@ -14,9 +14,10 @@ import pytest
 from dds_support import wait_until
 
 from personaplex_ros.node.bare.action import KEPT_RESULTS
+from personaplex_ros.node.bare.bus import BareBus
 from personaplex_ros.node.bare.client import call_service
+from personaplex_ros.node.bare.middleware import open_bus
 from personaplex_ros.node.bare.types import MessageTypes
-from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.hosts.bus import LATCHED, Goal
 
 SAY = "personaplex_ros/action/Say"
@@ -26,7 +27,7 @@ WAIT_S = 10.0
 class Caller:
     """A client of an action, and what came back of its last goal."""
 
-    def __init__(self, bus: DdsBus, name: str) -> None:
+    def __init__(self, bus: BareBus, name: str) -> None:
         self.client = bus.action_client(name, SAY)
         self._type: Any = bus.message(SAY)
         self.words: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -47,7 +48,7 @@ class Caller:
 class Robot:
     """A server whose goals are ended by the test."""
 
-    def __init__(self, bus: DdsBus) -> None:
+    def __init__(self, bus: BareBus) -> None:
         self.goals: queue.SimpleQueue[Goal] = queue.SimpleQueue()
         self.type: Any = bus.message(SAY)
         self.server = bus.serve_action("~/say", SAY, self.goals.put)
@@ -60,19 +61,24 @@ class Robot:
 
 
 @pytest.fixture
-def other_bus(bus: DdsBus) -> Iterator[DdsBus]:
-    other = DdsBus("caller")
+def bus(any_bus: BareBus) -> BareBus:
+    return any_bus
+
+
+@pytest.fixture
+def other_bus(bus: BareBus) -> Iterator[BareBus]:
+    other = open_bus("caller")
     yield other
     other.close()
 
 
 @pytest.fixture
-def robot(bus: DdsBus) -> Robot:
+def robot(bus: BareBus) -> Robot:
     return Robot(bus)
 
 
 @pytest.fixture
-def caller(robot: Robot, other_bus: DdsBus) -> Caller:
+def caller(robot: Robot, other_bus: BareBus) -> Caller:
     return Caller(other_bus, "/robot/talk/say")
 
 
@@ -122,7 +128,7 @@ def test_a_goal_that_is_cancelled_at_once_is_cancelled(robot: Robot, caller: Cal
 
 
 def test_a_service_that_takes_its_time_holds_up_no_goal(
-    bus: DdsBus, robot: Robot, caller: Caller, other_bus: DdsBus
+    bus: BareBus, robot: Robot, caller: Caller, other_bus: BareBus
 ) -> None:
     answered = threading.Event()
 
@@ -141,7 +147,7 @@ def test_a_service_that_takes_its_time_holds_up_no_goal(
     answered.set()
 
 
-def test_two_clients_get_what_is_theirs(robot: Robot, caller: Caller, other_bus: DdsBus) -> None:
+def test_two_clients_get_what_is_theirs(robot: Robot, caller: Caller, other_bus: BareBus) -> None:
     other = Caller(other_bus, "/robot/talk/say")
     caller.send("mine")
     first = robot.goal()
@@ -156,7 +162,7 @@ def test_two_clients_get_what_is_theirs(robot: Robot, caller: Caller, other_bus:
 
 
 def test_a_goal_that_does_not_pass_is_rejected_with_the_reason_in_the_log(
-    bus: DdsBus, other_bus: DdsBus, capfd: pytest.CaptureFixture[str]
+    bus: BareBus, other_bus: BareBus, capfd: pytest.CaptureFixture[str]
 ) -> None:
     begun: queue.SimpleQueue[Goal] = queue.SimpleQueue()
 
@@ -174,7 +180,7 @@ def test_a_goal_that_does_not_pass_is_rejected_with_the_reason_in_the_log(
 
 
 def test_a_handler_that_fails_and_a_server_that_closes_abort(
-    bus: DdsBus, other_bus: DdsBus
+    bus: BareBus, other_bus: BareBus
 ) -> None:
     goals: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -200,7 +206,7 @@ def uuid_request(types: MessageTypes, number: int) -> Any:
     return request
 
 
-def ask(bus: DdsBus, part: str, types: Any, request: Any) -> Any:
+def ask(bus: BareBus, part: str, types: Any, request: Any) -> Any:
     """Call one of the action's services directly."""
     replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
     client = bus.endpoints.client(f"/robot/talk/say/_action/{part}", types)
@@ -213,7 +219,7 @@ def ask(bus: DdsBus, part: str, types: Any, request: Any) -> Any:
 
 
 def test_an_id_that_was_used_is_refused_and_an_unknown_one_has_no_result(
-    robot: Robot, other_bus: DdsBus
+    robot: Robot, other_bus: BareBus
 ) -> None:
     action = other_bus.types.action(SAY)
     request = uuid_request(other_bus.types, 7)
@@ -224,7 +230,7 @@ def test_an_id_that_was_used_is_refused_and_an_unknown_one_has_no_result(
     assert ask(other_bus, "get_result", action.get_result, unknown).status == 0
 
 
-def test_results_are_kept_for_a_while_but_not_for_ever(robot: Robot, other_bus: DdsBus) -> None:
+def test_results_are_kept_for_a_while_but_not_for_ever(robot: Robot, other_bus: BareBus) -> None:
     action = other_bus.types.action(SAY)
     for number in range(1, KEPT_RESULTS + 2):
         ask(other_bus, "send_goal", action.send_goal, uuid_request(other_bus.types, number))
@@ -244,7 +250,7 @@ def test_results_are_kept_for_a_while_but_not_for_ever(robot: Robot, other_bus: 
     ids=["neither: all", "an id", "a time", "an id and a time"],
 )
 def test_cancelling_selects_goals_by_id_and_by_time(
-    robot: Robot, other_bus: DdsBus, one: int, until_the_second: bool, cancelled: list[int]
+    robot: Robot, other_bus: BareBus, one: int, until_the_second: bool, cancelled: list[int]
 ) -> None:
     action = other_bus.types.action(SAY)
     stamps, goals = [], []
@@ -265,7 +271,7 @@ def test_cancelling_selects_goals_by_id_and_by_time(
     assert [goal.cancel_requested for goal in goals] == [n in cancelled for n in (1, 2, 3)]
 
 
-def test_cancelling_what_has_ended_or_never_was_says_so(robot: Robot, other_bus: DdsBus) -> None:
+def test_cancelling_what_has_ended_or_never_was_says_so(robot: Robot, other_bus: BareBus) -> None:
     action = other_bus.types.action(SAY)
     ask(other_bus, "send_goal", action.send_goal, uuid_request(other_bus.types, 1))
     robot.goal().end("succeeded", robot.result())
@@ -279,7 +285,7 @@ def test_cancelling_what_has_ended_or_never_was_says_so(robot: Robot, other_bus:
 
 
 def test_the_status_topic_tells_late_comers_the_state_of_goals(
-    robot: Robot, caller: Caller, other_bus: DdsBus
+    robot: Robot, caller: Caller, other_bus: BareBus
 ) -> None:
     caller.send("one")
     robot.goal().end("succeeded", robot.result())

@@ -1,4 +1,4 @@
-"""The node with the fake model over DDS, and another DDS node that listens to it."""
+"""The node with the fake model on a graph, and another node there that listens to it."""
 
 # ruff: noqa: D102
 
@@ -6,26 +6,30 @@ from __future__ import annotations
 
 from node_support import FakeEngine
 
+from personaplex_ros.node.bare.middleware import open_bus
+from personaplex_ros.node.bare.parameter_services import ParameterServices
 from personaplex_ros.node.conversation import Conversation
-from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.lifecycle import Lifecycle
 from personaplex_ros.node.parameters.table import Parameters
 
 
-class NodeOverDds:
-    """An active node, and `peer`; loopback and domain are the caller's."""
+class NodeOnGraph:
+    """An active node, and `peer`; which graph is the caller's business."""
 
     def __init__(self) -> None:
-        self.bus, self.peer = DdsBus("personaplex"), DdsBus("robot")
+        self.bus, self.peer = open_bus("personaplex"), open_bus("robot")
         values = {"late_audio_timeout_s": 0.1, "echo_cancellation": "off"}
-        engine = FakeEngine()
+        self.engine = engine = FakeEngine()
         self.conversation = Conversation(
             self.bus,
             Parameters.of(values),
             lambda parameters: engine,  # type: ignore
         )
+        self.lifecycle = Lifecycle(self.bus, self.conversation)
+        ParameterServices(self.bus, self.conversation)
         self.listen()
-        self.conversation.configure()
-        self.conversation.activate()
+        self.lifecycle.change("configure")
+        self.lifecycle.change("activate")
 
     def listen(self) -> None:
         """Let the peer subscribe before the node speaks."""
