@@ -103,6 +103,7 @@ def robots_graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     own_domain(monkeypatch)
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setenv("CYCLONEDDS_URI", "")
+    monkeypatch.setenv("ZENOH_CONFIG_OVERRIDE", "")
     heard: list[str] = []
     robot = DdsBus("robot")
     own = "personaplex_ros/msg/AudioFrame"

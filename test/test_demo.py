@@ -25,9 +25,17 @@ pytestmark = pytest.mark.alone
 CALLER = share_directory() / "config" / "demo" / "caller.wav"
 
 
-def test_a_conversation_over_dds_leaves_its_record(
-    tmp_path: Path, robots_graph: list[str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "middleware", ["rmw_cyclonedds_cpp", pytest.param("rmw_zenoh_cpp", marks=pytest.mark.long)]
+)
+def test_a_conversation_leaves_its_record(
+    tmp_path: Path,
+    robots_graph: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    middleware: str,
 ) -> None:
+    monkeypatch.setenv("RMW_IMPLEMENTATION", middleware)
     samples, rate = soundfile.read(CALLER, dtype="int16")
     caller = tmp_path / "caller.wav"
     soundfile.write(caller, samples[: 10 * rate], rate)

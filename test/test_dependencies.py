@@ -94,13 +94,14 @@ def imported(*folders: str) -> Iterator[str]:
 
 
 def test_the_lists_of_packages_agree() -> None:
-    runtime, training, behaviours, echo = documented()
+    runtime, training, behaviours, zenoh, echo = documented()
     extras = setup("extras_require")
     assert runtime - WITH_TORCH == set(pinned("requirements.txt"))
     assert runtime - WITH_TORCH == {plain(r) for r in setup("install_requires")}
     assert training == set(pinned("requirements-training.txt"))
     assert training == {plain(r) for r in extras["training"]}
     assert behaviours == {plain(r) for r in extras["behaviours"]}
+    assert zenoh == {plain(r) for r in extras["zenoh"]}
     assert echo == {plain(r) for r in extras["echo"]}
 
 

@@ -13,8 +13,12 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from personaplex_ros.node.bare.middleware import ZENOH_FILE, ZENOH_OVERRIDE, speaks_zenoh
-from personaplex_ros.node.hosts.environment import MAX_DOMAIN_ID
+from personaplex_ros.node.hosts.environment import (
+    MAX_DOMAIN_ID,
+    ZENOH_FILE,
+    ZENOH_OVERRIDE,
+    speaks_zenoh,
+)
 
 START_S = 180.0  # seconds that the node may take to load the model
 END_S = 15.0  # seconds that the node may take to end

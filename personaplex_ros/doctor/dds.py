@@ -12,8 +12,8 @@ from cyclonedds.core import DDSException
 from cyclonedds.domain import DomainParticipant
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
-from personaplex_ros.node.bare.middleware import speaks_zenoh
 from personaplex_ros.node.dds.domain import applied, domain_settings
+from personaplex_ros.node.hosts.environment import speaks_zenoh
 
 LOOPBACK_ONLY = (
     "export CYCLONEDDS_URI='<CycloneDDS><Domain><General><Interfaces>"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
-from personaplex_ros.node.bare.middleware import ZENOH
+from personaplex_ros.node.hosts.environment import ZENOH
 
 OURS = "rmw_cyclonedds_cpp"
 USUAL = "rmw_fastrtps_cpp"  # what Humble to Kilted take when nothing is set

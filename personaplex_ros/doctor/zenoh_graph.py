@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
-from personaplex_ros.node.bare.middleware import ZENOH_OVERRIDE, speaks_zenoh
+from personaplex_ros.node.hosts.environment import ZENOH_OVERRIDE, speaks_zenoh
 
 
 def check(setup: Setup) -> list[Finding]:

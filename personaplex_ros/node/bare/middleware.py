@@ -6,17 +6,8 @@ import os
 from collections.abc import Mapping
 
 from personaplex_ros.node.bare.bus import BareBus
+from personaplex_ros.node.hosts.environment import RMW, ZENOH, speaks_zenoh
 from personaplex_ros.node.hosts.names import RosArguments
-
-VARIABLE = "RMW_IMPLEMENTATION"
-ZENOH = "rmw_zenoh_cpp"
-ZENOH_FILE, ZENOH_OVERRIDE = "ZENOH_SESSION_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE"
-"""Variables of rmw_zenoh that configure a session."""
-
-
-def speaks_zenoh(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment asks for rmw_zenoh's protocol; it is DDS otherwise."""
-    return environment.get(VARIABLE, "") == ZENOH
 
 
 def middleware_name(environment: Mapping[str, str]) -> str:
@@ -35,7 +26,7 @@ def open_bus(name: str, namespace: str = "/", arguments: RosArguments | None = N
             from personaplex_ros.node.zenoh.bus import ZenohBus
         except ModuleNotFoundError as error:
             raise ImportError(
-                f"{VARIABLE} is {ZENOH}, for which the Python package {error.name} is missing: "
+                f"{RMW} is {ZENOH}, for which the Python package {error.name} is missing: "
                 "pip install 'eclipse-zenoh>=1.10' (or 'personaplex_ros[zenoh]')"
             ) from error
         return ZenohBus(name, namespace, arguments)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MAX_DOMAIN_ID = 232
+RMW, ZENOH = "RMW_IMPLEMENTATION", "rmw_zenoh_cpp"
+ZENOH_FILE, ZENOH_OVERRIDE = "ZENOH_SESSION_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE"
+"""Variables of rmw_zenoh that configure a session."""
 
 
 def domain_id(environment: Mapping[str, str]) -> int:
@@ -13,6 +16,11 @@ def domain_id(environment: Mapping[str, str]) -> int:
     if not text.isdecimal() or int(text) > MAX_DOMAIN_ID:
         raise ValueError(f"ROS_DOMAIN_ID is {text!r}; it must be a number from 0 to 232")
     return int(text)
+
+
+def speaks_zenoh(environment: Mapping[str, str]) -> bool:
+    """Tell whether the environment asks for rmw_zenoh's protocol; it is DDS otherwise."""
+    return environment.get(RMW, "") == ZENOH
 
 
 def refuse_security(environment: Mapping[str, str], reason: str) -> None:

@@ -10,9 +10,8 @@ import zenoh
 
 from personaplex_ros.node.bare.bus import BareBus
 from personaplex_ros.node.bare.executor import Executors
-from personaplex_ros.node.bare.middleware import ZENOH_OVERRIDE as OVERRIDE
 from personaplex_ros.node.bare.types import MessageTypes, is_humble, standard_types
-from personaplex_ros.node.hosts.environment import domain_id, refuse_security
+from personaplex_ros.node.hosts.environment import ZENOH_OVERRIDE, domain_id, refuse_security
 from personaplex_ros.node.hosts.names import RosArguments
 from personaplex_ros.node.zenoh.configuration import session_configuration
 from personaplex_ros.node.zenoh.endpoints import ZenohEndpoints
@@ -39,7 +38,9 @@ class ZenohBus(BareBus):
             self._session = zenoh.open(configuration)
         except zenoh.ZError as error:
             words = str(error).splitlines()[0]
-            raise OSError(f"no Zenoh session can be opened: {words}; see {OVERRIDE}") from error
+            raise OSError(
+                f"no Zenoh session can be opened: {words}; see {ZENOH_OVERRIDE}"
+            ) from error
         graph = Graph(self._session, domain, self.node, self.arguments.enclave, self.log)
         self._graph = graph
         self.executors = Executors(lambda: ZenohExecutor(self.log))
@@ -52,7 +53,7 @@ class ZenohBus(BareBus):
                 "warn",
                 "no Zenoh router and no other peer found yet; start a router (ros2 run "
                 "rmw_zenoh_cpp rmw_zenohd), or let peers find each other: "
-                f"{OVERRIDE}='scouting/multicast/enabled=true' for all of them",
+                f"{ZENOH_OVERRIDE}='scouting/multicast/enabled=true' for all of them",
             )
 
     def namesakes(self) -> int:

@@ -9,8 +9,7 @@ from typing import Any
 
 import zenoh
 
-from personaplex_ros.node.bare.middleware import ZENOH_FILE as FILE
-from personaplex_ros.node.bare.middleware import ZENOH_OVERRIDE as OVERRIDE
+from personaplex_ros.node.hosts.environment import ZENOH_FILE, ZENOH_OVERRIDE
 
 LARGEST_MESSAGE = 32 * 1024 * 1024
 """Bytes of a message that are put together, more than any audio that is accepted."""
@@ -30,17 +29,17 @@ _DEFAULTS: dict[str, Any] = {
 
 def session_configuration(environment: Mapping[str, str]) -> zenoh.Config:
     """Read ZENOH_SESSION_CONFIG_URI and ZENOH_CONFIG_OVERRIDE; ValueError names what is wrong."""
-    path = environment.get(FILE, "").removeprefix("file://")
+    path = environment.get(ZENOH_FILE, "").removeprefix("file://")
     configuration = _of_file(path) if path else _default()
-    for pair in filter(None, map(str.strip, environment.get(OVERRIDE, "").split(";"))):
+    for pair in filter(None, map(str.strip, environment.get(ZENOH_OVERRIDE, "").split(";"))):
         key, separator, value = pair.partition("=")
         if not separator:
-            raise ValueError(f"{OVERRIDE}: {pair!r} must have the form key/of/setting=value")
+            raise ValueError(f"{ZENOH_OVERRIDE}: {pair!r} must have the form key/of/setting=value")
         try:
             configuration.insert_json5(key.strip(), value.strip())
         except zenoh.ZError as error:
             raise ValueError(
-                f"{OVERRIDE}: {pair!r} is no setting of Zenoh's; a text needs quotes, as in "
+                f"{ZENOH_OVERRIDE}: {pair!r} is no setting of Zenoh's; a text needs quotes, as in "
                 f'mode="client": {_first_line(error)}'
             ) from error
     return configuration
@@ -55,11 +54,11 @@ def _default() -> zenoh.Config:
 
 def _of_file(path: str) -> zenoh.Config:
     if not Path(path).is_file():
-        raise ValueError(f"{FILE} names {path}, where there is no file")
+        raise ValueError(f"{ZENOH_FILE} names {path}, where there is no file")
     try:
         return zenoh.Config.from_file(path)
     except zenoh.ZError as error:
-        raise ValueError(f"{path} ({FILE}) cannot be read: {_first_line(error)}") from error
+        raise ValueError(f"{path} ({ZENOH_FILE}) cannot be read: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
