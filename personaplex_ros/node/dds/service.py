@@ -19,6 +19,7 @@ from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy
 
 from personaplex_ros.node.bare.endpoints import Handler
+from personaplex_ros.node.bare.pending import Pending
 from personaplex_ros.node.bare.types import ServiceTypes
 from personaplex_ros.node.dds.executor import DdsExecutor
 from personaplex_ros.node.dds.participant import Participant
@@ -117,9 +118,7 @@ class DdsClient:
         self._types = types
         self._id = secrets.randbits(64)
         self._lock = threading.Lock()
-        self._sequence_number = 0
-        self._waiting: dict[int, Callable[[Any], None]] = {}
-        self._closed = False
+        self._pending = Pending()
         self._judged: tuple[list[int], str] = ([], "")
         own_id = endpoint_id("clientid")
         self._reader = participant.reader(f"rr{name}Reply", types.Response.wire, RELIABLE, own_id)
@@ -130,7 +129,7 @@ class DdsClient:
         """Tell whether a server is there now, both its reader and its writer."""
         with self._lock:
             return (
-                not self._closed
+                not self._pending.closed
                 and not self._obstacle()
                 and bool(self._writer.get_matched_subscriptions())
                 and bool(self._reader.get_matched_publications())
@@ -139,7 +138,7 @@ class DdsClient:
     def obstacle(self) -> str:
         """Say why a server that is there must not be called."""
         with self._lock:
-            return "" if self._closed else self._obstacle()
+            return "" if self._pending.closed else self._obstacle()
 
     def call(self, request: Any, callback: Callable[[Any], None]) -> None:
         """Send a request; ``callback(response)`` comes once, when and if it is answered.
@@ -147,23 +146,17 @@ class DdsClient:
         RuntimeError if a server of another vendor would get it.
         """
         with self._lock:
-            if self._closed:
-                return
-            if obstacle := self._obstacle():
+            if not self._pending.closed and (obstacle := self._obstacle()):
                 raise RuntimeError(obstacle)
-            self._sequence_number += 1
-            self._waiting[self._sequence_number] = callback
-            self._writer.write(
-                on_wire(self._types.Request.wire, self._id, self._sequence_number, request)
-            )
+            if (number := self._pending.add(callback)) is None:
+                return
+            self._writer.write(on_wire(self._types.Request.wire, self._id, number, request))
 
     def close(self) -> None:
         """Take the client out of the graph; requests that are not answered yet never will be."""
         with self._lock:
-            if self._closed:
+            if not self._pending.close():
                 return
-            self._closed = True
-            self._waiting.clear()
         self._executor.remove(self._source)
         self._participant.remove(self._writer)
         self._participant.remove(self._reader)
@@ -186,8 +179,7 @@ class DdsClient:
     def _take(self, sample: Any) -> None:
         if sample.rmw_client_id != self._id:
             return
-        with self._lock:
-            callback = self._waiting.pop(sample.rmw_sequence_number, None)
+        callback = self._pending.take(sample.rmw_sequence_number)
         if callback is not None:
             callback(off_wire(self._types.Response, sample))
 

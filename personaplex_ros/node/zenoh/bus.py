@@ -45,7 +45,7 @@ class ZenohBus(BareBus):
         self._graph = graph
         self.executors = Executors(lambda: ZenohExecutor(self.log))
         self.endpoints = ZenohEndpoints(
-            self._session, graph, types, self.executors, self.log, not is_humble(os.environ)
+            graph, types, self.executors, self.log, not is_humble(os.environ)
         )
         info, seeks = self._session.info, json.loads(configuration.get_json("connect/endpoints"))
         if seeks and not (info.routers_zid() or info.peers_zid()):

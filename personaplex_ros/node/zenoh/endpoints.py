@@ -31,7 +31,6 @@ class ZenohPublisher:
 
     def __init__(
         self,
-        session: zenoh.Session,
         graph: Graph,
         subject: Subject,
         message: type[Any],
@@ -41,8 +40,7 @@ class ZenohPublisher:
         self._lock = threading.Lock()
         self._sequence_number = 0
         self._closed = False
-        self._session = session
-        self._publisher = _publisher(session, subject.key(graph.domain), qos)
+        self._publisher = _publisher(graph.session, subject.key(graph.domain), qos)
         self._token = graph.declare("MP", subject)
         self._gid = gid_of(self._token)
 
@@ -56,7 +54,7 @@ class ZenohPublisher:
             raise TypeError(f"{self._subject.name} takes {wanted}, not {type(msg).__name__}")
         data = msg.codec.encode(msg)
         with self._lock:
-            if self._closed or self._session.is_closed():
+            if self._closed or self._graph.session.is_closed():
                 return
             self._sequence_number += 1
             attachment = Attachment(self._sequence_number, time.time_ns(), self._gid)
@@ -80,7 +78,6 @@ class ZenohSubscription:
 
     def __init__(
         self,
-        session: zenoh.Session,
         graph: Graph,
         executor: ZenohExecutor,
         subject: Subject,
@@ -90,7 +87,7 @@ class ZenohSubscription:
         self._graph, self._executor, self._subject = graph, executor, subject
         self._source: QueueSource = executor.queue(subject.name, qos.depth, deliver)
         key, handler = subject.key(graph.domain), Callback(self._source.put, indirect=False)
-        self._subscriber = _subscriber(session, key, handler, qos)
+        self._subscriber = _subscriber(graph.session, key, handler, qos)
         self._token = graph.declare("MS", subject)
 
     def publishers(self) -> int:
@@ -112,7 +109,6 @@ class ZenohEndpoints:
     `hashes` is False for Humble, whose types have none.
     """
 
-    session: zenoh.Session
     graph: Graph
     types: MessageTypes
     executors: Executors[ZenohExecutor]
@@ -122,7 +118,7 @@ class ZenohEndpoints:
     def publisher(self, name: str, message: type[Any], qos: Qos) -> ZenohPublisher:
         """Open a topic for sending."""
         subject = self._subject(name, message.codec.type_name, message.type_hash, qos)
-        return ZenohPublisher(self.session, self.graph, subject, message, qos)
+        return ZenohPublisher(self.graph, subject, message, qos)
 
     def subscription(
         self, name: str, message: type[Any], qos: Qos, callback: Callable[[Any, str], None]
@@ -137,19 +133,19 @@ class ZenohEndpoints:
                 callback(message.codec.decode(sample.payload.to_bytes()), sender)
 
         executor = self.executors.topics
-        return ZenohSubscription(self.session, self.graph, executor, subject, qos, deliver)
+        return ZenohSubscription(self.graph, executor, subject, qos, deliver)
 
     def service(
         self, name: str, types: ServiceTypes, handler: Handler, threads: Threads
     ) -> ZenohService:
         """Answer a service."""
         executor, subject = self.executors.of(threads), self._service(name, types)
-        return ZenohService(self.session, self.graph, executor, subject, types, handler)
+        return ZenohService(self.graph, executor, subject, types, handler)
 
     def client(self, name: str, types: ServiceTypes) -> ZenohClient:
         """Open the calling end of a service."""
         executor, subject = self.executors.topics, self._service(name, types)
-        return ZenohClient(self.session, self.graph, executor, subject, types, self.log)
+        return ZenohClient(self.graph, executor, subject, types, self.log)
 
     def _service(self, name: str, types: ServiceTypes) -> Subject:
         return self._subject(name, types.name, types.type_hash, RELIABLE)

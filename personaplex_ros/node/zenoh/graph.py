@@ -35,7 +35,7 @@ class Graph:
         self, session: zenoh.Session, domain: int, node: NodeName, enclave: str, log: Log
     ) -> None:
         self.domain = domain
-        self._session = session
+        self.session = session
         self._zid = str(session.info.zid())
         self._node, self._enclave = node, enclave
         self._log = log

@@ -12,6 +12,7 @@ from zenoh.handlers import Callback
 
 from personaplex_ros.node.bare.endpoints import Handler
 from personaplex_ros.node.bare.executor import Log
+from personaplex_ros.node.bare.pending import Pending
 from personaplex_ros.node.bare.types import ServiceTypes
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.zenoh.executor import ZenohExecutor
@@ -27,7 +28,6 @@ class ZenohService:
 
     def __init__(
         self,
-        session: zenoh.Session,
         graph: Graph,
         executor: ZenohExecutor,
         subject: Subject,
@@ -41,7 +41,7 @@ class ZenohService:
         self._executor = executor
         self._closed = threading.Event()
         self._source = executor.queue(subject.name, RELIABLE.depth, self._answer)
-        self._queryable = session.declare_queryable(
+        self._queryable = graph.session.declare_queryable(
             self._key, Callback(self._source.put, indirect=False), complete=True
         )
         self._token = graph.declare("SS", subject)
@@ -75,26 +75,22 @@ class ZenohClient:
 
     def __init__(
         self,
-        session: zenoh.Session,
         graph: Graph,
         executor: ZenohExecutor,
         subject: Subject,
         types: ServiceTypes,
         log: Log,
     ) -> None:
-        self._session, self._graph, self._executor = session, graph, executor
+        self._graph, self._executor = graph, executor
         self._subject, self._types, self._log = subject, types, log
-        self._lock = threading.Lock()
-        self._sequence_number = 0
-        self._waiting: dict[int, Callable[[Any], None]] = {}
-        self._closed = False
+        self._pending = Pending()
         self._source = executor.queue(subject.name, None, self._take)
         self._token = graph.declare("SC", subject)
         self._gid = gid_of(self._token)
 
     def ready(self) -> bool:
         """Tell whether a server is there now."""
-        return not self._closed and self._graph.count("SS", self._subject) > 0
+        return not self._pending.closed and self._graph.count("SS", self._subject) > 0
 
     def obstacle(self) -> str:
         """Know nothing against a server: all of Zenoh have one header."""
@@ -103,18 +99,15 @@ class ZenohClient:
     def call(self, request: Any, callback: Callable[[Any], None]) -> None:
         """Send a request; ``callback(response)`` comes once, when and if it is answered."""
         data = request.codec.encode(request)
-        with self._lock:
-            if self._closed:
-                return
-            self._sequence_number += 1
-            number = self._sequence_number
-            self._waiting[number] = callback
+        number = None if self._graph.session.is_closed() else self._pending.add(callback)
+        if number is None:
+            return
         handler: Callback[Any] = Callback(
             lambda reply: self._source.put((number, reply)),
             lambda: self._source.put((number, None)),
             indirect=False,
         )
-        self._session.get(
+        self._graph.session.get(
             self._subject.key(self._graph.domain),
             handler,
             target=zenoh.QueryTarget.ALL_COMPLETE,
@@ -126,18 +119,13 @@ class ZenohClient:
 
     def close(self) -> None:
         """Take the client out of the graph; requests that are not answered yet never will be."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._waiting.clear()
-        self._executor.remove(self._source)
-        self._graph.undeclare(self._token)
+        if self._pending.close():
+            self._executor.remove(self._source)
+            self._graph.undeclare(self._token)
 
     def _take(self, numbered: tuple[int, Any]) -> None:
         number, reply = numbered
-        with self._lock:
-            callback = self._waiting.pop(number, None)
+        callback = self._pending.take(number)
         if callback is None or reply is None:  # a second answer, or the end without one
             return
         if reply.ok is None:
