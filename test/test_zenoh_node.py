@@ -173,3 +173,26 @@ def test_a_node_that_goes_is_gone_for_the_others(node: NodeOnGraph) -> None:
     other.close()
     publisher.publish(other.message(BOOL)())  # of a closed bus: nothing happens
     wait_until(lambda: node.bus.namesakes() == 0 and subscription.publishers() == 0)
+
+
+def test_humble_knows_no_hashes_and_meets_its_own_only(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with router(monkeypatch):
+        later = open_bus("later")
+        monkeypatch.setenv("ROS_DISTRO", "humble")
+        humble = [open_bus("one"), open_bus("other")]
+        ends = [bus.advertise("hello", BOOL, RELIABLE) for bus in (later, humble[0])]
+        heard: list[bool] = []
+        humble[1].subscribe("hello", BOOL, RELIABLE, lambda message, _: heard.append(message.data))
+        wait_until(ends[1].subscribers)
+        ends[0].publish(later.message(BOOL)(data=False))
+        ends[1].publish(humble[0].message(BOOL)(data=True))
+        trigger = "std_srvs/srv/Trigger"
+        humble[0].serve("help", trigger, lambda _, response: response)
+        request = humble[1].message(trigger).Request()  # type: ignore[attr-defined]
+        call_service(humble[1], "help", trigger, request, 10.0)
+        assert heard == [True]
+        wait_until(lambda: "/hello is read as another version" in capfd.readouterr().err)
+        for bus in (later, *humble):
+            bus.close()

@@ -16,12 +16,12 @@ from personaplex_ros.remedies import with_remedy
 
 COMMANDS = {
     "offline": "answer a recording, faster or slower than real time",
-    "demo": "hold a recorded conversation with the node over DDS",
-    "simulate": "let a simulated robot patrol and be spoken to, over DDS",
-    "node": "start the ROS node (over Cyclone DDS; no ROS install needed)",
+    "demo": "hold a recorded conversation with the node",
+    "simulate": "let a simulated robot patrol and be spoken to",
+    "node": "start the ROS node (over Cyclone DDS or Zenoh; no ROS install needed)",
     "timeline": "draw a conversation that was recorded",
-    "microphone": "publish a sound card's microphone on audio_in (over Cyclone DDS)",
-    "speaker": "play audio_out on a sound card's loudspeaker (over Cyclone DDS)",
+    "microphone": "publish a sound card's microphone on audio_in (no ROS install needed)",
+    "speaker": "play audio_out on a sound card's loudspeaker (no ROS install needed)",
     "devices": "list the sound cards and try them",
     "download": "fetch the published weights",
     "train": "train a small checkpoint such as nano from nothing",

@@ -1,4 +1,4 @@
-"""Start the node over Cyclone DDS: it joins a ROS 2 graph without a ROS install."""
+"""Start the node: it joins a ROS 2 graph, over DDS or Zenoh, without a ROS install."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ EPILOG = """\
 Arguments are those of any ROS 2 node, for example:
   personaplex node --ros-args -r __ns:=/robot1 -r audio_in:=mic -p checkpoint:=/models/personaplex
   personaplex node --ros-args --params-file config/personaplex.yaml --log-level debug
+On the graph of a robot whose ROS 2 runs rmw_zenoh_cpp (needs eclipse-zenoh, see docs/zenoh.md):
+  RMW_IMPLEMENTATION=rmw_zenoh_cpp personaplex node --ros-args -p checkpoint:=/models/personaplex
 One model for several robots, a node in each namespace:
   personaplex node --robots robot1 robot2 --ros-args -p checkpoint:=/models/personaplex
 """
