@@ -137,6 +137,14 @@ def test_closing_twice_or_in_a_callback_is_allowed(bus: BareBus) -> None:
         subscription.close()
         out.close()
     out.publish(bus.message("std_msgs/msg/String")())
+    late = [
+        bus.advertise("late", "std_msgs/msg/String", RELIABLE),
+        bus.subscribe("late", "std_msgs/msg/String", RELIABLE, lambda m, s: None),
+        bus.serve("~/late", TRIGGER, lambda request, response: response),
+        bus.client("~/late", TRIGGER),
+    ]
     bus.every(0.01, close)
     wait_until(lambda: done)
     bus.close()
+    for end in late:
+        end.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,17 @@ import pytest
 from dds_support import process, wait_until
 from node_on_graph_support import NodeOnGraph
 from test_say_goals import let_speak
-from zenoh_support import router
+from zenoh_support import router, zenoh_router
 
 from personaplex_ros.node.bare.client import call_service
 from personaplex_ros.node.bare.middleware import open_bus
 from personaplex_ros.node.hosts.bus import LATCHED, RELIABLE
 from personaplex_ros.node.sound.types import AUDIO_FRAME
+
+pytest.importorskip("zenoh", reason="eclipse-zenoh is not installed")
+
+from personaplex_ros.node.zenoh.configuration import session_configuration
+from personaplex_ros.node.zenoh.wire import Attachment
 
 PEER = str(Path(__file__).with_name("zenoh_sdk_peer.py"))
 BOOL = "std_msgs/msg/Bool"
@@ -196,3 +202,49 @@ def test_humble_knows_no_hashes_and_meets_its_own_only(
         wait_until(lambda: "/hello is read as another version" in capfd.readouterr().err)
         for bus in (later, *humble):
             bus.close()
+
+
+def test_what_cannot_be_read_is_passed_over_in_few_lines(
+    node: NodeOnGraph, capfd: pytest.CaptureFixture[str]
+) -> None:
+    zenoh: Any = pytest.importorskip("zenoh")
+    ends = node.bus.endpoints
+    audio = node.bus.message(AUDIO_FRAME)
+    key = ends.publisher("/audio_in", audio, RELIABLE)._subject.key(ends.graph.domain)
+    good = Attachment(1, 1, bytes(16)).to_bytes()
+    persona = "personaplex_ros/srv/SetPersona"
+    client = node.bus.client("~/set_persona", persona)._subject.key(ends.graph.domain)
+    refused: list[str] = []
+    with zenoh.open(session_configuration(os.environ)) as stranger:
+        wait_until(stranger.info.routers_zid)
+        for attachment in (None, b"x", good, good) * 25:
+            stranger.put(key, b"\x00\x01\x00\x00\xff\xff\xff\xff", attachment=attachment)
+        for attachment in (None, b"x", good):
+            for reply in stranger.get(client, payload=b"\x00\x01", attachment=attachment):
+                refused.append(reply.err.payload.to_string())
+    assert len(refused) == 3 and "SetPersona_Request cannot be read" in refused[-1]
+    assert talks(node)
+    log = capfd.readouterr().err
+    lines = [line for line in log.splitlines() if "/audio_in: passed over" in line]
+    assert 1 <= len(lines) <= 8, log
+    assert "AudioFrame cannot be read" in log and "Traceback" not in log
+
+
+def test_clients_of_a_router_find_each_other_again_when_it_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with router(monkeypatch) as port:
+        place = f'["tcp/127.0.0.1:{port}"]'
+        monkeypatch.setenv("ZENOH_CONFIG_OVERRIDE", f'mode="client";connect/endpoints={place}')
+        node = NodeOnGraph()
+        assert talks(node)
+        kind = "std_srvs/srv/Trigger"
+        request = node.peer.message(kind).Request()  # type: ignore[attr-defined]
+        assert call_service(node.peer, "/personaplex/reset", kind, request, 10.0).success
+    client = node.peer.client("/personaplex/reset", kind)
+    wait_until(lambda: not client.ready())
+    with zenoh_router(port):
+        wait_until(client.ready, 20.0)
+        assert call_service(node.peer, "/personaplex/reset", kind, request, 10.0).success
+        assert talks(node)
+        node.close()

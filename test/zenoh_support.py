@@ -56,5 +56,14 @@ def router(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         "ZENOH_CONFIG_OVERRIDE",
         f'connect/endpoints=["{endpoint}"];listen/endpoints=["tcp/127.0.0.1:0"];scouting/delay=0',
     )
-    with zenoh.open(configuration(mode="router", listen__endpoints=[endpoint])):
+    with zenoh_router(port):
         yield port
+
+
+def zenoh_router(port: int) -> contextlib.AbstractContextManager[Any]:
+    """Run a router at a port of this machine."""
+    endpoints = [f"tcp/127.0.0.1:{port}"]
+    session: contextlib.AbstractContextManager[Any] = zenoh.open(
+        configuration(mode="router", listen__endpoints=endpoints)
+    )
+    return session

@@ -15,6 +15,10 @@ from rosbags.serde import SerdeError
 from rosbags.typesys.store import Typestore
 
 
+class Unreadable(ValueError):
+    """What a peer has sent is not what its topic or service takes."""
+
+
 @dataclass(frozen=True)
 class Codec:
     """How one message class becomes CDR and back; ``arrays`` are its number sequences."""
@@ -37,11 +41,14 @@ class Codec:
             raise ValueError(f"{self.type_name} cannot be serialised: {error}") from error
 
     def decode(self, data: bytes) -> Any:
-        """Return the message; number sequences are read-only NumPy arrays that share ``data``."""
+        """Return the message; number sequences are read-only NumPy arrays that share ``data``.
+
+        Raises Unreadable naming the type.
+        """
         try:
             return self.store.deserialize_cdr(data, self.type_name)
         except (SerdeError, AssertionError) as error:
-            raise ValueError(f"{self.type_name} cannot be read: {error}") from error
+            raise Unreadable(f"{self.type_name} cannot be read: {error}") from error
 
     def use_arrays(self, message: RosMessage) -> None:
         """Turn every number sequence, also of nested messages, into an array of its type."""

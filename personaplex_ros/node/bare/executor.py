@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
+from personaplex_ros.node.bare.codec import Unreadable
 from personaplex_ros.node.hosts.bus import LogLevel
 
 _LONGEST_WAIT_NS = 1_000_000_000
@@ -28,6 +29,7 @@ class Source(ABC):
     deliver: Callable[[Any], None]
     lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     closed: bool = field(default=False, init=False)
+    refused: int = field(default=0, init=False)
 
     @abstractmethod
     def take(self) -> Any:
@@ -143,6 +145,8 @@ class Executor(ABC, Generic[S]):
                 if sample is None:
                     return
                 source.deliver(sample)
+            except Unreadable as error:
+                self._refuse(source, error)
             except Exception:
                 self._report(source.name)
             if self._stopping:
@@ -167,6 +171,12 @@ class Executor(ABC, Generic[S]):
             due = [timer.due_ns for timer in self._timers if not timer.closed]
         now = time.monotonic_ns()
         return max(0, min([*due, now + _LONGEST_WAIT_NS]) - now)
+
+    def _refuse(self, source: S, error: Unreadable) -> None:
+        """Tell of what a peer has sent, in ever rarer lines: it may send it for ever."""
+        source.refused += 1
+        if source.refused & (source.refused - 1) == 0:  # 1, 2, 4, 8, ...
+            self._log("warn", f"{source.name}: passed over {source.refused} of others: {error}")
 
     def _report(self, name: str) -> None:
         self._log("error", f"callback of {name} failed: {traceback.format_exc().rstrip()}")

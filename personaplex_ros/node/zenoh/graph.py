@@ -14,6 +14,7 @@ from personaplex_ros.node.bare.executor import Log
 from personaplex_ros.node.bare.mismatch import READS, WRITES, other_type, told
 from personaplex_ros.node.bare.type_names import ros_type
 from personaplex_ros.node.hosts.names import NodeName
+from personaplex_ros.node.hosts.serving import one_line
 from personaplex_ros.node.zenoh.wire import (
     ADMIN_SPACE,
     COUNTERPART,
@@ -112,7 +113,7 @@ class Graph:
             self._named[entity.kind, entity.name][token] = entity
             lines = set(self._mismatches(entity))
         for line in lines:
-            self._log("warn", line)
+            self._log("warn", one_line(line))
 
     def _remove(self, token: str) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from typing import Any
 import zenoh
 from zenoh.handlers import Callback
 
+from personaplex_ros.node.bare.codec import Unreadable
 from personaplex_ros.node.bare.endpoints import Handler
 from personaplex_ros.node.bare.executor import Log
 from personaplex_ros.node.bare.pending import Pending
@@ -55,10 +56,12 @@ class ZenohService:
             self._queryable.undeclare()
 
     def _answer(self, query: Any) -> None:
-        if query.payload is None or query.attachment is None:
-            raise ValueError("a request without payload or attachment is not rmw_zenoh's")
-        asked = Attachment.of(query.attachment.to_bytes())
-        request = self._types.Request.codec.decode(query.payload.to_bytes())
+        try:
+            asked, request = self._read(query)
+        except Unreadable as error:
+            query.reply_err(str(error))
+            query.drop()
+            raise
 
         def respond(response: Any) -> None:
             attachment = Attachment(asked.sequence_number, time.time_ns(), asked.gid)
@@ -68,6 +71,12 @@ class ZenohService:
             query.drop()
 
         self._handler(request, respond)
+
+    def _read(self, query: Any) -> tuple[Attachment, Any]:
+        if query.payload is None or query.attachment is None:
+            raise Unreadable("a request without payload or attachment is not rmw_zenoh's")
+        asked = Attachment.of(query.attachment.to_bytes())
+        return asked, self._types.Request.codec.decode(query.payload.to_bytes())
 
 
 class ZenohClient:

@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from personaplex_ros.node.bare.codec import Unreadable
 from personaplex_ros.node.hosts.bus import Qos
 
 ADMIN_SPACE = "@ros2_lv"
@@ -129,13 +130,13 @@ class Attachment:
 
     @classmethod
     def of(cls, data: bytes) -> Attachment:
-        """Read it; ValueError for anything else."""
+        """Read it; Unreadable for anything else."""
         try:
             sequence_number, stamp_ns, size, gid = _HEADER.unpack(data)
         except struct.error as error:
-            raise ValueError(f"an attachment of {len(data)} bytes is not rmw_zenoh's") from error
+            raise Unreadable(f"an attachment of {len(data)} bytes is not rmw_zenoh's") from error
         if size != _GID_SIZE:
-            raise ValueError(f"an attachment with a gid of {size} bytes is not rmw_zenoh's")
+            raise Unreadable(f"an attachment with a gid of {size} bytes is not rmw_zenoh's")
         return cls(sequence_number, stamp_ns, gid)
 
 
