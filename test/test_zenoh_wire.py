@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from personaplex_ros.node.hosts.bus import LATCHED, SENSOR
+from personaplex_ros.node.hosts.bus import LATCHED, SENSOR, Qos
 from personaplex_ros.node.zenoh.wire import Attachment, Entity, Subject, entity_of, gid_of, qos_text
 
 HASH = "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18"
@@ -51,13 +51,38 @@ def test_a_token_is_read_as_it_was_written_also_with_what_later_releases_add(
         assert entity_of(f"{entity.token()}/backends:cpu") == entity
 
 
-def test_a_token_as_rmw_zenoh_writes_it_is_read() -> None:
-    # Its defaults are left out there: reliable, volatile, and a depth of 42.
-    token = f"@ros2_lv/0/3d1f/4/9/MS/%/%/talker/%chatter/{STRING}/{HASH}/::,7:,:,:,,"
-    entity = entity_of(token)
+@pytest.mark.parametrize(
+    ("token", "kind", "depth"),
+    [
+        (
+            f"8b20917502ee955ac4476e0266340d5c/0/10/MP/%/%/talker/%chatter/{STRING}/{HASH}/::,7",
+            "MP",
+            7,
+        ),
+        (
+            f"aac3178e146ba6f1fc6e6a4085e77f21/0/10/MS/%/%/listener/%chatter/{STRING}/{HASH}/::,10",
+            "MS",
+            10,
+        ),
+    ],
+)
+def test_the_examples_of_rmw_zenohs_design_are_read_and_written(
+    token: str, kind: str, depth: int
+) -> None:
+    whole = f"@ros2_lv/0/{token}:,:,:,,"
+    entity = entity_of(whole)
     assert entity is not None and entity.subject is not None
-    assert (entity.namespace, entity.node, entity.name) == ("/", "talker", "/chatter")
+    assert (entity.kind, entity.namespace, entity.name) == (kind, "/", "/chatter")
     assert entity.subject.key(0) == f"0/chatter/{STRING}/{HASH}"
+    profile = Qos(reliable=True, transient_local=False, depth=depth)
+    assert entity.subject.qos == qos_text(profile)
+    assert entity.token() == whole
+
+
+def test_a_node_of_rmw_zenohs_design_is_read() -> None:
+    token = "@ros2_lv/0/aac3178e146ba6f1fc6e6a4085e77f21/0/0/NN/%/%/listener"
+    entity = entity_of(token)
+    assert entity is not None and (entity.name, entity.token()) == ("/listener", token)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ COUNTERPART: dict[Kind, Kind] = {"MP": "MS", "MS": "MP", "SS": "SC", "SC": "SS"}
 
 _HEADER = struct.Struct("<qqB16s")
 _GID_SIZE = 16
+_DEFAULT_DEPTH = 42
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,13 @@ def entity_of(token: str) -> Entity | None:
 
 
 def qos_text(qos: Qos) -> str:
-    """Return a profile as tokens have it, in rmw's numbers; durations are infinite by default."""
-    reliability, durability = 1 if qos.reliable else 2, 1 if qos.transient_local else 2
-    return f"{reliability}:{durability}:1,{qos.depth}:,:,:,,"
+    """Return a profile as tokens have it: in rmw's numbers, and empty what is rmw_zenoh's default.
+
+    That is reliable, volatile, the last 42, and durations without an end.
+    """
+    reliability, durability = "" if qos.reliable else "2", "1" if qos.transient_local else ""
+    depth = "" if qos.depth == _DEFAULT_DEPTH else str(qos.depth)
+    return f"{reliability}:{durability}:,{depth}:,:,:,,"
 
 
 def gid_of(token: str) -> bytes:
