@@ -6,6 +6,26 @@ import importlib
 import sys
 from types import ModuleType
 
+CYCLONE = "cyclonedds"
+WITHOUT_CYCLONE_WHEELS = (3, 14)
+"""The first Python for which PyPI has no wheel of cyclonedds."""
+
+
+def without_cyclone(version: tuple[int, ...]) -> str:
+    """Return what to do where cyclonedds is not installed for this version of Python."""
+    remedy = f"`{sys.executable} -m pip install {CYCLONE}`"
+    if version >= WITHOUT_CYCLONE_WHEELS:
+        remedy = (
+            "PyPI has it for Python 3.10 to 3.13, so use one of these for it (in the source tree: "
+            "`make clean`, then `make demo PYTHON=python3.13`)"
+        )
+    return (
+        f"the Python package {CYCLONE} is not installed for Python {version[0]}.{version[1]}, and "
+        f"without ROS there is no DDS: {remedy}. Zenoh (RMW_IMPLEMENTATION=rmw_zenoh_cpp, and "
+        "`pip install eclipse-zenoh`) does without it, as does the node under ROS 2: "
+        "`ros2 launch personaplex_ros talk.launch.py`"
+    )
+
 
 def require(module: str) -> ModuleType:
     """Import a module; raises ImportError naming the remedy where it is not installed."""
@@ -20,6 +40,8 @@ def require(module: str) -> ModuleType:
 
 def missing_package(error: ImportError) -> str:
     """Return what is missing and how to install it."""
+    if (error.name or "").partition(".")[0] == CYCLONE:
+        return without_cyclone(sys.version_info[:2])
     return (
         f"the Python package {error.name or error} cannot be imported by {sys.executable} "
         f"({error}); with ROS, source its setup file; install what requirements.txt names into a "

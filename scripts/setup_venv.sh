@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 kind=${1:?usage: scripts/setup_venv.sh runtime|test}
 
 supported() {
-    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 }
 
 find_python() {
@@ -13,14 +13,15 @@ find_python() {
     local ros candidates=()
     ros=$(ls -d /opt/ros/*/lib/python3.* 2>/dev/null | tail -n 1 || true)
     [ -n "$ros" ] && candidates+=("$(basename "$ros")")
-    candidates+=(python3.12 python3.11 python3.10 python3)
+    # 3.14 comes last: it lacks Cyclone DDS, which make demo and most tests need.
+    candidates+=(python3.12 python3.11 python3.10 python3.13 python3)
     for candidate in "${candidates[@]}"; do
         if command -v "$candidate" >/dev/null && supported "$candidate"; then
             command -v "$candidate"
             return
         fi
     done
-    echo "No Python 3.10, 3.11 or 3.12 was found. On Debian or Ubuntu: sudo apt install python3 python3-venv" >&2
+    echo "No Python 3.10 or later was found. On Debian or Ubuntu: sudo apt install python3 python3-venv" >&2
     return 1
 }
 

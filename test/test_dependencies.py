@@ -5,13 +5,18 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
 from personaplex_ros import __version__
+from personaplex_ros.doctor.system import NEWEST, OLDEST
+from personaplex_ros.optional import CYCLONE, WITHOUT_CYCLONE_WHEELS, without_cyclone
 
 ROOT = Path(__file__).parent.parent
 PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()
@@ -63,19 +68,35 @@ def setup(argument: str) -> Any:
 
 
 def pinned(file: str) -> dict[str, tuple[int, ...]]:
-    """Return the versions in a file of requirements."""
-    lines = [line for line in (ROOT / file).read_text().splitlines() if "==" in line]
-    return {plain(line): numbers(line.partition("==")[2]) for line in lines}
+    """Return the versions in a file of requirements; the least, where Python's own decides."""
+    found: dict[str, tuple[int, ...]] = {}
+    for line in (ROOT / file).read_text().splitlines():
+        requirement = line.partition(";")[0]
+        if "==" in requirement:
+            version = numbers(requirement.partition("==")[2])
+            found[plain(line)] = min(version, found.get(plain(line), version))
+    return found
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+    return tuple(int(part) for part in version.partition(";")[0].split("."))
+
+
+def left_out(requirements: Iterable[str], python: str) -> set[str]:
+    """Return what is not asked for on a version of Python; the packages that are, are met once."""
+    met: dict[str, int] = {}
+    for requirement in map(Requirement, requirements):
+        wanted = not requirement.marker or requirement.marker.evaluate({"python_version": python})
+        met[plain(requirement.name)] = met.get(plain(requirement.name), 0) + wanted
+    assert set(met.values()) <= {0, 1}, met
+    return {name for name, times in met.items() if not times}
 
 
 def documented() -> list[set[str]]:
     """Return the packages in each table of docs/dependencies.md."""
     tables: list[set[str]] = []
-    for line in (ROOT / "docs" / "dependencies.md").read_text().splitlines():
+    text = (ROOT / "docs" / "dependencies.md").read_text().partition("## Versions of Python")[0]
+    for line in text.splitlines():
         if line.startswith("| package"):
             tables.append(set())
         elif line.startswith("| "):
@@ -148,3 +169,36 @@ def test_what_is_imported_of_ros_is_in_package_xml() -> None:
 
 def test_one_version() -> None:
     assert PACKAGE_XML.findtext("version") == __version__
+
+
+def written(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def test_all_places_name_the_same_versions_of_python() -> None:
+    supported = [(3, minor) for minor in range(OLDEST[1], NEWEST[1] + 1)]
+    names = "Programming Language :: Python :: "
+    stated = {c.removeprefix(names) for c in setup("classifiers") if c.startswith(names)}
+    assert stated == set(map(written, supported))
+    for version in supported:
+        assert SpecifierSet(setup("python_requires")).contains(written(version)), version
+    assert not SpecifierSet(setup("python_requires")).contains(f"3.{OLDEST[1] - 1}")
+    text = (ROOT / "pyproject.toml").read_text()
+    assert f'target-version = "py{OLDEST[0]}{OLDEST[1]}"' in text
+    assert f"sys.version_info < {OLDEST}" in (ROOT / "scripts" / "setup_venv.sh").read_text()
+    table = (ROOT / "docs" / "dependencies.md").read_text().partition("| Python |")[2]
+    rows = re.findall(r"^\| (3\.\d+) \|", table, re.MULTILINE)
+    assert rows == list(map(written, supported))
+
+
+def test_what_a_version_of_python_lacks_is_left_out_there_and_told() -> None:
+    """Nothing but Cyclone DDS, for which the README names the versions of Python that have it."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if "==" in line]
+    for minor in range(OLDEST[1], NEWEST[1] + 1):
+        lacking = {CYCLONE} if (3, minor) >= WITHOUT_CYCLONE_WHEELS else set()
+        assert left_out(pins, f"3.{minor}") == lacking
+        assert left_out(setup("install_requires"), f"3.{minor}") == lacking
+    last = written((3, WITHOUT_CYCLONE_WHEELS[1] - 1))
+    assert f"Python {written(OLDEST)} to {last}" in (ROOT / "README.md").read_text()
+    assert f"Python {written(OLDEST)} to {last}" in without_cyclone((3, 14))

@@ -12,8 +12,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HAS = {"numpy", "yaml", "py_trees", "pydot", "pyparsing", "personaplex_ros"}
 """The packages of a robot besides Python's own and ROS's; numpy and yaml come with ROS."""
-ROS = {"rclpy", "action_msgs"}
+ROS = {"rclpy", "action_msgs", "rcl_interfaces"}
 """Stands here for ROS, which not every machine has: packages with every name one asks for."""
+
+LACKS = f"package not in {HAS} | sys.stdlib_module_names"
+LYRICAL = "package == 'cyclonedds'"
+"""All else is there, but of that there is no wheel for Python 3.14."""
 
 ROBOT = f"""
 import sys
@@ -25,7 +29,7 @@ class Robot:
         package = name.split(".")[0]
         if package in {ROS}:
             return ModuleSpec(name, self, is_package=True)
-        if package not in {HAS} | sys.stdlib_module_names:
+        if {LACKS}:
             raise ModuleNotFoundError(f"a robot has no {{name}}", name=name)
 
     def create_module(self, spec):
@@ -87,6 +91,39 @@ def test_the_nodes_of_sound_cards_need_what_reads_and_resamples_sound():
 
 def test_the_robot_of_this_test_has_no_torch():
     assert "a robot has no torch" in on_a_robot("import personaplex_ros.engine").stderr
+
+
+def without_cyclone(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ROBOT.replace(LACKS, LYRICAL) + code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_node_under_ros_needs_no_cyclone():
+    outcome = without_cyclone("import personaplex_ros.node.ros.host as host; print(host.main)")
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_what_joins_a_graph_without_ros_says_in_words_that_cyclone_is_missing():
+    commands = ("node", "microphone", "demo", "simulate")
+    code = f"from personaplex_ros.cli import main; print([main([c]) for c in {commands}])"
+    outcome = without_cyclone(code)
+    assert outcome.stdout.strip() == "[2, 2, 2, 2]", outcome.stderr
+    assert outcome.stderr.count("the Python package cyclonedds is not installed") == 4
+    assert outcome.stderr.count("as does the node under ROS 2") == 4
+
+
+def test_the_doctor_looks_at_the_network_without_cyclone():
+    code = """
+from personaplex_ros.doctor.dds import check
+print(*check(None), sep="\\n")
+"""
+    cyclone, network = without_cyclone(code).stdout.splitlines()
+    assert "FAIL" in cyclone and "the Python package cyclonedds is not installed" in cyclone
+    assert "'Network'" in network
 
 
 @pytest.mark.parametrize("word", ["--help", "--version"])

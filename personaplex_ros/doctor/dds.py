@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psutil
-from cyclonedds.core import DDSException
-from cyclonedds.domain import DomainParticipant
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
 from personaplex_ros.node.dds.domain import applied, domain_settings
 from personaplex_ros.node.hosts.environment import speaks_zenoh
+from personaplex_ros.optional import without_cyclone
 
 LOOPBACK_ONLY = (
     "export CYCLONEDDS_URI='<CycloneDDS><Domain><General><Interfaces>"
@@ -41,6 +41,13 @@ def check(setup: Setup) -> list[Finding]:
 
 def participant(environment: Mapping[str, str]) -> Finding:
     """Join the domain that the environment names, and leave it."""
+    try:
+        from cyclonedds.core import DDSException
+        from cyclonedds.domain import DomainParticipant
+    except ModuleNotFoundError:
+        # The node under ROS does without it.
+        status = Status.WARN if environment.get("AMENT_PREFIX_PATH") else Status.FAIL
+        return Finding("Cyclone DDS", status, "not there", without_cyclone(sys.version_info[:2]))
     try:
         settings = domain_settings(environment, os.getpid())
     except ValueError as error:

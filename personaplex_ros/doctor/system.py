@@ -8,7 +8,7 @@ import sys
 
 from personaplex_ros.doctor.finding import Finding, Setup, Status
 
-OLDEST, NEWEST = (3, 10), (3, 12)  # Humble to Jazzy
+OLDEST, NEWEST = (3, 10), (3, 14)  # Humble to Lyrical
 FEWEST_CORES = 2  # the model's thread and everything else
 
 
@@ -23,8 +23,10 @@ def python(version: tuple[int, ...]) -> Finding:
     found = f"{'.'.join(map(str, version))} ({platform.python_implementation()})"
     if OLDEST <= version[:2] <= NEWEST:
         return Finding("Python", Status.OK, found)
-    remedy = "use Python 3.10, 3.11 or 3.12, those of ROS 2 Humble to Jazzy"
-    return Finding("Python", Status.FAIL, found, remedy)
+    remedy = "use Python 3.10 to 3.14, those of ROS 2 Humble to Lyrical"
+    if version[:2] < OLDEST:
+        return Finding("Python", Status.FAIL, found, remedy)
+    return Finding("Python", Status.WARN, f"{found}, with which nothing was tried", remedy)
 
 
 def processor(cores: int, architecture: str) -> Finding:

@@ -104,7 +104,7 @@ def load_silero() -> Any:
 
     threads = torch.get_num_threads()
     with warnings.catch_warnings():
-        # TorchScript, the package's own format, is deprecated in torch but works up to Python 3.13.
+        # TorchScript, the package's own format, is deprecated in torch; it works up to Python 3.14.
         warnings.simplefilter("ignore", DeprecationWarning)
         from silero_vad import load_silero_vad
 
