@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
-from personaplex_ros.checkpoint.files import MIMI
+from personaplex_ros.checkpoint.files import MIMI, MODEL
 from personaplex_ros.cli import main
 from personaplex_ros.engine import Engine, Persona
 from personaplex_ros.training.evaluation import Bars
@@ -66,6 +67,24 @@ def test_one_command_trains_a_checkpoint_and_goes_on_where_it_was_stopped(
     session = engine.open(Persona("toy", "You work for Nova Labs.", "NATF0.pt"), seed=1)
     result = session.push(np.zeros(engine.frame_size, np.float32))
     assert result.audio.shape == (1920,) and np.isfinite(result.audio).all()
+
+
+@pytest.mark.long
+def test_a_training_goes_on_with_a_finished_checkpoint(tmp_path: Path) -> None:
+    recipe, toy, further = tmp_path / "toy.yaml", tmp_path / "toy", tmp_path / "further"
+    stages = ["--device", "cpu", "--stages", "codec,corpus,language,export"]
+    recipe.write_text(RECIPE)
+    assert main(["train", "--recipe", str(recipe), "--output", str(toy), *stages]) == 0
+    recipe.write_text(yaml.safe_dump(yaml.safe_load(RECIPE) | {"start": str(toy)}))
+    assert main(["train", "--recipe", str(recipe), "--output", str(further), *stages]) == 0
+    codecs = [load_file(folder / MIMI) for folder in (toy, further)]
+    assert all(torch.equal(codecs[0][name], codecs[1][name]) for name in codecs[0])
+    before, after = (load_file(folder / MODEL) for folder in (toy, further))
+    moved = [float((after[name] - before[name]).abs().max()) for name in before]
+    assert 0 < max(moved) < 0.02, "three small steps from where the other had come"
+    assert not (tmp_path / "further.work" / "reading.pt").exists(), "it can read already"
+    session = Engine.load(further).open(Persona("toy", "You are Sam.", "NATF0.pt"), seed=1)
+    assert np.isfinite(session.push(np.zeros(1920, np.float32)).audio).all()
 
 
 def test_an_unknown_key_of_a_recipe_is_named(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speech import RATE, Interval, Speech, Voice, speak
+from personaplex_ros.training.speech import RATE, Interval, Speaker, Speech
 from personaplex_ros.training.world import PERSONA_INTENTS, World, hesitations, lower_first
 
 PERSONA_SHARE, FALLBACK_SHARE = 0.33, 0.06  # of the requests
@@ -39,22 +39,30 @@ def random_intent(world: World, rng: np.random.Generator) -> str:
 
 def ask(
     world: World,
-    voice: Voice,
+    voice: Speaker,
     intent: str,
     kind: str,
     rng: np.random.Generator,
     *,
     held_out: bool = False,
 ) -> Spoken:
-    """Let a caller ask something: a "question" or an "interruption"."""
+    """Let a caller ask something: a "question" or an "interruption".
+
+    Raises ValueError where the voice knows no wording of it.
+    """
     entry = world.intents[intent]
-    text = pick(entry.held_out if held_out else entry.wordings, rng)
-    if kind == "interruption":
-        if rng.random() < BREAK_CHANCE:
-            text = f"{pick(world.breaks, rng)} {lower_first(text)}"
-    elif rng.random() < OPENER_CHANCE and intent not in WITHOUT_OPENER:
-        text = f"{pick(world.openers, rng)} {lower_first(text)}"
-    speech = speak(text, voice)
+    wordings = entry.held_out if held_out else entry.wordings
+    known = [wording for wording in wordings if voice.knows(wording)]
+    if not known:
+        raise ValueError(f"this voice cannot ask for {intent!r}")
+    text = pick(known, rng)
+    interrupts = kind == "interruption"
+    opens = rng.random() < (BREAK_CHANCE if interrupts else OPENER_CHANCE)
+    if opens and (interrupts or intent not in WITHOUT_OPENER):
+        opening = pick(world.breaks if interrupts else world.openers, rng)
+        opened = f"{opening} {lower_first(text)}"
+        text = opened if voice.knows(opened) else text
+    speech = voice.say(text)
     places = hesitations(world, text)
     if kind != "question" or not places or rng.random() > PAUSE_CHANCE:
         return Spoken(kind, intent, text, speech)

@@ -21,7 +21,7 @@ from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.corpus import PROMPTS, SENTENCES, Materials, Piece, encode
 from personaplex_ros.training.recordings import record
-from personaplex_ros.training.speakers import AGENTS
+from personaplex_ros.training.speakers import AGENTS, Callers
 from personaplex_ros.training.speech import RATE, Speech, Voice, speak
 from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.world import World, load_world
@@ -41,12 +41,13 @@ def build_corpus(
     size: int,
     processes: int,
     device: torch.device,
+    voices: Path,
 ) -> Iterator[Path]:
     """Write whatever is not there of the corpus.
 
     For each voice of the robot its sentences and so many ``prompts``, and shards of ``size``
-    recordings. The processes share the device, where the codec is. Yields each file when it is
-    written.
+    recordings, also of the recorded voices whose folders lie in ``voices``. The processes share the
+    device, where the codec is. Yields each file when it is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     makes: dict[str, Make] = {}
@@ -54,7 +55,7 @@ def build_corpus(
         makes[SENTENCES.format(voice)] = functools.partial(_sentences, voice)
         makes[PROMPTS.format(voice)] = functools.partial(_prompts, voice, prompts)
     for number in shards:
-        makes[f"{number:05d}.npz"] = functools.partial(_recordings, number, size)
+        makes[f"{number:05d}.npz"] = functools.partial(_recordings, number, size, voices)
     jobs = [
         (folder / name, checkpoint, device, make)
         for name, make in makes.items()
@@ -151,7 +152,10 @@ def _prompts(voice: str, count: int, world: World, codec: Mimi) -> Iterator[Piec
         yield encode(codec, voice_sample(voice, chosen)), chosen
 
 
-def _recordings(number: int, count: int, world: World, codec: Mimi) -> Iterator[Piece]:
+def _recordings(
+    number: int, count: int, voices: Path, world: World, codec: Mimi
+) -> Iterator[Piece]:
+    callers = Callers.open(voices)
     for index in range(count):
-        wave, takes = record(world, np.random.default_rng((number, index)))
+        wave, takes = record(world, np.random.default_rng((number, index)), callers)
         yield encode(codec, wave), [asdict(take) for take in takes]

@@ -27,7 +27,9 @@ THANKS_S = 0.35  # so much later after thanks: a goodbye may follow
 # "okay", later, the robot is heard for more than 0.6 s; without a break like "wait" a frame more.
 YIELD_S = (0.36, 0.40)
 KINDS = ("plain", "interruption", "backchannel", "late_backchannel", "story", "silence")
-CHANCES = (0.34, 0.28, 0.20, 0.05, 0.06, 0.07)
+CHANCES = (0.32, 0.27, 0.20, 0.05, 0.06, 0.10)
+NOISE_CHANCE = 0.5  # in a silence; NOISE_INTO: in place of a backchannel
+NOISE_INTO = 0.35
 GOODBYE_CHANCE = 0.3
 
 
@@ -48,8 +50,8 @@ class Sentence:
 class Line:
     """Something said: by "user" or "agent", when (seconds), and what for.
 
-    ``kind`` is "question", "interruption", "backchannel", "story" or "answer"; ``piece`` is what
-    is heard, of an interrupted answer only until ``end_s``.
+    ``kind`` is "question", "interruption", "backchannel", "noise", "story" or "answer"; ``piece``
+    is what is heard, of an interrupted answer only until ``end_s``.
     """
 
     speaker: str
@@ -137,7 +139,7 @@ class Script:
         """Write one exchange of a kind, see ``KINDS``."""
         rng = self.rng
         if kind == "silence":
-            self.now += float(rng.uniform(3, 10))
+            self._wait()
             return
         if kind == "story" and self.takes.get("opening"):
             self._story()
@@ -148,11 +150,20 @@ class Script:
             answer = self._interrupt(answer)
         elif kind == "backchannel" and length > 1.0:
             self.now = answer.start_s + float(rng.uniform(0.3, length - 0.3))
-            self.user_says(pick(self.takes["backchannel"], rng), "backchannel")
+            into = "noise" if self.takes.get("noise") and rng.random() < NOISE_INTO else kind
+            self.user_says(pick(self.takes[into], rng), into)
         elif kind == "late_backchannel":
             self.now = answer.end_s + float(rng.uniform(0.2, 0.8))
             self.user_says(pick(self.takes["backchannel"], rng), "backchannel")
         self.now = max(answer.end_s, self.lines[-1].end_s) + float(rng.uniform(0.5, 2.5))
+
+    def _wait(self) -> None:
+        """Let nobody speak to the robot for a while, in which something may be heard."""
+        rng = self.rng
+        if self.takes.get("noise") and rng.random() < NOISE_CHANCE:
+            self.now += float(rng.uniform(0.3, 2.0))
+            self.now = self.user_says(pick(self.takes["noise"], rng), "noise").end_s
+        self.now += float(rng.uniform(1, 8))
 
     def _interrupt(self, answer: Line) -> Line:
         rng = self.rng

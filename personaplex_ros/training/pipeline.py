@@ -1,9 +1,10 @@
 """From nothing to a checkpoint folder, in stages that each go on where they were stopped.
 
 A work folder holds what is not shipped: the corpus, the trainings' states and logs. Stages, in
-order: ``codec`` (the whole codec), ``corpus`` (conversations as its codes), ``language`` (the
-language model), ``decoder`` (the codec's decoder alone, which changes no codes), ``export`` and
-``evaluate``.
+order: ``voices`` (what natural voices say, recorded), ``codec`` (the whole codec), ``corpus``
+(conversations as its codes), ``language`` (the language model), ``decoder`` (the codec's decoder
+alone, which changes no codes), ``export`` and ``evaluate``. A recipe that starts with a finished
+checkpoint has its codec and goes on with its language model.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import torch
 from tqdm import tqdm
 
 from personaplex_ros.audio import write_wave
-from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER
+from personaplex_ros.checkpoint import CheckpointFiles, load_language_model
+from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, resolve
 from personaplex_ros.files import write_whole
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
@@ -44,9 +46,10 @@ from personaplex_ros.training.speakers import AGENTS
 from personaplex_ros.training.speech import RATE
 from personaplex_ros.training.speech_bank import SpeechBank, build_bank
 from personaplex_ros.training.text_row import train_tokenizer
+from personaplex_ros.training.voices.making import record_voices
 from personaplex_ros.training.world import World, load_world
 
-STAGES = ("codec", "corpus", "language", "decoder", "export", "evaluate")
+STAGES = ("voices", "codec", "corpus", "language", "decoder", "export", "evaluate")
 REPORT_STEPS, SAVE_STEPS = 50, 250
 RUNS = ("codec", "reading", "language", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
@@ -70,6 +73,11 @@ class Workshop:
     seed: int = 0
 
     @property
+    def voices(self) -> Path:
+        """Where the recorded voices lie."""
+        return self.work / "voices"
+
+    @property
     def world(self) -> World:
         """The closed world."""
         return load_world()
@@ -84,6 +92,7 @@ def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
         if stage in stages:
             print(f"stage {stage}", flush=True)
             {
+                "voices": make_voices,
                 "codec": train_codec,
                 "corpus": make_corpus,
                 "language": train_language_model,
@@ -93,8 +102,19 @@ def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
             }[stage](shop)
 
 
+def make_voices(shop: Workshop) -> None:
+    """Record what natural voices say, where the recipe wants them."""
+    if shop.recipe.corpus.natural:
+        voices = record_voices(shop.voices, shop.work / "kokoro", os.cpu_count() or 1)
+        for _ in tqdm(voices, unit="voice"):
+            pass
+
+
 def train_codec(shop: Workshop) -> None:
     """Train the codec and write it, and the text tokenizer, into the checkpoint folder."""
+    if shop.recipe.start is not None:
+        _take_over(resolve(shop.recipe.start), shop.output)
+        return
     recipe, bank = shop.recipe, _bank(shop)
     trainer = CodecTrainer(recipe.codec, len(bank.phones), recipe.codec_training)
     run = Run(trainer.to(shop.device), recipe.codec_schedule)
@@ -105,6 +125,12 @@ def train_codec(shop: Workshop) -> None:
     prompts = [f"<system> {text} <system>" for text in GENERIC_PROMPTS]
     texts = shop.world.agent_texts(rng, 300) + prompts * 50
     train_tokenizer(texts, shop.output / TOKENIZER, recipe.corpus.pieces)
+
+
+def _take_over(source: Path, output: Path) -> None:
+    for name in (MIMI, MIMI_CONFIG, TOKENIZER):
+        content = (source / name).read_bytes()
+        write_whole(output / name, partial(Path.write_bytes, data=content))
 
 
 def make_corpus(shop: Workshop) -> None:
@@ -118,6 +144,7 @@ def make_corpus(shop: Workshop) -> None:
         amounts.recordings,
         os.cpu_count() or 1,
         shop.device,
+        shop.voices,
     )
     for _ in tqdm(files, total=amounts.shards + 2 * len(AGENTS), unit="file"):
         pass
@@ -136,8 +163,13 @@ def train_language_model(shop: Workshop) -> None:
     trainer.to(shop.device)
     rate = recipe.codec.frame_rate
     prompts = Prompts(shop.world, corpus.prompts, materials.tokenizer, config, rate, shop.seed)
-    reading = Run(ReadingTrainer(trainer), recipe.reading_schedule)
-    _follow(reading, prompts.draw, shop.work / "reading")
+    if recipe.start is None:
+        reading = Run(ReadingTrainer(trainer), recipe.reading_schedule)
+        _follow(reading, prompts.draw, shop.work / "reading")
+    else:
+        begin = CheckpointFiles.find(recipe.start)
+        known = load_language_model(begin.model, begin.config, "cpu", torch.float32)
+        trainer.model.load_state_dict(known.state_dict())
     run = Run(trainer, recipe.language_schedule)
     batches = Batches(
         corpus.example,

@@ -29,6 +29,7 @@ class Amounts:
     recordings: int  # of callers, a shard; each lasts about two minutes
     seconds: float  # of a conversation, about
     pieces: int  # of the text tokenizer
+    natural: bool = False  # whether callers have natural voices, too
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Recipe:
     reading_schedule: Schedule
     language_schedule: Schedule
     evaluation: Examination
+    start: str | None = None  # a checkpoint to go on with, by path or name
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
@@ -73,7 +75,8 @@ def load_recipe(recipe: str | Path) -> Recipe:
         raise ValueError(f"{path} has no section {', '.join(missing)}")
     try:
         parts = {name: _build(kind, content[name], name) for name, kind in kinds.items()}
-        return Recipe(codec=MimiConfig.from_json(content["codec"]), **parts)
+        codec = MimiConfig.from_json(content["codec"])
+        return Recipe(codec=codec, start=content.get("start"), **parts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -93,7 +96,10 @@ def _read(path: Path) -> dict[str, Any]:
     if base is None:
         return content
     whole = _read(_find(base))
-    return whole | {name: whole.get(name, {}) | part for name, part in content.items()}
+    return whole | {
+        name: whole.get(name, {}) | part if isinstance(part, Mapping) else part
+        for name, part in content.items()
+    }
 
 
 def _build(kind: type[T], content: Mapping[str, Any], section: str) -> T:

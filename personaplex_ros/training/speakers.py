@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 import numpy as np
 
-from personaplex_ros.training.speech import Voice
+from personaplex_ros.training.chance import pick
+from personaplex_ros.training.speech import Speaker, Voice
+from personaplex_ros.training.voices.recorded import INDEX, RecordedVoice
 
 AGENTS = {
     "NATF0": Voice("en-us+f2", words_per_minute=170, pitch=45),
@@ -36,3 +42,27 @@ def random_caller(rng: np.random.Generator, held_out: bool = False) -> Voice:
         name = f"{accent}+{rng.choice(VARIANTS)}"
     rate = int(rng.integers(140, 195))
     return Voice(name, rate, int(rng.integers(25, 75)), int(rng.integers(30, 70)))
+
+
+NATURAL_CHANCE = 0.65  # of a caller, where there are recorded voices
+FACTORS = (0.86, 1.2)  # by which a recorded voice is made higher: from old men to children
+
+
+@dataclass(frozen=True)
+class Callers:
+    """Everybody who may call: the synthesiser's voices, and those that were recorded."""
+
+    recorded: Sequence[RecordedVoice] = ()
+
+    @staticmethod
+    def open(folder: Path) -> Callers:
+        """Take the voices whose folders lie in another; none where that does not exist."""
+        found = sorted(index.parent for index in folder.glob(f"*/{INDEX}"))
+        return Callers([RecordedVoice.open(one) for one in found])
+
+    def draw(self, rng: np.random.Generator) -> Speaker:
+        """Draw a caller to learn from."""
+        if not self.recorded or rng.random() >= NATURAL_CHANCE:
+            return random_caller(rng)
+        factor = float(np.exp(rng.uniform(*np.log(FACTORS))))
+        return replace(pick(self.recorded, rng), factor=factor)

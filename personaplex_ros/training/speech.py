@@ -12,6 +12,7 @@ import ctypes
 import functools
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import soxr
@@ -25,16 +26,6 @@ PHONEME_EVENTS = 1
 UTF8 = 1
 PITCH, RANGE, SPEED = 3, 4, 1  # espeak_PARAMETER
 EVENT_END, EVENT_WORD, EVENT_PHONEME = 0, 1, 7  # espeak_EVENT_TYPE
-
-
-@dataclass(frozen=True)
-class Voice:
-    """A speaker: an espeak-ng voice with variant, such as ``en-us+f2``, and how it speaks."""
-
-    name: str
-    words_per_minute: int = 165
-    pitch: int = 50  # 0 to 100
-    pitch_range: int = 50  # 0 to 100
 
 
 @dataclass(frozen=True)
@@ -62,6 +53,36 @@ class Speech:
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.samples) / RATE
+
+
+class Speaker(Protocol):
+    """Who can say something."""
+
+    def knows(self, text: str) -> bool:
+        """Whether it can say a text."""
+        ...
+
+    def say(self, text: str) -> Speech:
+        """Say a text that it knows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A speaker: an espeak-ng voice with variant, such as ``en-us+f2``, and how it speaks."""
+
+    name: str
+    words_per_minute: int = 165
+    pitch: int = 50  # 0 to 100
+    pitch_range: int = 50  # 0 to 100
+
+    def knows(self, text: str) -> bool:
+        """See ``Speaker``: anything."""
+        return True
+
+    def say(self, text: str) -> Speech:
+        """See ``Speaker``."""
+        return speak(text, self)
 
 
 class _EventId(ctypes.Union):

@@ -17,6 +17,7 @@ from personaplex_ros.persona import TAG
 from personaplex_ros.training.chance import pick
 
 HELD_OUT_WORDINGS = 2  # the last of each intent are for evaluation only
+SPOKEN = ("prompts", "openers", "breaks", "user_backchannels", "agent_backchannels")
 PERSONA_INTENTS = ("name", "company", "hours", "closing", "opening", "meeting_room")
 # A caller may hesitate after these words: what came before cannot be all.
 OPEN_ENDED = frozenset(
@@ -60,6 +61,7 @@ class World:
     agent_backchannels: tuple[str, ...]
     intents: Mapping[str, Intent]
     stories: Mapping[str, tuple[str, ...]]
+    elsewhere: tuple[str, ...]  # said by others to others
 
     def random_facts(self, rng: np.random.Generator, *, unseen: bool = False) -> Facts:
         """Draw a persona; of all combinations of name and company, a quarter is kept unseen."""
@@ -151,10 +153,7 @@ def load_world(path: Path | None = None) -> World:
         name: _intent(name, entry, content["phrasings"])
         for name, entry in content["intents"].items()
     }
-    texts = {
-        key: tuple(content[key])
-        for key in ("prompts", "openers", "breaks", "user_backchannels", "agent_backchannels")
-    }
+    texts = {key: tuple(content[key]) for key in (*SPOKEN, "elsewhere")}
     stories = {key: tuple(lines) for key, lines in content["stories"].items()}
     return World(values=content["personas"], intents=intents, stories=stories, **texts)
 

@@ -1,0 +1,132 @@
+"""How well nano understands voices that nobody made for it: right, wrong and missing answers.
+
+usage: python benchmarks/strangers.py FOLDER... [--checkpoint nano] [--wordings 40] [--json FILE]
+
+Each FOLDER is that of a voice, see `personaplex_ros.training.voices.recorded`, with the wordings
+that are kept from training. Five questions make a conversation; microphone and room are clean. An
+answer is wrong when the robot says something that answers another question: not "I do not know",
+and not silence. Needs requirements-training.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from personaplex_ros.engine import Engine, Sampling
+from personaplex_ros.estimate import share
+from personaplex_ros.files import write_whole
+from personaplex_ros.training.chance import pick
+from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage
+from personaplex_ros.training.evaluation.scenarios import Plan, Utterance
+from personaplex_ros.training.evaluation.turns import turns
+from personaplex_ros.training.speakers import AGENTS
+from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.voices.recorded import RecordedVoice
+from personaplex_ros.training.world import World, load_world, plain
+
+QUESTIONS = 5  # of a conversation
+GAP_S = (0.8, 2.0)
+NOISE = 10 ** (-65 / 20)
+WITHOUT = ("repeat",)  # which asks for what was said before
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a question: "right", "wrong", "unknown" (it says so) or "silence"."""
+
+    voice: str
+    intent: str
+    asked: str
+    said: str
+    outcome: str
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--checkpoint", default="nano", metavar="DIR")
+    parser.add_argument("--wordings", type=int, default=40, help="of each voice")
+    parser.add_argument("--slots", type=int, default=8, help="conversations at a time")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    world = load_world()
+    engine = Engine.load(arguments.checkpoint, slots=arguments.slots, threads=arguments.threads)
+    stage = Stage(engine, world, arguments.slots, Sampling(), arguments.seed)
+    answers: list[Answer] = []
+    for dialogue in stage.run(jobs(world, arguments.folders, arguments.wordings, arguments.seed)):
+        answers += judged(dialogue, world)
+    print(table(answers))
+    if arguments.json:
+        content = json.dumps([asdict(one) for one in answers], indent=1)
+        write_whole(arguments.json, lambda place: place.write_text(content))
+
+
+def jobs(world: World, folders: list[Path], wordings: int, seed: int) -> Iterator[Job]:
+    """Plan conversations with every voice."""
+    for index, folder in enumerate(folders):
+        voice, rng = RecordedVoice.open(folder), np.random.default_rng((seed, index))
+        asked = [
+            (name, text)
+            for name, intent in world.intents.items()
+            for text in intent.held_out
+            if name not in WITHOUT and voice.knows(text)
+        ]
+        chosen = [asked[number] for number in rng.permutation(len(asked))[:wordings]]
+        for first in range(0, len(chosen), QUESTIONS):
+            part = chosen[first : first + QUESTIONS]
+            utterances = tuple(_utterance(voice, name, text, rng) for name, text in part)
+            facts, robot = world.random_facts(rng, unseen=True), pick(list(AGENTS), rng)
+            noise = NOISE * rng.standard_normal(round(15.0 * len(part) * RATE))
+            prompt = world.prompt(facts, rng)
+            plan = Plan(facts, prompt, robot, folder.name, utterances, noise.astype(np.float32))
+            yield Job(1000 * index + first, plan, "pt", f"{robot}.pt")
+
+
+def _utterance(voice: RecordedVoice, intent: str, text: str, rng: np.random.Generator) -> Utterance:
+    speech = voice.say(text)
+    samples = at_level(speech.samples)
+    gap_s = float(rng.uniform(*GAP_S))
+    return Utterance("question", text, intent, gap_s, samples, speech.duration_s, ())
+
+
+def judged(dialogue: Dialogue, world: World) -> Iterator[Answer]:
+    """Yield what came of each question."""
+    unknown = [plain(phrase) for phrase in world.intents["fallback"].accept]
+    for turn in turns(dialogue.said, dialogue.duration_s):
+        asked = turn.asked.utterance
+        said = dialogue.text(turn.asked.start_s + 0.5 * asked.duration_s, turn.until_s)
+        outcome = "wrong"
+        if world.accepts(asked.intent, dialogue.plan.facts, "", said):
+            outcome = "right"
+        elif not plain(said):
+            outcome = "silence"
+        elif any(phrase in plain(said) for phrase in unknown):
+            outcome = "unknown"
+        yield Answer(dialogue.plan.caller, asked.intent, asked.text, said, outcome)
+
+
+def table(answers: list[Answer]) -> str:
+    """Return what came of the questions of each voice, in per cent."""
+    lines = ["| voice | n | right | wrong | does not know | silence |", "|---|---|---|---|---|---|"]
+    voices = list(dict.fromkeys(one.voice for one in answers))
+    for name in (*voices, "all"):
+        of_it = [one.outcome for one in answers if name in (one.voice, "all")]
+        parts = [
+            f"{100 * share([outcome == kind for outcome in of_it]).value:.0f}"
+            for kind in ("right", "wrong", "unknown", "silence")
+        ]
+        lines.append(f"| {' | '.join((name, str(len(of_it)), *parts))} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

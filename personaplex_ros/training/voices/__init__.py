@@ -1,0 +1,1 @@
+"""Voices that somebody else's synthesizers speak, said once and kept as recordings."""

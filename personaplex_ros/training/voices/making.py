@@ -1,0 +1,71 @@
+"""Letting natural voices say what callers say: once, in parallel, resumable."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from personaplex_ros.children import worker_pool
+from personaplex_ros.training.voices.alignment import align
+from personaplex_ros.training.voices.fetching import fetch_kokoro
+from personaplex_ros.training.voices.recorded import Recorder, trimmed
+from personaplex_ros.training.voices.synthesizers import Hibari, Kokoro, Say, flite
+from personaplex_ros.training.world import World, load_world
+
+FLITE = ("rms", "awb", "kal16")
+HELD_OUT = ("af_bella", "af_sarah", "am_michael", "am_puck", "bf_emma", "bm_george")  # of Kokoro
+WORDINGS = 3  # of each intent, that a voice of Kokoro says: it is no faster than speech
+SPEEDS = (0.88, 1.15)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A voice that is to be recorded; ``whole`` says all wordings, others a few of each intent."""
+
+    name: str
+    say: Say
+    whole: bool
+    number: int
+
+
+def record_voices(folder: Path, materials: Path, processes: int) -> Iterator[str]:
+    """Record every voice that can be had into a folder each; yields their names as they are done.
+
+    Kokoro is fetched into ``materials`` (RuntimeError where that fails); flite is used where it is
+    installed. What was recorded before is not said again.
+    """
+    fetch_kokoro(materials)
+    voices = sorted(path.stem for path in materials.glob("*.bin"))
+    kinds: list[tuple[str, Say, bool]] = [("hibari", Hibari(), True)]
+    if shutil.which("flite") is not None:
+        kinds += [(f"flite_{voice}", flite(voice), True) for voice in FLITE]
+    kinds += [(v, Kokoro(materials, v), False) for v in voices if v not in HELD_OUT]
+    tasks = [(folder, Task(*kind, number)) for number, kind in enumerate(kinds)]
+    with worker_pool(processes) as pool:
+        yield from pool.imap_unordered(_record, tasks)
+
+
+def sayings(world: World, number: int, *, whole: bool) -> list[str]:
+    """Return what the voice of a number says: the short things first, then questions."""
+    rng = np.random.default_rng((13, number))
+    texts = [*world.openers, *world.breaks, *world.user_backchannels]
+    for key in ("opening", "parts", "closing"):
+        texts += world.stories[key]
+    count = max(len(one.wordings) for one in world.intents.values()) if whole else WORDINGS
+    chosen = [rng.permutation(one.wordings)[:count] for one in world.intents.values()]
+    return texts + [str(text) for some in chosen for text in some]
+
+
+def _record(job: tuple[Path, Task]) -> str:
+    folder, task = job
+    recorder = Recorder(folder / task.name)
+    for index, text in enumerate(sayings(load_world(), task.number, whole=task.whole)):
+        if not recorder.has(text):
+            rng = np.random.default_rng((14, task.number, index))
+            samples = trimmed(task.say(text, float(rng.uniform(*SPEEDS))))
+            recorder.add(text, samples, align(text, samples))
+    return task.name
