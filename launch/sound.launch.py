@@ -27,7 +27,10 @@ CARD = "number, name or words of the name; default: the default card; none: no s
 def generate_launch_description() -> LaunchDescription:
     """Describe the arguments and the nodes."""
     arguments = {
-        "microphone": ("default", f"Sound card of the microphone: {CARD}"),
+        "microphone": (
+            "default",
+            f"Sound card of the microphone: {CARD}; or packets: udp://ADDRESS:PORT?rate=HZ",
+        ),
         "speaker": ("default", f"Sound card of the loudspeaker: {CARD}"),
         "namespace": ("", "Namespace of the nodes and their topics, that of the node personaplex"),
         "params_file": ("", "Parameter file of both nodes (empty: none)"),
@@ -63,7 +66,8 @@ def _node(given: dict[str, str], name: str) -> Node:
     executable = f"personaplex_{name}"
     overrides: dict[str, Any] = {"use_sim_time": switch(given, "use_sim_time")}
     if given[name] != "default":
-        overrides["card"] = ParameterValue(given[name], value_type=str)
+        which = "source" if name == "microphone" and given[name].startswith("udp:") else "card"
+        overrides[which] = ParameterValue(given[name], value_type=str)
     files = [existing_file(given, "params_file")] if given["params_file"] else []
     respawn = switch(given, "respawn")
     return Node(

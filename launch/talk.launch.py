@@ -39,7 +39,7 @@ PARAMETERS = {
     "text_prompt": "Replaces the persona's text prompt",
     "voice": "Replaces the persona's voice: a name, a .wav or a .pt file",
     "device": "Where the model runs: auto, cpu, cuda or cuda:N",
-    "audio_source": "Microphone: topic, device, device:NAME or file:PATH",
+    "audio_source": "Microphone: topic, device, device:NAME, file:PATH or udp://ADDRESS:PORT?rate=HZ",
     "audio_sink": "Loudspeaker besides the topic: topic, device, device:NAME or file:PATH",
     "echo_cancellation": "Whether the robot's own sound is taken out of the microphone: auto, off",
 }

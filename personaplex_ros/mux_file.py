@@ -52,9 +52,19 @@ def read_mux_file(path: str | Path) -> MuxConfiguration:
         )
         for kind in ("topics", "locks")
     }
-    return MuxConfiguration(
-        topics["topics"], topics["locks"], bool(parameters.get("use_stamped", True))
-    )
+    return MuxConfiguration(topics["topics"], topics["locks"], _stamped(path, parameters))
+
+
+def _stamped(path: Path, parameters: Mapping[str, Any]) -> bool:
+    """Return use_stamped, which twist_mux 4.4 and later do not start without (its issue 57)."""
+    stamped = parameters.get("use_stamped")
+    if not isinstance(stamped, bool):
+        raise ValueError(
+            f"{path}: use_stamped is {'missing' if stamped is None else repr(stamped)}, with which "
+            "twist_mux 4.4 and later end at once; write true for geometry_msgs/TwistStamped or "
+            "false for Twist"
+        )
+    return stamped
 
 
 def _topic(path: Path, key: str, name: str, values: Any) -> MuxTopic:

@@ -63,11 +63,15 @@ def test_defaults_of_turn_taking_are_those_of_turn_taking():
         ("greedy", 1, "1 of type int; it must be bool"),
         ("device", "gpu", "it must be auto, cpu, cuda or cuda:N"),
         ("dtype", "int4", "choose one of auto, float32, bfloat16, float16"),
-        ("audio_source", "file:", "topic, device, device:NAME or file:PATH"),
+        ("audio_source", "file:", "topic, device, device:NAME, file:PATH or udp://ADDRESS:PORT"),
         ("audio_in_type", "std_msgs/msg/String", "choose one of personaplex_ros/msg/AudioFrame"),
         ("checkpoint", "", "it must be a name or a folder"),
         ("persona", " ", "it must be a name or a path"),
-        ("audio_source", "file: ", "it must be topic, device, device:NAME or file:PATH"),
+        (
+            "audio_source",
+            "file: ",
+            "it must be topic, device, device:NAME, file:PATH or udp://ADDRESS:PORT",
+        ),
         ("temperature", 0.5, "there is no parameter temperature; did you mean"),
     ],
 )

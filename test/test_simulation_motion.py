@@ -160,3 +160,17 @@ def test_a_mux_file_that_twist_mux_would_not_read_is_named(text, problem, tmp_pa
     with pytest.raises(ValueError, match=problem) as caught:
         read_mux_file(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("", "use_stamped is missing, with which twist_mux 4.4 and later end at once"),
+        ('    use_stamped: "true"', "use_stamped is 'true'"),
+    ],
+)
+def test_a_file_with_which_the_real_mux_would_end_is_refused(line, problem, tmp_path):
+    path = tmp_path / "mux.yaml"
+    path.write_text(MUX_FILE.read_text().replace("    use_stamped: true", line))
+    with pytest.raises(ValueError, match=problem):
+        read_mux_file(path)

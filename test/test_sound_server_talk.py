@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from dds_support import loopback, wait_until
 from pulse_support import RATE, Card, alsa_devices, needs_pulse
+from robot_support import QUESTION_S, Robot
 
 from personaplex_ros.audio import read_wave, resample, to_mono
-from personaplex_ros.node.dds.bus import DdsBus
-from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.resources import share_directory
 
 pytestmark = [needs_pulse, pytest.mark.long, pytest.mark.alone]
 
-QUESTION_S = 6.5
-"""The caller's first question, on which floor the meeting room is, and time for the answer."""
 ERROR = 2
-
-
-class Robot:
-    """The node as a process, with what it says and how it is."""
-
-    def __init__(self, *words: str) -> None:
-        self.bus = DdsBus("listener")
-        self.said: list[str] = []
-        self.statuses: dict[str, tuple[int, str]] = {}
-        self.bus.subscribe(
-            "transcript", "personaplex_ros/msg/Utterance", RELIABLE, lambda m, _: self._say(m)
-        )
-        self.bus.subscribe(
-            "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", RELIABLE, self._take
-        )
-        command = [sys.executable, "-m", "personaplex_ros", "node", "--end-with-stdin"]
-        self._child = subprocess.Popen([*command, "--ros-args", *words], stdin=subprocess.PIPE)
-
-    def levels(self) -> dict[str, int]:
-        """Return how the cards are."""
-        return {name: level for name, (level, _) in self.statuses.items() if "card" in name}
-
-    def is_active(self) -> bool:
-        """Tell whether it holds a conversation."""
-        assert self._child.poll() is None, "the node has ended"
-        return self.statuses.get("personaplex: conversation", (0, ""))[1] == "active"
-
-    def close(self) -> int:
-        """End it; returns its exit status."""
-        self._child.terminate()
-        status = self._child.wait(20)
-        self.bus.close()
-        return status
-
-    def _say(self, message: Any) -> None:
-        self.said.append(message.text)
-
-    def _take(self, message: Any, _: str) -> None:
-        for status in message.status:
-            self.statuses[status.name] = (int(status.level), status.message)
 
 
 @pytest.fixture

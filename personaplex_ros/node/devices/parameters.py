@@ -16,6 +16,7 @@ from personaplex_ros.node.parameters.definition import (
     parameter,
     parameters_of,
 )
+from personaplex_ros.node.sound.streams import UDP_PATTERN
 from personaplex_ros.node.sound.types import AUDIO_TYPES
 
 _CARD = "number, name or words of the name, as `personaplex devices` tells it; empty: the default."
@@ -43,6 +44,14 @@ class DeviceParameters:
 @dataclass(frozen=True)
 class MicrophoneParameters(DeviceParameters):
     """Parameters of the node microphone."""
+
+    source: str = parameter(
+        "",
+        "Where the sound comes from, if not from the sound card: UDP packets of samples.",
+        When.STARTUP,
+        pattern=f"|{UDP_PATTERN}",
+        form="empty, or udp://ADDRESS:PORT?rate=HZ",
+    )
 
     sample_rate: int = parameter(
         0,

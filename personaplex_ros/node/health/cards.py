@@ -1,4 +1,4 @@
-"""What /diagnostics says about the sound cards that a node uses itself."""
+"""What /diagnostics says about the sound cards and streams that a node uses itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Literal
 from personaplex_ros.node.health.growth import Growth
 from personaplex_ros.node.hosts.messages import ERROR, OK, WARN, Status
 
-Task = Literal["microphone card", "loudspeaker card"]
+Task = Literal["microphone card", "loudspeaker card", "microphone stream"]
 _FAULTS = {
     "overflows": "sound was lost {} times: the machine is too busy to fetch it",
     "underflows": "the card had nothing to play {} times: the machine is too busy",
     "underruns": "speech came too late {} times: the sound went on, then silence",
+    "dropped_packets": "{} packets were dropped: the machine is too busy to fetch them",
+    "lost_packets": "{} packets did not come",
+    "late_packets": "{} packets came late",
+    "refused_packets": "{} packets hold no whole samples: are format, channels and header right?",
+    "other_senders": "{} packets of another sender were left out: name the right one (&sender=)",
+    "interruptions": "the packets stopped {} times, and went on",
     "overflow_samples": "speech came faster than it is played: {} samples were dropped",
 }
 """Counters whose growth is told, by what it means."""
@@ -21,7 +27,7 @@ _FAULTS = {
 
 @dataclass(frozen=True)
 class CardSnapshot:
-    """A sound card in use: why it is gone, empty while it is there, and its counters by name."""
+    """A sound card or stream in use: why it is gone, empty while it is there, and its counters."""
 
     task: Task
     name: str
@@ -31,7 +37,7 @@ class CardSnapshot:
 
 def card_status(card: CardSnapshot, growth: Growth) -> Status:
     """Return the card's entry; a card that has gone is an error."""
-    values = [("card", card.name)]
+    values = [(card.task.rpartition(" ")[2], card.name)]
     values += [(name.replace("_", " "), _text(count)) for name, count in card.counters.items()]
     grown = {
         name: growth.of(f"{card.task} {name}", int(card.counters[name]))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from personaplex_ros.node.parameters.definition import When, parameter
+from personaplex_ros.node.sound.streams import UDP_PATTERN
 from personaplex_ros.node.sound.types import AUDIO_TYPES
 
-_ENDPOINT: dict[str, Any] = {
-    "pattern": r"topic|device(:.*\S.*)?|file:.*\S.*",
-    "form": "topic, device, device:NAME or file:PATH",
+_PATTERN, _FORM = r"topic|device(:.*\S.*)?|file:.*\S.*", "topic, device, device:NAME or file:PATH"
+_SOURCE: dict[str, Any] = {
+    "pattern": rf"{_PATTERN}|{UDP_PATTERN}",
+    "form": f"{_FORM.replace(' or', ',')} or udp://ADDRESS:PORT?rate=HZ",
 }
 
 
@@ -20,15 +22,17 @@ class SoundParameters:
 
     audio_source: str = parameter(
         "topic",
-        "Microphone: the topic audio_in, a sound card, or a wave file played at real speed.",
+        "Microphone: the topic audio_in, a sound card, a wave file played at real speed, or UDP "
+        "packets of samples.",
         When.UNCONFIGURED,
-        **_ENDPOINT,
+        **_SOURCE,
     )
     audio_sink: str = parameter(
         "topic",
         "Loudspeaker: the topic audio_out only, or in addition a sound card or a wave file.",
         When.UNCONFIGURED,
-        **_ENDPOINT,
+        pattern=_PATTERN,
+        form=_FORM,
     )
     audio_in_type: str = parameter(
         "personaplex_ros/msg/AudioFrame",

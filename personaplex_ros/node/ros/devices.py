@@ -45,7 +45,7 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
             )
             resources.callback(rclpy.shutdown)
             node = _open(KINDS[name], parsed, resources)
-        except (ValueError, LookupError, RuntimeError) as error:
+        except (ValueError, LookupError, RuntimeError, OSError) as error:
             print(f"{name}: {error}", file=sys.stderr)
             return CANNOT_START
         executor = MultiThreadedExecutor(THREADS)

@@ -18,6 +18,7 @@ from personaplex_ros.audio.devices import (
 from personaplex_ros.audio.devices.card import USUAL_RATE
 from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import Bus
+from personaplex_ros.node.sound.telling import telling
 
 
 class CardMicrophone:
@@ -34,7 +35,7 @@ class CardMicrophone:
         self, bus: Bus, card: str, callback: Callable[[AudioChunk], None], rate: int | None = None
     ) -> None:
         self._source = SoundCardSource(
-            callback, device=parse_device(card), rate=rate, on_change=_telling(bus, "microphone")
+            callback, device=parse_device(card), rate=rate, on_change=telling(bus, "microphone")
         )
         self.start = self._source.start
         self.stop = self._source.stop
@@ -65,7 +66,7 @@ class CardLoudspeaker:
             rate,
             device=parse_device(card),
             on_played=on_played,
-            on_change=_telling(bus, "loudspeaker"),
+            on_change=telling(bus, "loudspeaker"),
         )
         self._sink.start()
 
@@ -88,13 +89,3 @@ class CardLoudspeaker:
 def check_loudspeaker(card: str) -> None:
     """Raise AudioDeviceError unless a card can be opened."""
     SoundCardSink(USUAL_RATE, device=parse_device(card))
-
-
-def _telling(bus: Bus, kind: str) -> Callable[[str], None]:
-    def tell(problem: str) -> None:
-        if problem:
-            bus.log("error", problem)
-        else:
-            bus.log("info", f"the {kind} is back")
-
-    return tell

@@ -24,6 +24,7 @@ from personaplex_ros.node.outputs import AudioSink
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.sound.microphone_topic import Deliver, MicrophoneTopic
 from personaplex_ros.node.sound.reading import RawFormat
+from personaplex_ros.node.sound.streams import UDP, UdpMicrophone
 
 if TYPE_CHECKING:
     from personaplex_ros.audio.devices import OnPlayed
@@ -82,6 +83,8 @@ def open_source(bus: Bus, parameters: Parameters, deliver: Deliver) -> AudioSour
         wave = read_wave(place)  # configure is the moment to learn that the file is missing
         notes = (f"{place}: {wave.remark}",) if wave.remark else ()
         return _FileSource(lambda: WaveFileSource(callback, place), notes)
+    if kind == UDP:
+        return UdpMicrophone(bus, parameters.audio_source, callback)
     from personaplex_ros.node.sound.cards import CardMicrophone
 
     return CardMicrophone(bus, place, callback)
