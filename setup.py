@@ -95,6 +95,11 @@ setup(
         ],
     },
     entry_points={"console_scripts": ["personaplex = personaplex_ros.cli:main"]},
-    package_data={f"{PACKAGE}.timeline": ["page.*"], f"{PACKAGE}.training": ["world.yaml"]},
+    package_data={
+        f"{PACKAGE}.timeline": ["page.*"],
+        f"{PACKAGE}.training": ["world.yaml"],
+        f"{PACKAGE}.training.turn_ends": ["texts.yaml"],
+        f"{PACKAGE}.turns": ["turn_end.safetensors"],
+    },
     zip_safe=False,
 )

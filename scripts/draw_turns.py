@@ -22,7 +22,10 @@ Spans = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Example:
-    """When each side is heard, in seconds, and the kinds of events to show."""
+    """When each side is heard, in seconds, and the kinds of events to show.
+
+    sure_s: when a silence of the person is judged the end of a turn.
+    """
 
     user: Spans
     robot: Spans
@@ -30,6 +33,7 @@ class Example:
     seconds: float = 7.0
     column_s: float = 0.1
     yield_: str = "model"
+    sure_s: Spans = ()
 
 
 EXAMPLES = {
@@ -39,6 +43,13 @@ EXAMPLES = {
         ("user_started", "user_stopped", "robot_started", "robot_stopped", "engagement_started",
          "robot_takeover"),
         5.5,
+    ),
+    "finished": Example(
+        ((0.5, 1.5), (2.2, 3.2)),
+        (),
+        ("user_started", "user_stopped", "user_finished"),
+        5.5,
+        sure_s=((3.7, 5.5),),
     ),
     "user_takeover": Example(
         ((2.4, 4.5),),
@@ -98,7 +109,8 @@ def follow(example: Example) -> list[TurnEvent]:
             ]
             for spans in (example.user, example.robot)
         )
-        events += tracker.update(first * 1_000_000_000 // RATE, *sides)
+        sure = float(_heard(example.sure_s, (first + FRAME) / RATE))
+        events += tracker.update(first * 1_000_000_000 // RATE, *sides, finished=sure)
     return events
 
 

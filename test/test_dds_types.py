@@ -184,7 +184,7 @@ def test_constants_and_defaults_are_ros(types: MessageTypes) -> None:
     constants = {name: getattr(event, name) for name in dir(event) if name.isupper()}
     assert constants == {value.upper(): value for value in constants.values()}
     told = {v for k, v in vars(turn_events).items() if k.isupper()}
-    assert set(constants.values()) == told and len(told) == 20
+    assert set(constants.values()) == told and len(told) == 21
     status = types.message("diagnostic_msgs/msg/DiagnosticStatus")
     assert (status.OK, status.WARN, status.ERROR, status.STALE) == (0, 1, 2, 3)
     msg = types.message(AUDIO)()

@@ -157,7 +157,7 @@ def test_our_events_are_those_of_the_turn_monitor_with_each_of_the_settings(made
             for event in monitor.push(user, other, "", at_ns).events
             if event.state == "confirmed"
         ]
-        ends = [event.decided_ns / 1e9 for event in events if event.kind == "user_stopped"]
+        ends = [event.decided_ns / 1e9 for event in events if event.kind == "user_finished"]
         assert found.eot == tuple(ends)
         assert ends
 

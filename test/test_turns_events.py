@@ -8,7 +8,7 @@ from turns_support import FRAME, RATE, decided, follow, only, onset, story
 
 from personaplex_ros.turns import TurnEvent, TurnParameters, TurnTracker
 
-SPEECH = ("user_started", "user_stopped", "robot_started", "robot_stopped")
+SPEECH = ("user_started", "user_stopped", "user_finished", "robot_started", "robot_stopped")
 
 
 def among(events: list[TurnEvent], *kinds: str) -> list[str]:
@@ -30,6 +30,7 @@ def test_an_answered_question_in_full():
         "user_stopped",
         "robot_started",
         "robot_takeover",
+        "user_finished",
         "robot_stopped",
     ]
     assert onset(events, "engagement_started") == onset(events, "user_started")
@@ -54,6 +55,7 @@ def test_an_interruption_in_full_is_one_episode():
         "robot_started",
         "interruption_resolved",
         "robot_takeover",
+        "user_finished",
         "robot_stopped",
     ]
     told = [e for e in events if e.kind.startswith("interruption") or e.kind == "robot_yielded"]
@@ -307,4 +309,4 @@ def test_every_message_is_told_once_and_every_beginning_has_its_end():
         seen |= set(story(events))
     assert {"interruption_resolved < interruption", "backchannel < interruption"} <= seen
     kinds = {kind.split(" ")[0].rstrip("?") for kind in seen}
-    assert len(kinds) == 17
+    assert len(kinds) == 18

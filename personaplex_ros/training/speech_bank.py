@@ -19,6 +19,7 @@ LEVEL = 0.063  # RMS of speech, -24 dBFS
 HIGH_CHANCE, HIGH_PITCH = 0.3, (70, 100)  # callers as high as women and children may speak
 PARTS = 8  # that are made in parallel
 SILENCE = "_"
+EDGE = 0.02  # of the loudest 10 ms' level: what is softer at either end is no speech
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,14 @@ def at_level(samples: NDArray[np.float32], rms: float = LEVEL) -> NDArray[np.flo
     """Scale samples to a root mean square, but not beyond full scale."""
     scaled = samples * (rms / np.sqrt(np.mean(np.square(samples))))
     return scaled * min(1.0, 0.98 / np.abs(scaled).max())
+
+
+def sounding(samples: NDArray[np.float32]) -> tuple[int, int]:
+    """Return the first sample of the first 10 ms that are not silent, and that after the last."""
+    windows = samples[: len(samples) // LABEL_HOP * LABEL_HOP].reshape(-1, LABEL_HOP)
+    level = np.sqrt(np.square(windows).mean(axis=1))
+    loud = np.flatnonzero(level > EDGE * level.max())
+    return int(loud[0]) * LABEL_HOP, int(loud[-1] + 1) * LABEL_HOP
 
 
 def _part(arguments: tuple[Sequence[str], float, int, int]) -> tuple:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 USER_STARTED = "user_started"
 USER_STOPPED = "user_stopped"
+USER_FINISHED = "user_finished"
 ROBOT_STARTED = "robot_started"
 ROBOT_STOPPED = "robot_stopped"
 USER_TAKEOVER = "user_takeover"

@@ -12,12 +12,14 @@ from personaplex_ros.audio.echo import EchoFrame
 from personaplex_ros.audio.framing import SECOND_NS
 
 from .activity import LevelActivity, SpeechActivity
+from .background import BackgroundGuard
 from .duplex import Duplex
 from .echo import EchoGuard, EchoReport
 from .events import TurnEvent
 from .hold import HoldParameters, MotionHold
 from .parameters import TurnParameters
 from .tracker import TurnTracker
+from .turn_end import TurnEndJudge
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
 REFRESH_S = 1.0
@@ -62,15 +64,18 @@ class TurnMonitor:
         self._robot_delay_s = robot_delay_s
         self._robot_delay_ns = round(robot_delay_s * SECOND_NS)
         self._user = SpeechActivity(sample_rate, frame_size)
+        self._turn_end = TurnEndJudge(sample_rate, frame_size)
         self._utterances = UtteranceAssembler(utterance)
         parameters = parameters or TurnParameters()
         self._echo = EchoGuard(*self._format, parameters.echo_loss_db)
+        self._background = BackgroundGuard(*self._format, parameters.background_share)
         self._set(parameters, hold)
 
     def _set(self, parameters: TurnParameters, hold: HoldParameters | None) -> None:
         on_dbfs, off_dbfs = parameters.robot_on_dbfs, parameters.robot_off_dbfs
         self._robot = LevelActivity(*self._format, on_dbfs=on_dbfs, off_dbfs=off_dbfs)
         self._echo.set_loss(parameters.echo_loss_db)
+        self._background.share = parameters.background_share
         self._tracker = TurnTracker(parameters, *self._format, self._robot_delay_s)
         self._hold = MotionHold(hold)
 
@@ -94,13 +99,16 @@ class TurnMonitor:
             self._user.refresh()
         windows = self._user.push(heard.linear)
         user = self._echo.push(user_samples, robot_samples, windows, heard.raw, heard.reference)
-        events = self._tracker.update(stamp_ns, user, robot, words_begun(piece))
+        robot_sounds = any(window.probability > 0.0 for window in robot)
+        user = self._background.push(heard.linear, user, robot_sounds)
+        finished = self._turn_end.push(heard.linear, user)
+        events = self._tracker.update(stamp_ns, user, robot, words_begun(piece), finished)
         start_ns = stamp_ns + self._robot_delay_ns
         utterance = self._utterances.push(
             start_ns,
             start_ns + self._frame_ns,
             piece,
-            any(window.probability > 0.0 for window in robot),
+            robot_sounds,
             events,
         )
         return TurnUpdate(
@@ -141,8 +149,10 @@ class TurnMonitor:
         utterance = self._utterances.flush()
         events = self._tracker.end()
         self._user.reset()
+        self._turn_end.reset()
         self._robot.reset()
         self._echo.reset()
+        self._background.reset()
         self._hold.reset()
         return TurnUpdate(events, False, False, False, False, utterance)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from .gate import GateParameters
 
+NEVER = 1.1
+"""A probability that is never reached."""
 MODEL, ASSIST = YIELD_CHOICES = ("model", "assist")
 
 
@@ -23,6 +25,10 @@ class TurnParameters:
     suspected; one window of the detector (32 ms) is the fastest, user_min_speech_s waits until it
     is confirmed.
     user_min_speech_s: speech that confirms a begin. user_end_silence_s: silence that ends it.
+    user_finished_on: probability that the person's turn is over (TurnEndJudge) at which it is;
+    above 1 it is never asked. user_finished_silence_s: silence after which it is over anyway.
+    background_share: share of the robot's speech in which somebody else is heard from which on that
+    is a television or the like (BackgroundGuard); above 1 nothing is.
     echo_loss_db: how far below the robot's level the person may be while the robot speaks; what is
     softer is taken for the robot's echo (EchoGuard).
     robot_on_dbfs, robot_off_dbfs, robot_min_speech_s, robot_end_silence_s: the same of the robot,
@@ -49,6 +55,9 @@ class TurnParameters:
     user_suspect_s: float = 0.032
     user_min_speech_s: float = 0.096
     user_end_silence_s: float = 0.32
+    user_finished_on: float = 0.85
+    user_finished_silence_s: float = 1.5
+    background_share: float = 0.5
     echo_loss_db: float = 30.0
     robot_on_dbfs: float = -45.0
     robot_off_dbfs: float = -50.0
@@ -83,7 +92,8 @@ class TurnParameters:
             raise ValueError(f"yield is {self.yield_!r}; choose one of {', '.join(YIELD_CHOICES)}")
         if self.yield_after_s < 0:
             raise ValueError(f"yield_after_s must not be negative, got {self.yield_after_s}")
-        for name in ("robot_yield_window_s", "takeover_min_s", "takeover_min_words",
+        for name in ("user_finished_on", "user_finished_silence_s", "background_share",
+                     "robot_yield_window_s", "takeover_min_s", "takeover_min_words",
                      "long_silence_s", "engagement_min_speech_s"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

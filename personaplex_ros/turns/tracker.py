@@ -9,6 +9,7 @@ from personaplex_ros.audio.framing import SECOND_NS
 from .activity import Activity
 from .engagement import EngagementJudge
 from .events import ROBOT_STARTED, ROBOT_STOPPED, USER_STARTED, USER_STOPPED, TurnEvent
+from .finish import FinishJudge
 from .floor import FloorJudge
 from .gate import Instant, SpeechGate, Window
 from .interruption import InterruptionJudge
@@ -62,6 +63,8 @@ class TurnTracker:
     - engagement_started: the person has spoken for `engagement_min_speech_s`. Onset: the person's.
     - engagement_ended: for `engagement_end_s` the person did not speak, the time in which the
       robot spoke not counted. Onset: the end of the last speech.
+    - user_finished: the person is silent, and `finished` reaches `user_finished_on`, or the silence
+      `user_finished_silence_s`; anew where they have spoken on. Onset: the end of their sound.
     - long_silence: within an engagement neither speaks for `long_silence_s`; once until somebody
       does. Onset: the end of the last speech.
 
@@ -98,6 +101,7 @@ class TurnTracker:
         self._overlap = OverlapJudge(parameters)
         self._floor = FloorJudge(parameters)
         self._engagement = EngagementJudge(parameters)
+        self._finish = FinishJudge(parameters)
         self._frames = 0
         self._decided_ns = 0
 
@@ -122,10 +126,12 @@ class TurnTracker:
         user: Sequence[Activity],
         robot: Sequence[Activity],
         words: int = 0,
+        finished: float = 0.0,
     ) -> list[TurnEvent]:
         """Take the windows of the frame captured at `stamp_ns`; return what they decide.
 
-        words: how many words the robot begins in this frame.
+        words: how many words the robot begins in this frame. finished: probability at its end that
+        the person's turn is over.
         """
         self._decided_ns = stamp_ns + self._to_ns(self._frame_size)
         moment = self._moment
@@ -144,6 +150,7 @@ class TurnTracker:
             verdicts += self._judge(moment)
             verdicts += self._engagement.judge(moment, window)
         self._frames += 1
+        verdicts += self._finish.judge(moment, finished)
         return self._events(verdicts)
 
     def end(self) -> list[TurnEvent]:

@@ -21,7 +21,8 @@ from personaplex_ros.turns import (
     TurnTracker,
 )
 from personaplex_ros.turns.echo import EchoGuard
-from personaplex_ros.turns.events import CONFIRMED, INTERRUPTION, USER_STOPPED
+from personaplex_ros.turns.events import CONFIRMED, INTERRUPTION, USER_FINISHED
+from personaplex_ros.turns.turn_end import TurnEndJudge
 
 FRAME_S = 0.08
 
@@ -95,7 +96,7 @@ def windows(heard: Heard, frames: Sequence[Sequence[Activity]]) -> list[Window]:
 def hear_turns(heard: Heard, speech: Speech, settings: Sequence[TurnParameters]) -> list[Pair]:
     """Return the events of a `TurnMonitor` with each of the settings, whose times may differ.
 
-    Each speaker is once the person and once the robot. A turn ends with `user_stopped`, an
+    Each speaker is once the person and once the robot. A turn ends with `user_finished`, an
     interruption is one that is confirmed, both when they were decided.
     """
     pairs = (_tracked(heard, speech[own], own, settings) for own in (0, 1))
@@ -116,13 +117,15 @@ def _tracked(
     first, shape = settings[0], (heard.rate, heard.frame)
     level = LevelActivity(*shape, on_dbfs=first.robot_on_dbfs, off_dbfs=first.robot_off_dbfs)
     echo = EchoGuard(*shape, first.echo_loss_db)
+    judge = TurnEndJudge(*shape)
     trackers = [TurnTracker(one, *shape) for one in settings]
     events: list[list[TurnEvent]] = [[] for _ in settings]
     frames = heard.frames(heard.sides[own], heard.sides[1 - own])
     for activities, (at_ns, person, robot) in zip(speech, frames, strict=True):
         user, other = echo.push(person, robot, activities), level.push(robot)
+        finished = judge.push(person, user)
         for tracker, told in zip(trackers, events, strict=True):
-            told += tracker.update(at_ns, user, other)
+            told += tracker.update(at_ns, user, other, finished=finished)
     return [_found(told, heard.duration_s) for told in events]
 
 
@@ -133,4 +136,4 @@ def _found(events: Sequence[TurnEvent], duration_s: float) -> Found:
         decided = {event.decided_ns / SECOND_NS for event in sure if event.kind == kind}
         return tuple(sorted({min(at_s, duration_s) for at_s in decided}))
 
-    return Found(times(USER_STOPPED), times(INTERRUPTION))
+    return Found(times(USER_FINISHED), times(INTERRUPTION))

@@ -13,9 +13,8 @@ from personaplex_ros.audio import resample
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.speakers import AGENTS, random_caller
 from personaplex_ros.training.speech import RATE, speak
+from personaplex_ros.training.speech_bank import sounding
 
-EDGE = 0.02  # of the loudest 10 ms' level: what is softer at either end is no speech
-WINDOW = 240  # samples, 10 ms
 PITCHES = (0.8, 1.2)  # of natural callers, against the one voice there is
 PACES = (0.9, 1.15)
 
@@ -55,11 +54,3 @@ def _hibari() -> Any:
     from hibari import Hibari
 
     return Hibari()
-
-
-def sounding(samples: Sound) -> tuple[int, int]:
-    """Return the first sample of the first 10 ms that are not silent, and that after the last."""
-    windows = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
-    level = np.sqrt(np.square(windows).mean(axis=1))
-    loud = np.flatnonzero(level > EDGE * level.max())
-    return int(loud[0]) * WINDOW, int(loud[-1] + 1) * WINDOW

@@ -57,6 +57,30 @@ class TurnTakingParameters:
         minimum=0.032,
         maximum=5.0,
     )
+    user_finished_on: float = parameter(
+        0.85,
+        "Probability that the person's turn is over, by how it was said, at which user_finished "
+        "tells it; above 1 only silence tells.",
+        When.ANY,
+        minimum=0.05,
+        maximum=1.1,
+    )
+    user_finished_silence_s: float = parameter(
+        1.5,
+        "Silence of the person after which the turn is over anyway.",
+        When.ANY,
+        unit="s",
+        minimum=0.032,
+        maximum=10.0,
+    )
+    background_share: float = parameter(
+        0.5,
+        "Share of the robot's speech in which somebody else is heard, from which on that is a "
+        "television or the like and only who is louder is heard; above 1 nothing is.",
+        When.ANY,
+        minimum=0.1,
+        maximum=1.1,
+    )
     echo_loss_db: float = parameter(
         30.0,
         "How far below the robot's level the person may be while the robot speaks; softer sound is "

@@ -1,0 +1,234 @@
+"""How soon and how surely the end of a turn is told from a pause within it.
+
+usage: python benchmarks/turn_ends.py [--parts DIR] [--prompts DIR] [--json FILE]
+
+Needs requirements-training.txt. The turns of turn_ends.txt, which no training has seen, are said by
+espeak-ng's callers that nothing was trained on, in rooms and noise. With --parts also by whoever
+spoke DIR/NAME_TURN_PART.wav (turns and parts counted from 0), such as another synthesiser or
+people; with --prompts by the woman of Debian's asterisk-core-sounds-en-wav (its folder of .wav
+files), whose prompts are joined as a telephone exchange joins them, and whose long prompts pause
+where she does.
+Pauses are log-normal, 0.55 s in the median, the true ends known to the sample.
+
+Both detectors hear the same frames: Silero VAD with a fixed silence, and `user_finished`, that is
+TurnEndJudge where it is sure enough, with the silence after which a turn is over anyway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from personaplex_ros.audio import read_wave, resample, to_mono
+from personaplex_ros.files import write_whole
+from personaplex_ros.markdown import markdown_table
+from personaplex_ros.training.speakers import random_caller
+from personaplex_ros.training.speech import RATE, speak
+from personaplex_ros.training.speech_bank import sounding
+from personaplex_ros.training.turn_ends.corpus import FRAME, Line, assemble
+from personaplex_ros.turns import SpeechActivity, TurnParameters
+from personaplex_ros.turns.turn_end import TurnEndJudge
+
+WAITS_S = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0)
+SURE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98)
+BUDGETS = (0.2, 0.1, 0.05)  # of false positives
+OFF = 0.35  # probability of speech below which it is silent, Silero's own
+TURNS_TOGETHER = 3  # in a line, with one speaker, room and noise
+DEADLINE_S = 3.0
+
+Sound = NDArray[np.float32]
+Turn = Sequence[Sound]
+
+
+@dataclass(frozen=True, eq=False)
+class Silence:
+    """What was known at the end of each frame of a true silence: for how long, and how sure."""
+
+    over: bool
+    since_s: Sound  # since the true end of the sound
+    silent_s: Sound  # as the detector hears it
+    sure: Sound
+
+    def told_s(self, wait_s: float, sure: float) -> float | None:
+        """Return how late the end is told, None where it is not."""
+        told = np.flatnonzero((self.silent_s >= wait_s) | (self.sure >= sure))
+        return float(self.since_s[told[0]]) if len(told) else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", type=Path, metavar="DIR")
+    parser.add_argument("--prompts", type=Path, metavar="DIR")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rows: list[dict[str, Any]] = []
+    for name, turns in speakers(arguments.parts, arguments.prompts):
+        rng = np.random.default_rng(77)
+        order = rng.permutation(len(turns))
+        silences = [
+            silence
+            for first in range(0, len(order), TURNS_TOGETHER)
+            for silence in hear(
+                assemble([turns[at] for at in order[first : first + TURNS_TOGETHER]], rng)
+            )
+        ]
+        rows += [{"speaker": name, **row} for row in scores(silences)]
+        print(table(rows[-len(SURE) - len(WAITS_S) :]), flush=True)
+    if arguments.json:
+        text = json.dumps(rows, indent=1) + "\n"
+        write_whole(arguments.json, lambda path: path.write_text(text))
+
+
+def speakers(parts: Path | None, prompts: Path | None) -> Iterator[tuple[str, list[Turn]]]:
+    """Yield speakers' names and their turns."""
+    lines = Path(__file__).with_name("turn_ends.txt").read_text(encoding="utf-8").splitlines()
+    texts = [line.split("|") for line in lines if line and not line.startswith("#")]
+    rng = np.random.default_rng(1)
+    voices = [random_caller(rng, held_out=True) for _ in texts]
+    yield (
+        "espeak-ng",
+        [
+            [speak(part.strip(), voice).samples for part in text]
+            for text, voice in zip(texts, voices, strict=True)
+        ],
+    )
+    names = sorted({path.name.split("_")[0] for path in parts.glob("*_*_*.wav")}) if parts else []
+    for name in names:
+        yield (
+            name,
+            [
+                [_read(parts / f"{name}_{turn}_{part}.wav") for part in range(len(text))]
+                for turn, text in enumerate(texts)
+            ],
+        )
+    if prompts:
+        yield "prompts, joined", joined_prompts(prompts)
+        yield "prompts, long", long_prompts(prompts)
+
+
+LEADS = {
+    "vm-youhave": "# vm-messages", "conf-thereare": "# conf-otherinparty",
+    "your": "number is # # #",
+    "queue-thereare": "# queue-callswaiting", "vm-theperson": "# vm-isunavail",
+    "vm-message": "vm-from-phonenumber # # #", "queue-holdtime": "# queue-minutes",
+    "to-call-this-number": "vm-press #", "to-listen-to-it": "vm-press #", "extension": "# # #",
+    "vm-tocancelmsg": "vm-press #", "vm-onefor": "vm-INBOX vm-messages", "vm-toreply": "vm-press #",
+    "vm-tocallback": "vm-press #", "confbridge-there-are": "# confbridge-participants",
+    "vm-toforward": "vm-press #", "vm-changeto": "# vm-messages", "if-correct-press": "#",
+    "telephone-number": "# # # #", "you-entered": "# # # #", "vm-extension": "# is-in-use",
+}  # fmt: skip
+"""How an exchange joins prompts; # is a digit."""
+
+
+def joined_prompts(folder: Path) -> list[Turn]:
+    """Return turns of prompts that were recorded to be joined, each way with three draws."""
+    rng = np.random.default_rng(5)
+    turns = []
+    for lead, rest in list(LEADS.items()) * 3:
+        names = [lead, *rest.split()]
+        paths = [f"digits/{rng.integers(10)}" if name == "#" else name for name in names]
+        turns.append([_read(folder / f"{path}.wav") for path in paths])
+    return turns
+
+
+def long_prompts(folder: Path) -> list[Turn]:
+    """Return prompts of 1.5 to 14 s, in parts where the speaker pauses for 0.16 s or more."""
+    turns = []
+    for path in sorted(folder.glob("*.wav")):
+        sound = _read(path)
+        odd = any(word in path.name for word in ("tone", "monkeys", "weasels", "spy-"))
+        if odd or not 1.5 * RATE <= len(sound) <= 14 * RATE:
+            continue
+        levels = np.sqrt(np.square(sound[: len(sound) // 240 * 240].reshape(-1, 240)).mean(axis=1))
+        loud = np.flatnonzero(levels >= 0.02 * np.percentile(levels, 95))
+        gaps = np.flatnonzero(np.diff(loud) > 16)
+        edges = [loud[0], *(loud[at + side] + 1 - side for at in gaps for side in (0, 1))]
+        edges.append(loud[-1] + 1)
+        pairs = zip(edges[::2], edges[1::2], strict=True)
+        turns.append([sound[a * 240 : b * 240] for a, b in pairs if b - a >= 20])
+    return turns
+
+
+def _read(path: Path) -> Sound:
+    wave = read_wave(path)
+    sound = resample(to_mono(wave.samples), wave.rate, RATE)
+    return sound[slice(*sounding(sound))]
+
+
+def hear(line: Line) -> list[Silence]:
+    """Let both detectors hear a line; return its silences."""
+    activity, judge = SpeechActivity(RATE, FRAME), TurnEndJudge(RATE, FRAME)
+    silent_s, speaks = 0.0, False
+    known = []
+    for first in range(0, len(line.samples) // FRAME * FRAME, FRAME):
+        samples = line.samples[first : first + FRAME]
+        windows = activity.push(samples)
+        for window in windows:
+            if window.probability >= 0.5:
+                silent_s, speaks = 0.0, True
+            elif speaks and (silent_s > 0.0 or window.probability < OFF):
+                silent_s += window.length_samples / RATE
+        known.append(((first + FRAME) / RATE, silent_s, judge.push(samples, windows)))
+    times, silent, sure = np.array(known, np.float32).T
+    found = []
+    for start_s, end_s, over in line.silences:
+        inside = (times > start_s) & (times <= min(end_s, start_s + DEADLINE_S))
+        since = times[inside] - start_s
+        heard = np.minimum(silent[inside], since)
+        found.append(Silence(over, since, heard, np.where(heard > 0, sure[inside], 0.0)))
+    return found
+
+
+def scores(silences: Sequence[Silence]) -> list[dict[str, Any]]:
+    """Return the figures of both detectors along their curves."""
+    late_s = TurnParameters().user_finished_silence_s
+    points = [("Silero", wait_s, wait_s, np.inf) for wait_s in WAITS_S]
+    points += [("user_finished", sure, late_s, sure) for sure in SURE]
+    rows = []
+    for detector, at, wait_s, sure in points:
+        told = {
+            over: [one.told_s(wait_s, sure) for one in silences if one.over == over]
+            for over in (True, False)
+        }
+        late = [value for value in told[True] if value is not None]
+        wrong = [value for value in told[False] if value is not None]
+        rows.append({"detector": detector, "at": at, "ends": len(told[True]),
+                     "pauses": len(told[False]), "recall": len(late) / len(told[True]),
+                     "false_positives": len(wrong) / len(told[False]),
+                     "latency_p10_p50_p90_s": [float(x) for x in np.quantile(late, (0.1, 0.5, 0.9))]
+                     })  # fmt: skip
+    return rows
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return, for each budget, each detector's point with the shortest median; ours as set, too."""
+    default = TurnParameters().user_finished_on
+    ours = [row for row in rows if row["detector"] != "Silero" and row["at"] == default]
+    lines = [[rows[0]["speaker"], "at", "false positives", "recall", "latency, s", "n"]]
+    chosen = [("as set", ours)]
+    for budget in BUDGETS:
+        for detector in ("Silero", "user_finished"):
+            few = [row for row in rows if row["false_positives"] <= budget
+                   and row["detector"] == detector]  # fmt: skip
+            few.sort(key=lambda row: row["latency_p10_p50_p90_s"][1])
+            chosen.append((f"at most {budget}", few[:1]))
+    for why, picked in chosen:
+        for row in picked:
+            latency = " / ".join(f"{value:.2f}" for value in row["latency_p10_p50_p90_s"])
+            lines.append([f"{row['detector']}, {why}", f"{row['at']:g}",
+                          f"{row['false_positives']:.3f}", f"{row['recall']:.3f}", latency,
+                          f"{row['ends']} + {row['pauses']}"])  # fmt: skip
+    return markdown_table(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

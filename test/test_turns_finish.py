@@ -1,0 +1,162 @@
+"""When a turn is told to be over: what the judge of its sound says, and what the tracker does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from turns_support import FRAME, RATE, START_NS, activities, decided, only, onset
+
+from personaplex_ros.audio import resample
+from personaplex_ros.training.speakers import random_caller
+from personaplex_ros.training.speech import speak
+from personaplex_ros.training.turn_ends import corpus, learning
+from personaplex_ros.training.turn_ends.corpus import assemble, judge_lines, random_line
+from personaplex_ros.training.turn_ends.learning import export, learn
+from personaplex_ros.training.turn_ends.network import Network
+from personaplex_ros.training.turn_ends.voices import natural_voice
+from personaplex_ros.training.world import load_world
+from personaplex_ros.turns import (
+    SpeechActivity,
+    TurnEvent,
+    TurnMonitor,
+    TurnParameters,
+    TurnTracker,
+    turn_end,
+)
+from personaplex_ros.turns.turn_end import TurnEndJudge
+
+
+def tell(
+    user: list[tuple[float, float]],
+    robot: Sequence[tuple[float, float]] = (),
+    sure: Sequence[tuple[float, float]] = (),
+    **parameters: float,
+) -> list[TurnEvent]:
+    """Follow a conversation in which a judge is sure of the end at some times."""
+    tracker = TurnTracker(TurnParameters(**parameters), RATE, FRAME)
+    events = []
+    for index in range(100):
+        at_s = (index + 1) * 0.08
+        windows = activities(user, 768, index, 240), activities(list(robot), 480, index, 0)
+        finished = 0.9 if any(a <= at_s < b for a, b in sure) else 0.1
+        events += tracker.update(START_NS + index * 80_000_000, *windows, finished=finished)
+    return [event for event in events if event.kind == "user_finished"]
+
+
+def test_the_end_is_told_once_as_soon_as_the_judge_is_sure():
+    events = tell([(1.0, 3.0)], sure=[(3.4, 8.0)])
+    assert onset(events, "user_finished") == pytest.approx(3.0, abs=0.05)
+    assert decided(events, "user_finished") == pytest.approx(3.44, abs=0.05)
+    assert only(events, "user_finished").confidence == 0.9
+
+
+def test_an_end_that_nobody_is_sure_of_is_told_after_the_silence():
+    events = tell([(1.0, 3.0)], user_finished_silence_s=1.0)
+    assert decided(events, "user_finished") == pytest.approx(4.05, abs=0.1)
+    never = tell([(1.0, 3.0)], sure=[(3.1, 8.0)], user_finished_on=1.1)
+    assert decided(never, "user_finished") == pytest.approx(4.55, abs=0.1)
+
+
+def test_who_speaks_on_ends_anew_and_a_pause_ends_nothing():
+    ends = tell([(1.0, 2.0), (2.6, 4.0)], sure=[(4.2, 8.0)])
+    assert [(end.onset_ns - START_NS) / 1e9 for end in ends] == pytest.approx([4.0], abs=0.05)
+    ends = tell([(1.0, 2.0), (2.6, 4.0)], sure=[(2.1, 2.5), (4.2, 8.0)])
+    assert [(end.onset_ns - START_NS) / 1e9 for end in ends] == pytest.approx([2.0, 4.0], abs=0.05)
+    assert len({end.episode for end in ends}) == 2
+
+
+def test_an_mhm_over_the_robot_is_no_turn_but_an_interruption_is():
+    sure = [(0.0, 8.0)]
+    assert not tell([(3.0, 3.3)], [(1.0, 7.0)], sure)
+    assert len(tell([(3.0, 4.5)], [(1.0, 7.0)], sure)) == 1
+    assert len(tell([(3.0, 3.3)], [(1.0, 2.0)], sure)) == 1
+
+
+def followed(sound: np.ndarray, rate: int) -> list[float]:
+    frame = round(0.08 * rate)
+    activity, judge = SpeechActivity(rate, frame), TurnEndJudge(rate, frame)
+    frames = (sound[first : first + frame] for first in range(0, len(sound) - frame + 1, frame))
+    return [judge.push(samples, activity.push(samples)) for samples in frames]
+
+
+def test_ends_sound_more_finished_than_pauses():
+    rng = np.random.default_rng(99)
+    lines = [random_line(load_world(), rng, natural_voice(rng)) for _ in range(5)]
+    sure: dict[bool, list[float]] = {True: [], False: []}
+    for line in lines:
+        told = followed(line.samples, RATE)
+        for start_s, end_s, over in line.silences:
+            if end_s > start_s + 0.45:
+                sure[over].append(told[int((start_s + 0.4) / 0.08)])
+    assert min(map(len, sure.values())) >= 4
+    assert np.mean([end > pause for end in sure[True] for pause in sure[False]]) > 0.75
+
+
+def test_the_judge_hears_the_same_at_another_rate():
+    sound = speak("Is the chapel open on Sundays?", random_caller(np.random.default_rng(1))).samples
+    sound = np.concatenate((np.zeros(RATE // 2), sound, np.zeros(RATE))).astype(np.float32)
+    last = [followed(resample(sound, RATE, rate), rate)[-4:] for rate in (24_000, 48_000)]
+    assert last[0] == pytest.approx(last[1], abs=0.1)
+    assert max(last[0]) > 0.0
+
+
+def test_nobody_has_finished_who_speaks_or_said_nothing_for_long():
+    sound = speak("Is the chapel open on Sundays?", random_caller(np.random.default_rng(1))).samples
+    sure = followed(np.concatenate((sound, np.zeros(4 * RATE, np.float32))), RATE)
+    assert max(sure[: int(len(sound) / 1920) - 2]) < 0.3
+    assert any(sure) and sure[-1] == 0.0
+
+
+def test_the_monitor_tells_the_end_from_the_sound_itself():
+    speech = speak("Where can I leave my wet umbrella?", random_caller(np.random.default_rng(2)))
+    sound = np.concatenate((np.zeros(RATE // 2), speech.samples, np.zeros(3 * RATE)))
+    sound = sound.astype(np.float32)
+    ends = {}
+    for name, parameters in (("judged", TurnParameters(user_finished_on=0.05)),
+                             ("waited", TurnParameters(user_finished_on=1.1))):  # fmt: skip
+        monitor = TurnMonitor(RATE, FRAME, parameters=parameters)
+        silence = np.zeros(FRAME, np.float32)
+        told = [
+            event
+            for first in range(0, len(sound) - FRAME + 1, FRAME)
+            for event in monitor.push(sound[first : first + FRAME], silence, "",
+                                      first * 1_000_000_000 // RATE).events
+            if event.kind == "user_finished"
+        ]  # fmt: skip
+        ends[name] = told[-1].decided_ns / 1e9 - 0.5 - speech.duration_s
+        assert len(told) == 1 or name == "judged"
+    assert ends["waited"] == pytest.approx(1.5, abs=0.2)
+    assert ends["judged"] < 0.6
+
+
+def test_what_is_trained_is_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(corpus, "TURNS", (1, 2))
+    monkeypatch.setattr(learning, "FRAMES", 60)
+    monkeypatch.setattr(learning, "BATCH", 4)
+    world, rng = load_world(), np.random.default_rng(5)
+    voice = random_caller(rng)
+    say = lambda text, held: speak(text, voice).samples  # noqa: E731
+    lines = judge_lines([random_line(world, rng, say) for _ in range(4)])
+    assert {kind for line in lines for kind in line.labels} == {-1, 0, 1}
+    network, losses = learn(lines, lines, passes=10)
+    assert losses[-1] < losses[0] < 1.0
+    export(network, tmp_path / "weights.safetensors", {"trained on": "a test"})
+    monkeypatch.setattr(turn_end, "WEIGHTS", tmp_path / "weights.safetensors")
+    turn_end._weights.cache_clear()
+    try:
+        line = assemble([[say("Where is the museum?", False)]], rng)
+        (judged,) = judge_lines([line])
+        told = followed(line.samples, RATE)
+        with torch.no_grad():
+            features = torch.from_numpy(judged.features)[None]
+            expected = torch.sigmoid(network(features))[0].numpy()
+        silent = (np.asarray(told) > 0) & (judged.silence_s > 0.05)
+        assert silent.sum() > 5
+        assert np.asarray(told)[silent] == pytest.approx(expected[silent], abs=0.05)
+    finally:
+        turn_end._weights.cache_clear()
+    assert isinstance(network, Network)
