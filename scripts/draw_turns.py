@@ -16,6 +16,7 @@ from personaplex_ros.turns import Activity, TurnEvent, TurnParameters, TurnTrack
 
 RATE, FRAME, WINDOW = 24_000, 1_920, 384  # windows of 16 ms
 LABEL = 27
+SURE = 0.85
 BLOCK = re.compile(r"(<!-- example: (\w+) -->\n)```text\n(?:[^`]*\n)?```\n")
 Spans = tuple[tuple[float, float], ...]
 
@@ -99,7 +100,7 @@ EXAMPLES = {
 
 def follow(example: Example) -> list[TurnEvent]:
     """Return what the tracker says of an example that begins at time 0."""
-    tracker = TurnTracker(TurnParameters(yield_=example.yield_), RATE, FRAME)
+    tracker = TurnTracker(TurnParameters(yield_=example.yield_, user_finished_on=SURE), RATE, FRAME)
     events: list[TurnEvent] = []
     for first in range(0, round(example.seconds * RATE), FRAME):
         sides = (

@@ -29,8 +29,8 @@ def test_an_answered_question_in_full():
         "engagement_started",
         "user_stopped",
         "robot_started",
-        "robot_takeover",
         "user_finished",
+        "robot_takeover",
         "robot_stopped",
     ]
     assert onset(events, "engagement_started") == onset(events, "user_started")
@@ -54,8 +54,8 @@ def test_an_interruption_in_full_is_one_episode():
         "user_stopped",
         "robot_started",
         "interruption_resolved",
-        "robot_takeover",
         "user_finished",
+        "robot_takeover",
         "robot_stopped",
     ]
     told = [e for e in events if e.kind.startswith("interruption") or e.kind == "robot_yielded"]

@@ -17,7 +17,7 @@ from .duplex import Duplex
 from .echo import EchoGuard, EchoReport
 from .events import TurnEvent
 from .hold import HoldParameters, MotionHold
-from .parameters import TurnParameters
+from .parameters import NEVER, TurnParameters
 from .tracker import TurnTracker
 from .turn_end import TurnEndJudge
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
@@ -76,6 +76,7 @@ class TurnMonitor:
         self._robot = LevelActivity(*self._format, on_dbfs=on_dbfs, off_dbfs=off_dbfs)
         self._echo.set_loss(parameters.echo_loss_db)
         self._background.share = parameters.background_share
+        self._asks = parameters.user_finished_on < NEVER
         self._tracker = TurnTracker(parameters, *self._format, self._robot_delay_s)
         self._hold = MotionHold(hold)
 
@@ -101,7 +102,7 @@ class TurnMonitor:
         user = self._echo.push(user_samples, robot_samples, windows, heard.raw, heard.reference)
         robot_sounds = any(window.probability > 0.0 for window in robot)
         user = self._background.push(heard.linear, user, robot_sounds)
-        finished = self._turn_end.push(heard.linear, user)
+        finished = self._turn_end.push(heard.linear, user) if self._asks else 0.0
         events = self._tracker.update(stamp_ns, user, robot, words_begun(piece), finished)
         start_ns = stamp_ns + self._robot_delay_ns
         utterance = self._utterances.push(

@@ -55,8 +55,8 @@ class TurnParameters:
     user_suspect_s: float = 0.032
     user_min_speech_s: float = 0.096
     user_end_silence_s: float = 0.32
-    user_finished_on: float = 0.85
-    user_finished_silence_s: float = 1.5
+    user_finished_on: float = NEVER
+    user_finished_silence_s: float = 1.2
     background_share: float = 0.5
     echo_loss_db: float = 30.0
     robot_on_dbfs: float = -45.0

@@ -64,12 +64,9 @@ class Manner:
             self._learn(float(bands.max(axis=1).mean()), pitch[voiced])
         heard = np.clip(bands - self._level, -5.0, 2.0) * np.float32(0.5)
         tone = np.where(voiced, np.clip(pitch - self._pitch, -1.0, 1.0) * 2.0, 0.0)
-        rest = (
-            self._probability,
-            np.mean([window.probability for window in windows]) if windows else self._probability,
-            min(self.silence_s, 2.0),
-            min(self.speech_s, 8.0) / 4.0,
-        )
+        mean = np.mean([w.probability for w in windows]) if windows else self._probability
+        silence, speech = min(self.silence_s, 2.0), min(self.speech_s, 8.0) / 4.0
+        rest = np.array((self._probability, mean, silence, speech), np.float32)
         return np.concatenate((heard.ravel(), tone.astype(np.float32), voicing, rest))
 
     def _learn(self, level: float, pitches: Floats) -> None:

@@ -58,16 +58,16 @@ class TurnTakingParameters:
         maximum=5.0,
     )
     user_finished_on: float = parameter(
-        0.85,
+        1.1,
         "Probability that the person's turn is over, by how it was said, at which user_finished "
-        "tells it; above 1 only silence tells.",
+        "tells it, such as 0.85; above 1 only silence does.",
         When.ANY,
         minimum=0.05,
         maximum=1.1,
     )
     user_finished_silence_s: float = parameter(
-        1.5,
-        "Silence of the person after which the turn is over anyway.",
+        1.2,
+        "Silence of the person after which user_finished tells that the turn is over.",
         When.ANY,
         unit="s",
         minimum=0.032,
