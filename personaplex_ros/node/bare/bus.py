@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from personaplex_ros.node.bare.action import ActionClient, ActionServer
+from personaplex_ros.node.bare.action import ActionServer
+from personaplex_ros.node.bare.action_client import ActionClient
 from personaplex_ros.node.bare.endpoints import (
     CountingPublisher,
     CountingSubscription,
