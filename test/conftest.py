@@ -101,16 +101,22 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[DdsBus]:
 
 
 @pytest.fixture(params=["dds", "zenoh"])
-def any_bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[BareBus]:
-    """Return a bus on a graph of this machine alone, over each middleware."""
+def any_graph(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep `open_bus` to a graph of this machine alone, over each middleware."""
     with ExitStack() as graph:
         if request.param == "zenoh":
             graph.enter_context(router(monkeypatch))
         else:
             loopback(monkeypatch)
-        bus = open_bus("talk", "/robot")
-        yield bus
-        bus.close()
+        yield
+
+
+@pytest.fixture
+def any_bus(any_graph: None) -> Iterator[BareBus]:
+    """Return a bus on such a graph."""
+    bus = open_bus("talk", "/robot")
+    yield bus
+    bus.close()
 
 
 @pytest.fixture

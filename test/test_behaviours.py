@@ -11,7 +11,7 @@ from typing import Any
 
 import py_trees
 import pytest
-from dds_support import loopback, wait_until
+from dds_support import wait_until
 from py_trees.common import Status
 
 from personaplex_ros.behaviours import ConversationState, ConversationTopics, Speech
@@ -24,7 +24,8 @@ from personaplex_ros.behaviours.tree import (
     WaitForUser,
     receptionist,
 )
-from personaplex_ros.node.dds.bus import DdsBus
+from personaplex_ros.node.bare.bus import BareBus
+from personaplex_ros.node.bare.middleware import open_bus
 from personaplex_ros.node.hosts.bus import Goal
 from personaplex_ros.node.requests.say_action import SAY
 from personaplex_ros.node.state_topics import StateTopics, TurnState
@@ -143,9 +144,8 @@ def test_a_receptionist_that_hears_nothing_of_the_node_stays_where_it_is():
     assert moved == [False, True, False]
 
 
-def test_the_state_comes_from_the_topics_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    loopback(monkeypatch)
-    node, tree = DdsBus("personaplex"), DdsBus("tree")
+def test_the_state_comes_from_the_topics_of_the_node(any_graph: None) -> None:
+    node, tree = open_bus("personaplex"), open_bus("tree")
     try:
         topics = ConversationTopics(tree)
         assert topics.read().must_hold, "nothing is known yet"
@@ -164,7 +164,7 @@ def test_the_state_comes_from_the_topics_of_the_node(monkeypatch: pytest.MonkeyP
 class Mouth:
     """Serves `say` in place of the node; goals are ended by the test."""
 
-    def __init__(self, bus: DdsBus) -> None:
+    def __init__(self, bus: BareBus) -> None:
         self.type: Any = bus.message(SAY)
         self.goals: list[Goal] = []
         bus.serve_action("~/say", SAY, self.goals.append)
@@ -175,10 +175,9 @@ class Mouth:
 
 
 @pytest.fixture
-def mouth(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Mouth, Say]]:
+def mouth(any_graph: None) -> Iterator[tuple[Mouth, Say]]:
     """Return the node's end of `say` and a behaviour that knows it."""
-    loopback(monkeypatch)
-    node, tree = DdsBus("personaplex"), DdsBus("tree")
+    node, tree = open_bus("personaplex"), open_bus("tree")
     mouth, speech = Mouth(node), Speech(tree)
     wait_until(speech._client.ready)
     yield mouth, Say("good morning", speech=speech)
@@ -224,7 +223,7 @@ def test_a_behaviour_that_is_stopped_silences_the_robot(mouth: tuple[Mouth, Say]
     wait_until(lambda: len(node.goals) == 2)
 
 
-def test_without_a_node_nothing_is_said(bus: DdsBus) -> None:
+def test_without_a_node_nothing_is_said(bus: BareBus) -> None:
     say = Say("good morning", speech=Speech(bus))
     say.tick_once()
     assert say.status == Status.FAILURE
