@@ -62,6 +62,7 @@ class ZenohBus(BareBus):
 
     def leave(self) -> None:
         """Take the node out of the graph at once."""
+        self._graph.close()
         self._session.close()
 
 

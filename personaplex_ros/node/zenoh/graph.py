@@ -68,6 +68,15 @@ class Graph:
         if declared is not None:
             declared.undeclare()
 
+    def close(self) -> None:
+        """Tell the graph that all is gone, and listen no more.
+
+        A session that is closed says so itself, but not to a peer that is about to connect to it.
+        """
+        for token in list(self._tokens):
+            self.undeclare(token)
+        self._subscriber.undeclare()
+
     def count(self, kind: Kind, subject: Subject) -> int:
         """Return how many ends of a kind meet those of a topic's or service's key."""
         key = subject.key(self.domain)
