@@ -36,7 +36,7 @@ def television(at_s: float) -> float | None:
     return -40.0 if at_s % 3.0 < 2.6 else None
 
 
-def guard(share: float = 0.5) -> BackgroundGuard:
+def guard(share: float = 0.4) -> BackgroundGuard:
     return BackgroundGuard(RATE, FRAME, share)
 
 
@@ -81,7 +81,7 @@ def test_motion_is_held_no_longer_for_a_television_and_still_for_a_person():
     robot = (0.05 * rng.standard_normal(len(shown))).astype(np.float32)
     visited = shown.copy()
     visited[20 * RATE : 20 * RATE + len(person)] += person * np.float32(0.8)
-    for share, held in ((1.1, True), (0.5, False)):
+    for share, held in ((1.1, True), (0.4, False)):
         parameters = TurnParameters(background_share=share)
         assert holds(shown, robot, parameters, 16.0, 24.0) == held
         assert not holds(shown, robot, parameters, 0.0, 0.08)

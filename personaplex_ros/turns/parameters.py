@@ -57,7 +57,7 @@ class TurnParameters:
     user_end_silence_s: float = 0.32
     user_finished_on: float = NEVER
     user_finished_silence_s: float = 1.2
-    background_share: float = 0.5
+    background_share: float = 0.4
     echo_loss_db: float = 30.0
     robot_on_dbfs: float = -45.0
     robot_off_dbfs: float = -50.0

@@ -74,7 +74,7 @@ class TurnTakingParameters:
         maximum=10.0,
     )
     background_share: float = parameter(
-        0.5,
+        0.4,
         "Share of the robot's speech in which somebody else is heard, from which on that is a "
         "television or the like and only who is louder is heard; above 1 nothing is.",
         When.ANY,
