@@ -72,12 +72,16 @@ def test_others_see_the_node_in_the_graph(node: NodeOnGraph) -> None:
 
 def test_who_comes_late_gets_the_latched_state(node: NodeOnGraph) -> None:
     pytest.importorskip("zenoh_ros2_sdk", reason="zenoh-ros2-sdk is not installed")
+    latched = node.bus.advertise("latched", BOOL, LATCHED)
+    for value in (False, True):
+        latched.publish(node.bus.message(BOOL)(data=value))
     with process(PEER, "late") as sdk:
-        assert sdk.line() == {"heard": [False]}
+        assert sdk.line() == {"heard": [True]}
         sdk.end()
     late: list[bool] = []
-    node.peer.subscribe("motion_hold", BOOL, LATCHED, lambda message, _: late.append(message.data))
+    node.peer.subscribe("latched", BOOL, LATCHED, lambda message, _: late.append(message.data))
     wait_until(lambda: late)
+    assert late == [True]
     assert talks(node)
 
 

@@ -63,17 +63,19 @@ def look() -> None:
 
 
 def late() -> None:
-    """Tell the last of a latched topic, which was sent before."""
+    """Tell the last of a latched topic, which was sent before and never again."""
     heard: list[bool] = []
-    came = threading.Event()
 
-    def on_message(message: Any) -> None:
+    def take(message: Any) -> None:
         heard.append(bool(message.data))
-        came.set()
 
-    sdk.ROS2Subscriber("/motion_hold", "std_msgs/msg/Bool", on_message, "bool data", qos=LATE)
-    came.wait(10.0)
-    tell(heard=heard[-1:])
+    deadline = time.monotonic() + 10.0
+    while not heard and time.monotonic() < deadline:
+        kind = ("std_msgs/msg/Bool", take, "bool data")
+        reader = sdk.ROS2Subscriber("/latched", *kind, qos=LATE)
+        time.sleep(0.5)
+        reader.close()
+    tell(heard=heard)
 
 
 def converse() -> None:
@@ -108,6 +110,7 @@ def call() -> None:
         "string persona\nstring text_prompt\nstring voice",
         "bool success\nstring message",
     )
+    gathered(sdk.get_service_names_and_types, "/personaplex/set_persona")
     for name in ("receptionist", "nobody"):
         answer = persona.call(persona=name, text_prompt="", voice="")
         tell(success=bool(answer.success), message=answer.message)
