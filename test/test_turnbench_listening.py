@@ -29,6 +29,7 @@ from personaplex_ros.benchmark.turnbench.tracks import Entry, read_track
 from personaplex_ros.cli import main
 from personaplex_ros.turns import TurnMonitor, TurnParameters
 
+JUDGED = TurnParameters(user_finished_on=0.3, user_finished_silence_s=0.4)
 STEP_S = 0.125
 
 
@@ -131,7 +132,7 @@ def test_nothing_that_is_found_depends_on_what_comes_later(made: Path) -> None:
     (one,) = read_conversations(made)
     until_s = one.truths[0].eot.events_s[0] + 0.6
     later, sooner = (first(read_sounds(one), at_s) for at_s in (until_s + 1.6, until_s))
-    settings = [TurnParameters(), patient(1.0)]
+    settings = [JUDGED, patient(1.0)]
     heard_later, heard_sooner = hear_speech(later), hear_speech(sooner)
     found = hear_turns(later, heard_later, settings)[0][0].eot
     early = hear_turns(sooner, heard_sooner, settings)[0][0].eot
@@ -146,7 +147,7 @@ def test_our_events_are_those_of_the_turn_monitor_with_each_of_the_settings(made
     (one,) = read_conversations(made)
     heard = first(read_sounds(one), one.truths[0].eot.events_s[0] + 0.8)
     person, robot = heard.sides
-    settings = [TurnParameters(), patient(0.5)]
+    settings = [JUDGED, patient(0.5)]
     assert settings[1].user_end_silence_s == settings[1].interruption_min_s == 0.5
     told = hear_turns(heard, hear_speech(heard), settings)
     for (found, _), parameters in zip(told, settings, strict=True):

@@ -20,6 +20,7 @@ from personaplex_ros.turns import (
     TurnParameters,
     TurnTracker,
 )
+from personaplex_ros.turns.background import BackgroundGuard
 from personaplex_ros.turns.echo import EchoGuard
 from personaplex_ros.turns.events import CONFIRMED, INTERRUPTION, USER_FINISHED
 from personaplex_ros.turns.turn_end import TurnEndJudge
@@ -117,12 +118,15 @@ def _tracked(
     first, shape = settings[0], (heard.rate, heard.frame)
     level = LevelActivity(*shape, on_dbfs=first.robot_on_dbfs, off_dbfs=first.robot_off_dbfs)
     echo = EchoGuard(*shape, first.echo_loss_db)
+    background = BackgroundGuard(*shape, first.background_share)
     judge = TurnEndJudge(*shape)
     trackers = [TurnTracker(one, *shape) for one in settings]
     events: list[list[TurnEvent]] = [[] for _ in settings]
     frames = heard.frames(heard.sides[own], heard.sides[1 - own])
     for activities, (at_ns, person, robot) in zip(speech, frames, strict=True):
-        user, other = echo.push(person, robot, activities), level.push(robot)
+        other = level.push(robot)
+        sounds = any(window.probability > 0.0 for window in other)
+        user = background.push(person, echo.push(person, robot, activities), sounds)
         finished = judge.push(person, user)
         for tracker, told in zip(trackers, events, strict=True):
             told += tracker.update(at_ns, user, other, finished=finished)
