@@ -191,6 +191,15 @@ def test_sections_of_a_parameter_file_are_taken_by_node_name(tmp_path, node, exp
     assert found.parameters == Parameters.of(expected) and not found.remarks
 
 
+def test_the_tags_of_lyricals_parameter_files_say_which_type_is_meant(tmp_path):
+    text = """
+/**:
+  ros__parameters: {text_prompt: !!str true, greedy: !!bool yes, hold_timeout_s: !!float 8}
+"""
+    found = start(tmp_path, NODE, text).parameters
+    assert (found.text_prompt, found.greedy, found.hold_timeout_s) == ("true", True, 8.0)
+
+
 def test_what_comes_later_wins_and_single_arguments_win_over_files(tmp_path):
     files = [f"/**: {{ros__parameters: {{seed: {seed}, text_top_k: 7}}}}" for seed in (1, 2)]
     assert start(tmp_path, NODE, *files).parameters.seed == 2

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from node_support import MemoryBus
 from udp_support import Sender, free_group
 
@@ -122,6 +125,17 @@ def test_the_packets_of_another_sender_are_left_out(group: tuple[str, Sender]) -
     other.close()
 
 
+@given(packet=st.binary(max_size=200), query=st.sampled_from(["", "&channels=3", "&header=12"]))
+@pytest.mark.parametrize("kind", ["s16le", "s16be", "s32le", "f32le"])
+def test_any_bytes_are_samples_or_none(kind: str, packet: bytes, query: str) -> None:
+    address = parse_udp(f"udp://127.0.0.1:5555?rate=16000&format={kind}{query}")
+    samples = address.samples(packet)
+    width = (2 if "16" in kind else 4) * address.channels
+    whole = len(packet) > address.header and (len(packet) - address.header) % width == 0
+    assert (samples is not None) == whole
+    assert samples is None or samples.dtype == np.int16
+
+
 def test_packets_that_never_come_are_told_from_those_that_are_late() -> None:
     pace, length = Pace(RATE), BLOCK / RATE
     at = 100.0
@@ -197,3 +211,17 @@ def test_the_node_microphone_publishes_packets_and_tells_that_they_stop(
     bus.wait_for_log("the microphone stream is back")
     assert level() == WARN and level() == OK
     node.close()
+
+
+def test_packets_without_whole_samples_are_an_error_that_says_so(
+    group: tuple[str, Sender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personaplex_ros.audio.udp.source.DEAD_S", 0.3)
+    url, sender = group
+    heard = Heard(url)
+    deadline_s = time.monotonic() + 5.0
+    while not heard.told and time.monotonic() < deadline_s:
+        sender.send(b"odd")
+        time.sleep(0.02)
+    heard.source.stop()
+    assert heard.told and "holds whole samples of s16le, channels=1" in heard.told[0]

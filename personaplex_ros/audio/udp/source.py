@@ -111,12 +111,12 @@ class UdpSource:
         heard_s, dropped = time.monotonic(), 0
         self._sender = ""
         while not stopping.is_set():
+            if time.monotonic() - heard_s > DEAD_S:
+                self._tell(self._nothing())
+                return
             try:
                 packet, extras, _, sender = opened.recvmsg(LARGEST_PACKET, socket.CMSG_SPACE(4))
             except TimeoutError:
-                if time.monotonic() - heard_s > DEAD_S:
-                    self._tell(self._nothing())
-                    return
                 continue
             except OSError as error:  # the network interface is gone
                 self._tell(str(error))
@@ -125,13 +125,13 @@ class UdpSource:
             if self._is_from_another(sender[0], now_s - heard_s):
                 self._count(other_senders=1)
                 continue
-            heard_s = now_s
             for level, kind, data in extras:
                 if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL):
                     (total,) = struct.unpack("I", data)
                     self._count(dropped_packets=total - dropped)
                     dropped = total
-            self._take(packet, now_s)
+            if self._take(packet, now_s):
+                heard_s = now_s
 
     def _is_from_another(self, sender: str, silent_s: float) -> bool:
         if self.address.sender:
@@ -140,12 +140,13 @@ class UdpSource:
             self._sender = sender
         return sender != self._sender
 
-    def _take(self, packet: bytes, now_s: float) -> None:
+    def _take(self, packet: bytes, now_s: float) -> bool:
+        """Deliver what a packet holds; False if that are no samples."""
         address = self.address
         samples = address.samples(packet)
         if samples is None:
             self._count(refused_packets=1)
-            return
+            return False
         frames = len(samples) // address.channels
         paused_s = self._pace.take(frames, now_s)
         if paused_s:
@@ -157,6 +158,7 @@ class UdpSource:
         first, self._next_sample = self._next_sample, self._next_sample + frames
         source = f"udp:{self._sender or address.sender}"
         self._callback(AudioChunk(samples, address.rate, address.channels, stamp_ns, first, source))
+        return True
 
     def _count(self, **more: int) -> None:
         present = {name: getattr(self._counters, name) + count for name, count in more.items()}
@@ -171,6 +173,11 @@ class UdpSource:
         address = self.address
         others = "" if not self._counters.other_senders else ", but others send there"
         asked = f" from {address.sender}" if address.sender else ""
+        if self._counters.refused_packets and not self._counters.packets:
+            return (
+                f"no packet to {address.host}:{address.port} holds whole samples of "
+                f"{address.format}, channels={address.channels}: are these, and header, right?"
+            )
         remedy = "does the sender send, and to this machine's address?"
         if address.multicast:
             remedy = "does the sender send, and is its network the one of interface=NAME?"
