@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -87,6 +88,12 @@ def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_engine(small_checkpoint: Path) -> Engine:
     """Return an engine with one slot."""
     return Engine.load(small_checkpoint, device="cpu")
+
+
+@pytest.fixture
+def cyclone() -> None:
+    """Skip a test whose processes need Cyclone DDS where Python has none."""
+    importlib.import_module(CYCLONE)
 
 
 @pytest.fixture

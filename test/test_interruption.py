@@ -109,6 +109,8 @@ def silent(errors: str) -> bool:
 
 # Children end with their parent
 
+needs_cyclone = pytest.mark.usefixtures("cyclone")
+
 
 @pytest.mark.parametrize(
     ("words", "number", "stage"),
@@ -124,8 +126,14 @@ def silent(errors: str) -> bool:
     ids=["demo", "simulate", "train"],
 )  # fmt: skip
 def test_children_end_with_their_command(
-    start: Start, words: list[str], number: signal.Signals, stage: Callable[[int], bool]
+    request: pytest.FixtureRequest,
+    start: Start,
+    words: list[str],
+    number: signal.Signals,
+    stage: Callable[[int], bool],
 ) -> None:
+    if words[0] != "train":
+        request.getfixturevalue("cyclone")
     command = start(*words)
     wait_for(lambda: any(stage(child.pid) for child in children_of(command.pid)))
     children = children_of(command.pid)
@@ -139,6 +147,7 @@ def test_children_end_with_their_command(
         assert command.returncode == 128 + number and silent(errors), errors
 
 
+@needs_cyclone
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_node_that_talks_ends_with_its_demo(start: Start, number: signal.Signals) -> None:
     command = start("demo")
@@ -217,6 +226,7 @@ sys.exit(main([], load))
 """
 
 
+@needs_cyclone
 def test_a_second_ctrl_c_ends_a_node_at_once_and_says_nothing(start: Start) -> None:
     node = start(program=(sys.executable, "-c", LOADS_FOR_LONG),
                  ROS_AUTOMATIC_DISCOVERY_RANGE="OFF")  # fmt: skip

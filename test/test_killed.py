@@ -104,6 +104,7 @@ def test_a_command_that_is_ended_at_any_moment_leaves_no_half_file(
         assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.usefixtures("cyclone")
 @pytest.mark.parametrize(
     "number",
     [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL],
