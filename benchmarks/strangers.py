@@ -1,17 +1,21 @@
 """How well nano understands voices that nobody made for it: right, wrong and missing answers.
 
-usage: python benchmarks/strangers.py FOLDER... [--checkpoint nano] [--wordings 40] [--json FILE]
+usage: python benchmarks/strangers.py --record DIR
+       python benchmarks/strangers.py FOLDER... [--checkpoint nano] [--wordings 40] [--json FILE]
 
 Each FOLDER is that of a voice, see `personaplex_ros.training.voices.recorded`, with the wordings
-that are kept from training. Five questions make a conversation; microphone and room are clean. An
-answer is wrong when the robot says something that answers another question: not "I do not know",
-and not silence. Needs requirements-training.txt.
+that are kept from training. ``--record`` makes those of the synthesizers whose programs are there
+(Debian's flite, festival, libttspico-utils, and espeak-ng with mbrola) and names the others. Five
+questions make a conversation; microphone and room are clean. An answer is wrong when the robot says
+something that answers another question: not "I do not know", and not silence. Needs
+requirements-training.txt.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,12 +32,21 @@ from personaplex_ros.training.evaluation.turns import turns
 from personaplex_ros.training.speakers import AGENTS
 from personaplex_ros.training.speech import RATE
 from personaplex_ros.training.speech_bank import at_level
-from personaplex_ros.training.voices.recorded import RecordedVoice
+from personaplex_ros.training.voices.making import keep
+from personaplex_ros.training.voices.recorded import RecordedVoice, Recorder
+from personaplex_ros.training.voices.synthesizers import festival, flite, mbrola, pico
 from personaplex_ros.training.world import World, load_world, plain
 
 QUESTIONS = 5  # of a conversation
 GAP_S = (0.8, 2.0)
 NOISE = 10 ** (-65 / 20)
+STRANGERS = {
+    "festival_slt": festival("cmu_us_slt_arctic_hts"),
+    "flite_slt": flite("slt"),
+    "mbrola_en1": mbrola("mb-en1"),
+    **{f"mbrola_us{number}": mbrola(f"us-mbrola-{number}") for number in (1, 2, 3)},
+    "pico": pico(),
+}
 WITHOUT = ("repeat",)  # which asks for what was said before
 
 
@@ -50,7 +63,8 @@ class Answer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--record", type=Path, metavar="DIR")
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--checkpoint", default="nano", metavar="DIR")
     parser.add_argument("--wordings", type=int, default=40, help="of each voice")
     parser.add_argument("--slots", type=int, default=8, help="conversations at a time")
@@ -59,6 +73,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     world = load_world()
+    if arguments.record is not None:
+        record(world, arguments.record)
+        return
+    if not arguments.folders:
+        parser.error("give a FOLDER, or --record")
     engine = Engine.load(arguments.checkpoint, slots=arguments.slots, threads=arguments.threads)
     stage = Stage(engine, world, arguments.slots, Sampling(), arguments.seed)
     answers: list[Answer] = []
@@ -68,6 +87,19 @@ def main() -> None:
     if arguments.json:
         content = json.dumps([asdict(one) for one in answers], indent=1)
         write_whole(arguments.json, lambda place: place.write_text(content))
+
+
+def record(world: World, folder: Path) -> None:
+    """Let every voice of `STRANGERS` that is installed say what is kept from training."""
+    texts = [text for intent in world.intents.values() for text in intent.held_out]
+    for name, voice in STRANGERS.items():
+        if shutil.which(voice.arguments[0]) is None:
+            print(f"{name}: no program {voice.arguments[0]}")
+            continue
+        recorder = Recorder(folder / name)
+        for text in texts:
+            keep(recorder, text, voice, 1.0)
+        print(f"{name}: {len(texts)} sentences")
 
 
 def jobs(world: World, folders: list[Path], wordings: int, seed: int) -> Iterator[Job]:

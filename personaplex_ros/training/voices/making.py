@@ -60,12 +60,17 @@ def sayings(world: World, number: int, *, whole: bool) -> list[str]:
     return texts + [str(text) for some in chosen for text in some]
 
 
+def keep(recorder: Recorder, text: str, say: Say, speed: float) -> None:
+    """Let a voice say a text and keep it, unless it was said before."""
+    if not recorder.has(text):
+        samples = trimmed(say(text, speed))
+        recorder.add(text, samples, align(text, samples))
+
+
 def _record(job: tuple[Path, Task]) -> str:
     folder, task = job
     recorder = Recorder(folder / task.name)
     for index, text in enumerate(sayings(load_world(), task.number, whole=task.whole)):
-        if not recorder.has(text):
-            rng = np.random.default_rng((14, task.number, index))
-            samples = trimmed(task.say(text, float(rng.uniform(*SPEEDS))))
-            recorder.add(text, samples, align(text, samples))
+        rng = np.random.default_rng((14, task.number, index))
+        keep(recorder, text, task.say, float(rng.uniform(*SPEEDS)))
     return task.name

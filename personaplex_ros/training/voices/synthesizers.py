@@ -63,9 +63,9 @@ class Hibari:
 
 @dataclass(frozen=True)
 class Command:
-    """A program that writes a wave file; of its ``arguments`` one is "{text}" or "{text_file}".
+    """A program that writes a wave file.
 
-    and one is "{wave}".
+    Of its ``arguments`` one is "{text}" or "{text_file}", and one is "{wave}".
     """
 
     arguments: tuple[str, ...]
