@@ -52,6 +52,20 @@ def test_words_in_no_dictionary_share_the_time_by_their_letters() -> None:
     assert [(one.start_s, one.end_s) for one in times] == [(0.0, 0.75), (0.75, 1.0)]
 
 
+def test_a_sentence_whose_writing_was_cut_off_is_said_again(tmp_path: Path) -> None:
+    samples = np.ones(RATE // 10, np.float32)
+    times = align("Hello there", samples)
+    for text in ("Hello there", "Goodbye"):
+        Recorder(tmp_path).add(text, samples, times)
+    index = tmp_path / "sentences.jsonl"
+    index.write_bytes(index.read_bytes()[:-20])
+    assert set(RecordedVoice.open(tmp_path).sentences) == {"hello there"}
+    again = Recorder(tmp_path)
+    assert again.has("Hello there") and not again.has("Goodbye")
+    again.add("Goodbye", samples, times)
+    assert set(RecordedVoice.open(tmp_path).sentences) == {"hello there", "goodbye"}
+
+
 def test_a_voice_says_what_was_recorded_in_other_letters_and_behind_an_opening(
     folder: Path,
 ) -> None:

@@ -64,7 +64,6 @@ class TurnMonitor:
         self._robot_delay_s = robot_delay_s
         self._robot_delay_ns = round(robot_delay_s * SECOND_NS)
         self._user = SpeechActivity(sample_rate, frame_size)
-        self._turn_end = TurnEndJudge(sample_rate, frame_size)
         self._utterances = UtteranceAssembler(utterance)
         parameters = parameters or TurnParameters()
         self._echo = EchoGuard(*self._format, parameters.echo_loss_db)
@@ -76,7 +75,8 @@ class TurnMonitor:
         self._robot = LevelActivity(*self._format, on_dbfs=on_dbfs, off_dbfs=off_dbfs)
         self._echo.set_loss(parameters.echo_loss_db)
         self._background.share = parameters.background_share
-        self._asks = parameters.user_finished_on < NEVER
+        asks = parameters.user_finished_on < NEVER
+        self._turn_end = TurnEndJudge(*self._format) if asks else None
         self._tracker = TurnTracker(parameters, *self._format, self._robot_delay_s)
         self._hold = MotionHold(hold)
 
@@ -102,7 +102,7 @@ class TurnMonitor:
         user = self._echo.push(user_samples, robot_samples, windows, heard.raw, heard.reference)
         robot_sounds = any(window.probability > 0.0 for window in robot)
         user = self._background.push(heard.linear, user, robot_sounds)
-        finished = self._turn_end.push(heard.linear, user) if self._asks else 0.0
+        finished = self._turn_end.push(heard.linear, user) if self._turn_end else 0.0
         events = self._tracker.update(stamp_ns, user, robot, words_begun(piece), finished)
         start_ns = stamp_ns + self._robot_delay_ns
         utterance = self._utterances.push(
@@ -150,7 +150,8 @@ class TurnMonitor:
         utterance = self._utterances.flush()
         events = self._tracker.end()
         self._user.reset()
-        self._turn_end.reset()
+        if self._turn_end:
+            self._turn_end.reset()
         self._robot.reset()
         self._echo.reset()
         self._background.reset()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from personaplex_ros.audio import read_wave, write_wave
 from personaplex_ros.audio.mono import to_mono
+from personaplex_ros.files import write_whole
 from personaplex_ros.training.speech import RATE, Interval, Speech
 from personaplex_ros.training.world import plain
 
@@ -41,7 +43,7 @@ class RecordedVoice:
     def open(folder: Path) -> RecordedVoice:
         """Read a voice's index; raises FileNotFoundError where there is none."""
         sentences = {}
-        for line in (folder / INDEX).read_text(encoding="utf-8").splitlines():
+        for line in _whole_lines(folder / INDEX):
             entry = json.loads(line)
             words = tuple(Interval(*word) for word in entry["words"])
             sentences[plain(entry["text"])] = (entry["file"], words)
@@ -95,8 +97,13 @@ class Recorder:
     def __init__(self, folder: Path):
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        known = RecordedVoice.open(folder).sentences if (folder / INDEX).is_file() else {}
-        self._known = set(known)
+        index = folder / INDEX
+        if not index.is_file():
+            self._known: set[str] = set()
+            return
+        self._known = set(RecordedVoice.open(folder).sentences)
+        whole = "".join(_whole_lines(index))
+        write_whole(index, partial(Path.write_text, data=whole, encoding="utf-8"))
 
     def has(self, text: str) -> bool:
         """Whether a text was said."""
@@ -110,6 +117,12 @@ class Recorder:
         with (self._folder / INDEX).open("a", encoding="utf-8") as index:
             index.write(json.dumps(entry) + "\n")
         self._known.add(plain(text))
+
+
+def _whole_lines(index: Path) -> list[str]:
+    """Return an index's lines but for one whose writer was stopped amid it."""
+    lines = index.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [line for line in lines if line.endswith("\n")]
 
 
 def trimmed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
