@@ -71,6 +71,7 @@ setup(
         "soxr>=0.5.0",
         "pyloudnorm>=0.1.1",
         "silero-vad>=6.0",
+        "onnxruntime>=1.19",
         "cyclonedds>=11.0.1; python_version < '3.14'",  # no wheel for later ones
         "rosbags>=0.10.4",
         "mcap>=1.6.0",

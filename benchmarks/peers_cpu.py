@@ -26,9 +26,10 @@ import torch
 from torch import Tensor, nn
 
 from personaplex_ros.checkpoint import load_codec
+from personaplex_ros.engine import Sampling
 from personaplex_ros.engine.packing import pack
 from personaplex_ros.files import write_whole
-from personaplex_ros.lm import LanguageModel, LMConfig, Sampler, Sampling
+from personaplex_ros.lm import LanguageModel, LMConfig, Sampler
 from personaplex_ros.mimi import MimiConfig
 
 ROOT = Path(__file__).resolve().parent.parent

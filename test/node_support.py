@@ -255,6 +255,8 @@ class FakeEngine:
     device = torch.device("cpu")
     startup = Startup()
     long_conversation = "pin"
+    memory_bytes = None
+    admitted = ""
 
     def __init__(self) -> None:
         self.sessions: list[FakeSession] = []

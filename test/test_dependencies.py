@@ -26,7 +26,8 @@ APT_KEYS = {
     "python3-tqdm", "python3-yaml",
 }  # fmt: skip
 PIP_KEYS = {
-    "python3-huggingface-hub-pip", "python3-pytorch-pip", "python3-rosbags-pip",
+    "python3-huggingface-hub-pip", "python3-onnxruntime-pip", "python3-pytorch-pip",
+    "python3-rosbags-pip",
     "python3-silero-vad-pip", "python3-sounddevice-pip",
 }  # fmt: skip
 """Keys of rosdep (rosdistro's rosdep/python.yaml) that Ubuntu 22.04 and 24.04 both have."""

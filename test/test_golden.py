@@ -18,7 +18,7 @@ from personaplex_ros.engine import Engine, Persona, StepResult
 from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.lm import LMConfig
 from personaplex_ros.lm.grid import get_frame
-from personaplex_ros.persona import prompt_frames
+from personaplex_ros.prompt import prompt_frames
 
 pytestmark = needs_reference
 

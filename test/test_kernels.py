@@ -18,11 +18,12 @@ from reference import LM, random_lm
 from torch import Tensor
 from torch.nn import functional as F
 
+from personaplex_ros.conversing import Sampling
 from personaplex_ros.engine.packing import scale
 from personaplex_ros.kernels.attention import ring_attention, step_attention
 from personaplex_ros.kernels.linear import Gather, linear
 from personaplex_ros.kernels.sampling import choose
-from personaplex_ros.lm import LanguageModel, Sampler, Sampling
+from personaplex_ros.lm import LanguageModel, Sampler
 from personaplex_ros.lm.depth import StepAttention
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.lm.sampling import Draw

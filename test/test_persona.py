@@ -13,7 +13,8 @@ from reference import LM, ROOT, speech_like, talk, write_checkpoint
 from personaplex_ros.audio import write_wave
 from personaplex_ros.engine import Engine, Persona, load_persona
 from personaplex_ros.lm import LMConfig
-from personaplex_ros.persona import expect_room, prompt_frames, tagged
+from personaplex_ros.persona import tagged
+from personaplex_ros.prompt import expect_room, prompt_frames
 
 
 def written(folder: Path, text: str) -> Path:

@@ -27,7 +27,8 @@ from personaplex_ros.engine import Engine, Persona, PreparedPersona, Sampling
 from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.lm import LanguageModel, LMState, Sampler
 from personaplex_ros.lm.grid import get_column, lay_out, put_frame
-from personaplex_ros.persona import prompt_frames, tagged
+from personaplex_ros.persona import tagged
+from personaplex_ros.prompt import prompt_frames
 
 PERSONA = Persona("host", "You work for a hotel by the lake and your name is Ann.")
 

@@ -18,7 +18,8 @@ from personaplex_ros.checkpoint.voices import WaveVoice
 from personaplex_ros.engine import Engine, Persona
 from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.lm.grid import lay_out
-from personaplex_ros.persona import prompt_frames, tagged
+from personaplex_ros.persona import tagged
+from personaplex_ros.prompt import prompt_frames
 from personaplex_ros.training import parallel
 from personaplex_ros.training.codec import (
     CodecTrainer,

@@ -12,10 +12,11 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from personaplex_ros.conversing import Sampling
 from personaplex_ros.engine.packing import pack
 from personaplex_ros.lm import LMConfig
 from personaplex_ros.lm.depth import DepthTransformer
-from personaplex_ros.lm.sampling import Draw, Sampler, Sampling, choose
+from personaplex_ros.lm.sampling import Draw, Sampler, choose
 from personaplex_ros.lm.temporal import TemporalLayer, ring_spec
 from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.nn.attention import RingView

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import torch
 
-from personaplex_ros.engine.step import StepTiming
+from personaplex_ros.conversing.step import StepTiming
 
 
 class StepClock:

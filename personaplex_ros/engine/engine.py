@@ -12,6 +12,10 @@ import numpy as np
 import torch
 
 from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer
+from personaplex_ros.conversing.model import Startup
+from personaplex_ros.conversing.sampling import Sampling
+from personaplex_ros.conversing.saying import Saying
+from personaplex_ros.conversing.step import StepResult
 from personaplex_ros.engine.captured import CapturedFrames
 from personaplex_ros.engine.fault import ModelFault, fault_of
 from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
@@ -20,11 +24,10 @@ from personaplex_ros.engine.long_conversation import FRESH, PIN, ROLL, check_mod
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.rereading import Rereading
-from personaplex_ros.engine.saying import Saying, sentence_of
+from personaplex_ros.engine.saying import sentence_of
 from personaplex_ros.engine.session import Session
 from personaplex_ros.engine.speaking import Speaking
-from personaplex_ros.engine.step import StepResult
-from personaplex_ros.lm import LanguageModel, Sampler, Sampling, Script
+from personaplex_ros.lm import LanguageModel, Sampler, Script
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.denormals import flush_denormals
@@ -40,14 +43,6 @@ class Slot:
     prepared: PreparedPersona
     sampling: Sampling
     seed: int
-
-
-@dataclass(frozen=True)
-class Startup:
-    """How long the engine took until its first frame, in seconds."""
-
-    load_s: float = 0.0
-    warm_up_s: float = 0.0
 
 
 class Engine:
@@ -84,6 +79,7 @@ class Engine:
         self.long_conversation = long_conversation
         self.device = device
         self.startup = Startup()
+        self.admitted = ""  # one thread has all slots, and lets in whom it will
         captured = device.type == "cuda" and not plain
         lm.fused = lm.fused and captured
         self._stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
@@ -244,6 +240,11 @@ class Engine:
         prompt = self._slot(session).prepared.state.columns[0]
         lost = state.columns[row] - state.caches[0].keys.shape[2]
         return not prompt or state.pins[row] > 0 or lost <= 0
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """What torch has allocated on the engine's GPU; None on a CPU."""
+        return torch.cuda.memory_allocated(self.device) if self.device.type == "cuda" else None
 
     def rows_with(self, sessions: int) -> int:
         """Return how many rows a frame has in which the first ``sessions`` slots take part."""

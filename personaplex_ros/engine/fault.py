@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from personaplex_ros.conversing.step import StepResult
 from personaplex_ros.engine.frame import PARTS
 from personaplex_ros.engine.session import Session
-from personaplex_ros.engine.step import StepResult
 
 NAMES = {
     "encode": "the codec's encoder",

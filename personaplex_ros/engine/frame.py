@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from personaplex_ros.conversing.step import StepTiming
 from personaplex_ros.engine.clock import StepClock
-from personaplex_ros.engine.step import StepTiming
 from personaplex_ros.lm import LanguageModel, LMState, Sampler, Script
 from personaplex_ros.lm.grid import GridShape
 from personaplex_ros.lm.sampling import Draw

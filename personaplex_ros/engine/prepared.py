@@ -12,7 +12,8 @@ from personaplex_ros.lm import LanguageModel, LMState
 from personaplex_ros.lm.grid import UNSET, lay_out
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.state import leaves
-from personaplex_ros.persona import LARGEST_PROMPT, Persona, expect_room, prompt_frames, tagged
+from personaplex_ros.persona import Persona, tagged
+from personaplex_ros.prompt import LARGEST_PROMPT, expect_room, prompt_frames
 
 CHUNK = 125  # frames of a voice that are encoded at once; bounds the memory
 

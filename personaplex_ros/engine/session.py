@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
+from personaplex_ros.conversing.sampling import Sampling
+from personaplex_ros.conversing.saying import Saying
+from personaplex_ros.conversing.step import StepResult
 from personaplex_ros.engine.prepared import PreparedPersona
-from personaplex_ros.engine.saying import Saying
-from personaplex_ros.engine.step import StepResult
-from personaplex_ros.lm import Sampling
 from personaplex_ros.persona import Persona
 
 

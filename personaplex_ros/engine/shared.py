@@ -12,14 +12,15 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from personaplex_ros.conversing.model import Startup
+from personaplex_ros.conversing.sampling import Sampling
+from personaplex_ros.conversing.saying import Saying
+from personaplex_ros.conversing.step import StepResult
 from personaplex_ros.engine.admission import SHARE, Admission
-from personaplex_ros.engine.engine import Engine, Startup
+from personaplex_ros.engine.engine import Engine
 from personaplex_ros.engine.fault import ModelFault
 from personaplex_ros.engine.prepared import PreparedPersona
-from personaplex_ros.engine.saying import Saying
 from personaplex_ros.engine.session import Session
-from personaplex_ros.engine.step import StepResult
-from personaplex_ros.lm import Sampling
 from personaplex_ros.persona import Persona
 
 T = TypeVar("T")
@@ -72,6 +73,11 @@ class SharedEngine:
     def device(self) -> torch.device:
         """Where the model runs."""
         return self._engine.device
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """What torch has allocated on the engine's GPU; None on a CPU."""
+        return self._engine.memory_bytes
 
     @property
     def startup(self) -> Startup:

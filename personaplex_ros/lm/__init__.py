@@ -2,7 +2,7 @@
 
 from personaplex_ros.lm.config import LMConfig
 from personaplex_ros.lm.model import LanguageModel, LMState
-from personaplex_ros.lm.sampling import Sampler, Sampling
+from personaplex_ros.lm.sampling import Sampler
 from personaplex_ros.lm.script import Script
 
-__all__ = ["LMConfig", "LMState", "LanguageModel", "Sampler", "Sampling", "Script"]
+__all__ = ["LMConfig", "LMState", "LanguageModel", "Sampler", "Script"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from personaplex_ros.engine import Engine, SharedEngine
+from personaplex_ros.conversing import AnyEngine
 from personaplex_ros.node.health.cards import CardSnapshot
 from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.loaded import LoadedModel
@@ -25,7 +25,7 @@ from personaplex_ros.node.sound.microphone_topic import Deliver
 from personaplex_ros.node.state_topics import StateTopics, TurnState
 from personaplex_ros.node.visits.greeting import check_greeting
 
-EngineLoader = Callable[[Parameters], Engine | SharedEngine]
+EngineLoader = Callable[[Parameters], AnyEngine]
 
 
 @dataclass
@@ -82,7 +82,7 @@ def configure(
         prepared = engine.prepare(persona)
         session = engine.open(prepared, sampling_of(parameters), seed())
         resources.callback(session.close)
-        if isinstance(engine, SharedEngine) and engine.admitted:
+        if engine.admitted:
             bus.log("info", f"the model is shared; {engine.admitted}")
         echo = OwnEcho(bus, engine.sample_rate, engine.frame_size, parameters)
         sink = open_sink(bus, parameters, engine.sample_rate, echo.played_by_card)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from personaplex_ros.audio import MicrophoneIntake
-from personaplex_ros.engine import Engine, PreparedPersona, Session, SharedEngine, SharedSession
+from personaplex_ros.conversing import AnyEngine, AnyPrepared, AnySession
 from personaplex_ros.node.health.diagnostics import ModelSnapshot, RunningSnapshot
 from personaplex_ros.node.health.microphone import MicrophoneSnapshot
-from personaplex_ros.node.loading import gpu_memory_bytes
 from personaplex_ros.node.model_thread import ModelThread
 from personaplex_ros.node.sound.endpoints import AudioSource
 from personaplex_ros.persona import Persona
@@ -18,10 +17,10 @@ from personaplex_ros.persona import Persona
 class LoadedModel:
     """The model of a configured node, with the conversation that it is to hold."""
 
-    engine: Engine | SharedEngine
-    session: Session | SharedSession
+    engine: AnyEngine
+    session: AnySession
     persona: Persona
-    prepared: PreparedPersona
+    prepared: AnyPrepared
 
 
 @dataclass
@@ -34,13 +33,13 @@ class RunningConversation:
 
 def model_snapshot(model: LoadedModel, checkpoint: str) -> ModelSnapshot:
     """Return what is known of the model."""
-    context = model.engine.context_frames
+    context = model.engine.context_frames  # 0 where nobody tells
     return ModelSnapshot(
         persona=model.persona.name,
         checkpoint=checkpoint,
         device=str(model.engine.device),
-        memory_bytes=gpu_memory_bytes(model.engine),
-        context_used=min(model.session.position, context) / context,
+        memory_bytes=model.engine.memory_bytes,
+        context_used=min(model.session.position, context) / context if context else None,
         long_conversation=model.engine.long_conversation,
         prompt_in_reach=model.session.prompt_in_reach,
     )

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import gc
-
-import torch
+import sys
 
 from personaplex_ros.audio import IntakeLimits
-from personaplex_ros.engine import Engine, Sampling, SharedEngine
+from personaplex_ros.conversing import AnyEngine, Sampling
 from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.optional import missing_package
 
 
-def load_engine(parameters: Parameters, slots: int = 1) -> Engine:
+def load_engine(parameters: Parameters, slots: int = 1) -> AnyEngine:
     """Load the checkpoint the parameters name, with room for so many robots.
 
-    Raises what ``Engine.load`` raises, with the file and the remedy.
+    Raises what ``Engine.load`` raises, with the file and the remedy, and ImportError without torch.
     """
+    try:
+        from personaplex_ros.engine import Engine  # torch, which not every robot has
+    except ImportError as error:
+        raise ImportError(f"no model can run here: {missing_package(error)}") from error
+
     return Engine.load(
         parameters.checkpoint,
         device=parameters.device,
@@ -48,13 +53,6 @@ def intake_limits(parameters: Parameters) -> IntakeLimits:
     )
 
 
-def gpu_memory_bytes(engine: Engine | SharedEngine) -> int | None:
-    """Return what torch has allocated on the engine's GPU; None on a CPU."""
-    if engine.device.type != "cuda":
-        return None
-    return torch.cuda.memory_allocated(engine.device)
-
-
 def keep_from_collector() -> None:
     """Exempt all that is loaded now from garbage collection.
 
@@ -69,5 +67,6 @@ def release_memory() -> None:
     """Give back what engines that nobody uses any more still hold, also to other processes."""
     gc.unfreeze()
     gc.collect()
-    if torch.cuda.is_initialized():
+    torch = sys.modules.get("torch")  # nothing of it is held where nobody imported it
+    if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

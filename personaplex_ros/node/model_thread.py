@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 
 from personaplex_ros.audio import MicrophoneFrame, MicrophoneIntake
 from personaplex_ros.audio.echo import EchoFrame
-from personaplex_ros.engine import (
-    PreparedPersona,
-    Sampling,
-    Session,
-    SharedSession,
-)
+from personaplex_ros.conversing import AnyPrepared, AnySession, Sampling
 from personaplex_ros.node.health.echo import EchoSnapshot
 from personaplex_ros.node.health.timing import FrameStatistics
 from personaplex_ros.node.hosts.bus import Bus, Goal
@@ -62,7 +57,7 @@ class ModelThread:
     def __init__(
         self,
         bus: Bus,
-        session: Session | SharedSession,
+        session: AnySession,
         intake: MicrophoneIntake,
         monitor: TurnMonitor,
         giving_way: GivingWay,
@@ -139,7 +134,7 @@ class ModelThread:
         """Note when a callback with audio began; any thread."""
         self._callback_at = monotonic_s
 
-    def restart(self, persona: PreparedPersona | None) -> None:
+    def restart(self, persona: AnyPrepared | None) -> None:
         """Begin a new conversation between two frames, as `persona` if one is given.
 
         Raises TimeoutError when the model is stuck, and what the engine raises.
@@ -168,7 +163,7 @@ class ModelThread:
         self._giving_way.end()
         self._say.begin(goal)
 
-    def _begin(self, persona: PreparedPersona | None, why: str) -> None:
+    def _begin(self, persona: AnyPrepared | None, why: str) -> None:
         self._session.restart(persona, seed=self._seed())
         self._say.end("the conversation began anew")
         self._end_turns()

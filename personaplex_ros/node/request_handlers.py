@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from personaplex_ros.engine import PreparedPersona
+from personaplex_ros.conversing import AnyPrepared
 from personaplex_ros.node.hosts.bus import Bus, Goal
 from personaplex_ros.node.live_parameters import LiveParameters
 from personaplex_ros.node.loaded import LoadedModel
@@ -84,7 +84,7 @@ class RequestHandlers:
         without = f", whose text is read without {prepared.left_out}" if prepared.left_out else ""
         return f"began a new conversation as {chosen.name}{without}"
 
-    def _restart(self, model: LoadedModel, prepared: PreparedPersona | None) -> None:
+    def _restart(self, model: LoadedModel, prepared: AnyPrepared | None) -> None:
         with self._stage.lock:  # of a paused node neither another request nor activate() interferes
             running = self._stage.running
             if running is None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from personaplex_ros.engine import Engine, SharedEngine
 from personaplex_ros.node.parameters.table import Parameters
+
+if TYPE_CHECKING:
+    from personaplex_ros.engine import SharedEngine
 
 MODEL_PARAMETERS = (
     "checkpoint", "device", "dtype", "weights", "long_conversation", "admission_share"
@@ -19,7 +22,7 @@ class SharedModel:
     It stays loaded: a robot that is cleaned up gives its slot back, and nobody is disturbed.
     """
 
-    def __init__(self, load: Callable[[Parameters], Engine]) -> None:
+    def __init__(self, load: Callable[[Parameters], Any]) -> None:
         self._load = load
         self._lock = threading.Lock()
         self._engine: SharedEngine | None = None
@@ -27,6 +30,8 @@ class SharedModel:
 
     def load(self, parameters: Parameters) -> SharedEngine:
         """Return the engine; raises ValueError if others talk with a different model."""
+        from personaplex_ros.engine import SharedEngine  # torch, which not every robot has
+
         settings = {name: getattr(parameters, name) for name in MODEL_PARAMETERS}
         with self._lock:
             if self._engine is not None and settings != self._settings:

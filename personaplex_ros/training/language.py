@@ -22,7 +22,8 @@ from torch.nn import functional as F
 from personaplex_ros.checkpoint import TextTokenizer
 from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.lm.grid import lay_out
-from personaplex_ros.persona import prompt_frames, tagged
+from personaplex_ros.persona import tagged
+from personaplex_ros.prompt import prompt_frames
 from personaplex_ros.training import parallel
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.corpus import NOTHING_HEARD, Example

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.audio.resample import StreamResampler
+
+from .silero import RATE, WINDOW, Silero
 
 
 @dataclass(frozen=True)
@@ -30,29 +30,24 @@ class SpeechActivity:
     """Probability of speech in the microphone's audio, by Silero VAD v6 (PyPI silero-vad, MIT).
 
     The network reads windows of 512 samples (32 ms) at 16 kHz; frames of any other rate pass a
-    streaming resampler first. Every object has its own network state. `push` takes under 2 ms for
+    streaming resampler first. Every object has its own network state. `push` takes about 1.5 ms for
     80 ms of audio on one CPU core, and lags by up to one window and the resampler's latency
     (10 ms from 24 kHz).
     """
 
-    RATE = 16_000
-    WINDOW = 512
+    RATE, WINDOW = RATE, WINDOW
     QUIET = 0.05
     """Probability below which a window is quiet."""
 
     def __init__(self, sample_rate: int, frame_size: int) -> None:
         self.sample_rate = sample_rate
         self.frame_size = frame_size
-        self._network = load_silero()
+        self._network = Silero()
         self._resampler = StreamResampler(sample_rate, self.RATE)
         self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
         self._pushed = 0  # samples at sample_rate
         self._windows = 0
         self._quiet = 0
-        # The first runs of a TorchScript network specialise it, which takes a tenth of a second.
-        for _ in range(3):
-            self._probability(np.zeros(self.WINDOW, np.float32))
-        self._network.reset_states()
 
     def push(self, samples: NDArray[np.float32]) -> list[Activity]:
         """Take the next frame, float32 [frame_size]; return the windows that ended with it."""
@@ -64,7 +59,7 @@ class SpeechActivity:
             first = self._at_input_rate(self._windows)
             self._windows += 1
             length = self._at_input_rate(self._windows) - first
-            probability = self._probability(window)
+            probability = self._network.probability(window)
             self._quiet = self._quiet + 1 if probability < self.QUIET else 0
             activity.append(Activity(first - self._pushed, length, probability))
         self._rest = audio[count * self.WINDOW :]
@@ -78,7 +73,7 @@ class SpeechActivity:
 
     def refresh(self) -> None:
         """Let the network forget what it heard, as of a murmur that made it deaf to who begins."""
-        self._network.reset_states()
+        self._network.reset()
         self._quiet = 0
 
     def reset(self) -> None:
@@ -90,29 +85,6 @@ class SpeechActivity:
 
     def _at_input_rate(self, window: int) -> int:
         return round(window * self.WINDOW * self.sample_rate / self.RATE)
-
-    def _probability(self, window: NDArray[np.float32]) -> float:
-        import torch
-
-        with torch.inference_mode():
-            return float(self._network(torch.from_numpy(window.copy()), self.RATE))
-
-
-def load_silero() -> Any:
-    """Load the network of Silero VAD, leaving torch's number of threads as it is."""
-    import torch
-
-    threads = torch.get_num_threads()
-    with warnings.catch_warnings():
-        # TorchScript, the package's own format, is deprecated in torch; it works up to Python 3.14.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from silero_vad import load_silero_vad
-
-        network = load_silero_vad()
-    # The import limits torch to one thread in the whole process, the speech model included.
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    return network
 
 
 @dataclass

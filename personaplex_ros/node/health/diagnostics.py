@@ -27,15 +27,18 @@ from personaplex_ros.node.visits.visits import VisitCounters
 
 @dataclass(frozen=True)
 class ModelSnapshot:
-    """The loaded model; `memory_bytes` is None on a CPU, `context_used` from 0 to 1."""
+    """The loaded model; `memory_bytes` is None on a CPU, `context_used` from 0 to 1.
+
+    Of a model elsewhere, `context_used` and `prompt_in_reach` are None: its server does not tell.
+    """
 
     persona: str
     checkpoint: str
     device: str
     memory_bytes: int | None
-    context_used: float
+    context_used: float | None
     long_conversation: str
-    prompt_in_reach: bool
+    prompt_in_reach: bool | None
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,8 @@ def _conversation(snapshot: Snapshot, growth: Growth) -> Status:
             ("persona", snapshot.model.persona),
             ("checkpoint", snapshot.model.checkpoint),
             ("device", snapshot.model.device),
-            ("context used", f"{100 * snapshot.model.context_used:.1f} %"),
-            ("long conversation", snapshot.model.long_conversation),
-            ("persona in reach", "yes" if snapshot.model.prompt_in_reach else "no"),
         ]
+        values += _context(snapshot.model)
         if snapshot.model.memory_bytes is not None:
             values.append(("GPU memory", f"{snapshot.model.memory_bytes / 2**20:.0f} MiB"))
     level, message = OK, snapshot.state.name.lower()
@@ -154,6 +155,16 @@ def _conversation(snapshot: Snapshot, growth: Growth) -> Status:
         elif new_faults:
             level, message = ERROR, f"began again after a fault: {statistics.last_fault}"
     return Status(CONVERSATION, level, message, values)
+
+
+def _context(model: ModelSnapshot) -> list[tuple[str, str]]:
+    if model.context_used is None:
+        return []
+    return [
+        ("context used", f"{100 * model.context_used:.1f} %"),
+        ("long conversation", model.long_conversation),
+        ("persona in reach", "yes" if model.prompt_in_reach else "no"),
+    ]
 
 
 def _model(running: RunningSnapshot, growth: Growth) -> Status:

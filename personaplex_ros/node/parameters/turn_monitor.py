@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from personaplex_ros.engine import Engine, SharedEngine
+from personaplex_ros.conversing import AnyEngine
 from personaplex_ros.node.parameters.definition import ParameterError
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.turns import HoldParameters, TurnMonitor, TurnParameters
@@ -27,7 +27,7 @@ def hold_parameters(parameters: Parameters) -> HoldParameters:
     return HoldParameters(parameters.hold_timeout_s, parameters.hold_on_suspicion)
 
 
-def turn_monitor(engine: Engine | SharedEngine, parameters: Parameters) -> TurnMonitor:
+def turn_monitor(engine: AnyEngine, parameters: Parameters) -> TurnMonitor:
     """Return a monitor; speech is heard one frame after the microphone frame it answers."""
     return TurnMonitor(
         engine.sample_rate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from personaplex_ros.engine import Saying, Session, SharedSession
+from personaplex_ros.conversing import AnySession, Saying
 from personaplex_ros.node.hosts.bus import Bus, Goal, Outcome
 from personaplex_ros.node.hosts.messages import set_time
 from personaplex_ros.node.requests.say_action import SAY
@@ -36,7 +36,7 @@ class _Spoken:
 class SayGoals:
     """Speaks one goal at a time; used between frames, by the model's thread."""
 
-    def __init__(self, bus: Bus, session: Session | SharedSession) -> None:
+    def __init__(self, bus: Bus, session: AnySession) -> None:
         self._bus = bus
         self._session = session
         self._type: Any = bus.message(SAY)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from personaplex_ros.engine import Engine, SharedEngine
+from personaplex_ros.conversing import AnyEngine
 from personaplex_ros.node.hosts.bus import Outcome
 from personaplex_ros.node.parameters.definition import ParameterError
 
@@ -14,7 +14,7 @@ Ended = Callable[[Outcome, str, str], None]
 """Told how it ended, why, and what was said of it."""
 
 
-def check_greeting(engine: Engine | SharedEngine, greeting: str) -> None:
+def check_greeting(engine: AnyEngine, greeting: str) -> None:
     """Raise ParameterError for a greeting that the model cannot say; an empty one is none."""
     if greeting:
         try:

@@ -16,7 +16,7 @@ from personaplex_ros.training.turn_ends.texts import random_turn
 from personaplex_ros.training.turn_ends.voices import Say, random_voice
 from personaplex_ros.training.world import World
 from personaplex_ros.turns import Activity, SpeechActivity
-from personaplex_ros.turns.activity import load_silero
+from personaplex_ros.turns.silero import load_silero
 from personaplex_ros.turns.turn_end import Manner
 
 FRAME = 1920  # samples, 80 ms
