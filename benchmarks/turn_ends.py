@@ -1,6 +1,7 @@
 """How soon and how surely the end of a turn is told from a pause within it.
 
-usage: python benchmarks/turn_ends.py [--parts DIR] [--prompts DIR] [--json FILE]
+usage: python benchmarks/turn_ends.py [--parts DIR] [--prompts DIR] [--smart-turn FILE]
+       [--json FILE]
 
 Needs requirements-training.txt. The turns of turn_ends.txt, which no training has seen, are said by
 espeak-ng's callers that nothing was trained on, in rooms and noise. With --parts also by whoever
@@ -10,18 +11,20 @@ files), whose prompts are joined as a telephone exchange joins them, and whose l
 where she does.
 Pauses are log-normal, 0.55 s in the median, the true ends known to the sample.
 
-Both detectors hear the same frames: Silero VAD with a fixed silence, and `user_finished`, that is
-TurnEndJudge where it is sure enough, and a silence of 1.5 s, after which a turn is over anyway.
+All detectors hear the same frames: Silero VAD with a fixed silence; `user_finished`, that is
+TurnEndJudge where it is sure enough, and a silence of 1.5 s, after which a turn is over anyway; and
+with --smart-turn the same with the model of that file (`smart_turn.py`) as the judge.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -34,7 +37,7 @@ from personaplex_ros.training.speakers import random_caller
 from personaplex_ros.training.speech import RATE, speak
 from personaplex_ros.training.speech_bank import sounding
 from personaplex_ros.training.turn_ends.corpus import FRAME, Line, assemble
-from personaplex_ros.turns import SpeechActivity
+from personaplex_ros.turns import Activity, SpeechActivity
 from personaplex_ros.turns.turn_end import TurnEndJudge
 
 WAITS_S = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0)
@@ -49,6 +52,13 @@ Sound = NDArray[np.float32]
 Turn = Sequence[Sound]
 
 
+class Judge(Protocol):
+    """Takes a frame and the detector's windows, and tells how sure it is that a turn is over."""
+
+    def push(self, samples: Sound, windows: Sequence[Activity], /) -> float:
+        """Return that as a probability."""
+
+
 @dataclass(frozen=True, eq=False)
 class Silence:
     """What was known at the end of each frame of a true silence: for how long, and how sure."""
@@ -56,11 +66,13 @@ class Silence:
     over: bool
     since_s: Sound  # since the true end of the sound
     silent_s: Sound  # as the detector hears it
-    sure: Sound
+    sure: Mapping[str, Sound]  # by judge
 
-    def told_s(self, wait_s: float, sure: float) -> float | None:
-        """Return how late the end is told, None where it is not."""
-        told = np.flatnonzero((self.silent_s >= wait_s) | (self.sure >= sure))
+    def told_s(self, wait_s: float, judge: str = "", sure: float = np.inf) -> float | None:
+        """Return how late the end is told by silence or a judge, None where it is not."""
+        told = np.flatnonzero(self.silent_s >= wait_s)
+        if judge:
+            told = np.flatnonzero((self.silent_s >= wait_s) | (self.sure[judge] >= sure))
         return float(self.since_s[told[0]]) if len(told) else None
 
 
@@ -68,9 +80,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", type=Path, metavar="DIR")
     parser.add_argument("--prompts", type=Path, metavar="DIR")
+    parser.add_argument("--smart-turn", type=Path, metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    judges: dict[str, Callable[[], Judge]] = {"user_finished": partial(TurnEndJudge, RATE, FRAME)}
+    if arguments.smart_turn:
+        from smart_turn import SmartTurn
+
+        judges["smart-turn"] = partial(SmartTurn, arguments.smart_turn)
     rows: list[dict[str, Any]] = []
     for name, turns in speakers(arguments.parts, arguments.prompts):
         rng = np.random.default_rng(77)
@@ -79,11 +97,13 @@ def main() -> None:
             silence
             for first in range(0, len(order), TURNS_TOGETHER)
             for silence in hear(
-                assemble([turns[at] for at in order[first : first + TURNS_TOGETHER]], rng)
+                assemble([turns[at] for at in order[first : first + TURNS_TOGETHER]], rng),
+                {name: begin() for name, begin in judges.items()},
             )
         ]
-        rows += [{"speaker": name, **row} for row in scores(silences)]
-        print(table(rows[-len(SURE) - len(WAITS_S) :]), flush=True)
+        here = [{"speaker": name, **row} for row in scores(silences, judges)]
+        print(table(here), flush=True)
+        rows += here
     if arguments.json:
         text = json.dumps(rows, indent=1) + "\n"
         write_whole(arguments.json, lambda path: path.write_text(text))
@@ -165,9 +185,9 @@ def _read(path: Path) -> Sound:
     return sound[slice(*sounding(sound))]
 
 
-def hear(line: Line) -> list[Silence]:
-    """Let both detectors hear a line; return its silences."""
-    activity, judge = SpeechActivity(RATE, FRAME), TurnEndJudge(RATE, FRAME)
+def hear(line: Line, judges: Mapping[str, Judge]) -> list[Silence]:
+    """Let all detectors hear a line; return its silences."""
+    activity = SpeechActivity(RATE, FRAME)
     silent_s, speaks = 0.0, False
     known = []
     for first in range(0, len(line.samples) // FRAME * FRAME, FRAME):
@@ -178,25 +198,28 @@ def hear(line: Line) -> list[Silence]:
                 silent_s, speaks = 0.0, True
             elif speaks and (silent_s > 0.0 or window.probability < OFF):
                 silent_s += window.length_samples / RATE
-        known.append(((first + FRAME) / RATE, silent_s, judge.push(samples, windows)))
-    times, silent, sure = np.array(known, np.float32).T
+        sure = [judge.push(samples, windows) for judge in judges.values()]
+        known.append(((first + FRAME) / RATE, silent_s, *sure))
+    times, silent, *told = np.array(known, np.float32).T
     found = []
     for start_s, end_s, over in line.silences:
         inside = (times > start_s) & (times <= min(end_s, start_s + DEADLINE_S))
         since = times[inside] - start_s
         heard = np.minimum(silent[inside], since)
-        found.append(Silence(over, since, heard, np.where(heard > 0, sure[inside], 0.0)))
+        sures = {name: np.where(heard > 0, one[inside], 0.0)
+                 for name, one in zip(judges, told, strict=True)}  # fmt: skip
+        found.append(Silence(over, since, heard, sures))
     return found
 
 
-def scores(silences: Sequence[Silence]) -> list[dict[str, Any]]:
-    """Return the figures of both detectors along their curves."""
-    points = [("Silero", wait_s, wait_s, np.inf) for wait_s in WAITS_S]
-    points += [("user_finished", sure, LATE_S, sure) for sure in SURE]
+def scores(silences: Sequence[Silence], judges: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the figures of all detectors along their curves."""
+    points: list[tuple[str, float, tuple[Any, ...]]] = [("Silero", at, (at,)) for at in WAITS_S]
+    points += [(judge, sure, (LATE_S, judge, sure)) for judge in judges for sure in SURE]
     rows = []
-    for detector, at, wait_s, sure in points:
+    for detector, at, setting in points:
         told = {
-            over: [one.told_s(wait_s, sure) for one in silences if one.over == over]
+            over: [one.told_s(*setting) for one in silences if one.over == over]
             for over in (True, False)
         }
         late = [value for value in told[True] if value is not None]
@@ -214,7 +237,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [[rows[0]["speaker"], "at", "false positives", "recall", "latency, s", "n"]]
     chosen = []
     for budget in BUDGETS:
-        for detector in ("Silero", "user_finished"):
+        for detector in dict.fromkeys(row["detector"] for row in rows):
             few = [row for row in rows if row["false_positives"] <= budget
                    and row["detector"] == detector]  # fmt: skip
             few.sort(key=lambda row: row["latency_p10_p50_p90_s"][1])
