@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 
 CYCLONE = "cyclonedds"
+OF_THE_SERVER = ("aiohttp", "sphn", "prometheus_client")
 WITHOUT_CYCLONE_WHEELS = (3, 14)
 """The first Python for which PyPI has no wheel of cyclonedds."""
 
@@ -40,8 +41,14 @@ def require(module: str) -> ModuleType:
 
 def missing_package(error: ImportError) -> str:
     """Return what is missing and how to install it."""
-    if (error.name or "").partition(".")[0] == CYCLONE:
+    missing = (error.name or "").partition(".")[0]
+    if missing == CYCLONE:
         return without_cyclone(sys.version_info[:2])
+    if missing in OF_THE_SERVER:
+        return (
+            f"personaplex serve needs the Python package {missing}: "
+            f"`{sys.executable} -m pip install {' '.join(OF_THE_SERVER)}`"
+        )
     return (
         f"the Python package {error.name or error} cannot be imported by {sys.executable} "
         f"({error}); with ROS, source its setup file; install what requirements.txt names into a "

@@ -118,7 +118,7 @@ def imported(*folders: str) -> Iterator[str]:
 
 
 def test_the_lists_of_packages_agree() -> None:
-    runtime, training, behaviours, zenoh, echo = documented()
+    runtime, training, behaviours, zenoh, echo, serve = documented()
     extras = setup("extras_require")
     assert runtime - WITH_TORCH == set(pinned("requirements.txt"))
     assert runtime - WITH_TORCH == {plain(r) for r in setup("install_requires")}
@@ -127,6 +127,7 @@ def test_the_lists_of_packages_agree() -> None:
     assert behaviours == {plain(r) for r in extras["behaviours"]}
     assert zenoh == {plain(r) for r in extras["zenoh"]}
     assert echo == {plain(r) for r in extras["echo"]}
+    assert serve == {plain(r) for r in extras["serve"]}
 
 
 def test_pinned_versions_are_allowed_by_setup() -> None:

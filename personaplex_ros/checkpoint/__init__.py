@@ -9,6 +9,7 @@ from personaplex_ros.checkpoint.voices import (
     find_voice,
     load_voice,
     voice_file,
+    voice_names,
 )
 from personaplex_ros.checkpoint.weights_file import stored_bytes
 
@@ -24,4 +25,5 @@ __all__ = [
     "stored_bytes",
     "stored_in_half",
     "voice_file",
+    "voice_names",
 ]

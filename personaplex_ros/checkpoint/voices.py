@@ -68,6 +68,20 @@ def find_voice(voice: str | Path, folders: list[Path]) -> str:
     )
 
 
+def voice_names(folders: list[Path]) -> set[str]:
+    """Return what ``find_voice`` finds by name alone: file names, with and without their suffix."""
+    files: list[str] = []
+    for folder in (place for root in folders for place in (root, root / "voices")):
+        if folder.is_dir():
+            files += [path.name for path in folder.iterdir()]
+        archive = folder / "voices.tgz"
+        if archive.is_file():
+            with _archive(archive) as tar:
+                files += [Path(name).name for name in tar.getnames()]
+    voices = [name for name in files if name.endswith(SUFFIXES)]
+    return {*voices, *(Path(name).stem for name in voices)}
+
+
 def voice_file(source: str) -> tuple[Path, str]:
     """Return the file of what ``find_voice`` returned, and the member if it is an archive."""
     archive, _, member = source.partition(".tgz:")

@@ -1,0 +1,147 @@
+"""One conversation: a client's samples in; speech, words and turn events out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personaplex_ros.engine import SharedSession
+from personaplex_ros.remedies import described
+from personaplex_ros.server.inbox import Heard, Inbox
+from personaplex_ros.server.outbox import Outbox
+from personaplex_ros.server.outputs import Ended, Output, Speech, Words
+from personaplex_ros.server.refusal import Cause, Refusal
+from personaplex_ros.turns import TurnMonitor, TurnUpdate
+
+WAKE_UP_S = 0.1
+"""Longest wait for audio before the end is looked after."""
+STOP_S = 5.0
+"""For a frame in progress to be done."""
+
+
+Report = Callable[[float, bool, TurnUpdate], None]
+"""Told of a frame: seconds inside the engine, whether that was too long, and what came of it."""
+
+
+class Conversation:
+    """Runs a session with a thread of its own, until it is stopped or the model fails.
+
+    `key` names it to a client that comes back; `outbox` has what is to be sent; `monitor` may be
+    used by another when this has ended. Held, it stands
+    still: nothing is heard and nothing is said.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        session: SharedSession,
+        monitor: TurnMonitor,
+        inbox: Inbox,
+        outbox: Outbox,
+        frame_s: float,
+        report: Report,
+    ) -> None:
+        self.key = key
+        self.outbox = outbox
+        self.inbox = inbox
+        self.monitor = monitor
+        self.frames = 0
+        self.late_frames = 0
+        self._asked_s = 0.0  # when the model was asked for the frame that it is at; 0 for none
+        self._session = session
+        self._frame_s = frame_s
+        self._frame_ns = round(frame_s * 1e9)
+        self._report = report
+        self._going = threading.Event()
+        self._stop = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="conversation", daemon=True)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted, as the model counts."""
+        return self.frames * self._frame_s
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self._over.is_set()
+
+    @property
+    def stalled_s(self) -> float:
+        """How long the model has not come back with a frame, in seconds."""
+        asked_s = self._asked_s
+        return time.monotonic() - asked_s if asked_s else 0.0
+
+    def start(self) -> None:
+        """Begin to listen and to speak."""
+        self.go_on()
+        self._thread.start()
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        """Take what the client says, float32 [n] at the model's rate; any thread."""
+        self.inbox.put(samples)
+
+    def hold(self) -> None:
+        """Stand still until `go_on`."""
+        self._going.clear()
+
+    def go_on(self) -> None:
+        """Go on where it stood still, with what is said from now on."""
+        self.inbox.clear()
+        self._going.set()
+
+    def stop(self) -> None:
+        """End it and give the model's slot back; returns when that is done. Blocks; any thread."""
+        self._stop.set()
+        self._going.set()
+        self._thread.join(STOP_S)
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                if not self._going.wait(WAKE_UP_S):
+                    continue
+                heard = self.inbox.take(WAKE_UP_S)
+                if heard is not None and not self._stop.is_set():
+                    self._step(heard)
+        except Exception as error:  # whatever it is, the client must be told
+            words = f"the model failed, begin a new conversation: {described(error)}"
+            self.outbox.put(Ended(Refusal(Cause.FAILED, words)))
+        finally:
+            self._close()
+
+    def _step(self, heard: Heard) -> None:
+        self._asked_s = time.monotonic()
+        result = self._session.push(heard.samples)
+        model_s = time.monotonic() - self._asked_s
+        self._asked_s = 0.0
+        samples = np.clip(result.audio, -1.0, 1.0)
+        speech = Speech(self.frames, samples, heard.complete_s + model_s)
+        words = [Words(self.frames, result.piece)] if result.piece else []
+        self.outbox.put(speech, *words)
+        stamp_ns = self.frames * self._frame_ns
+        update = self.monitor.push(heard.samples, result.audio, result.piece, stamp_ns)
+        self.outbox.put(*_told(update))
+        late = model_s > self._frame_s
+        self.frames += 1
+        self.late_frames += late
+        self._report(model_s, late, update)
+
+    def _close(self) -> None:
+        try:
+            self.outbox.put(*_told(self.monitor.end()))
+            self._session.close()
+        except RuntimeError:  # the engine is closed already
+            pass
+        self._asked_s = 0.0
+        self._over.set()
+
+
+def _told(update: TurnUpdate) -> list[Output]:
+    utterances = [] if update.utterance is None else [update.utterance]
+    return [*update.events, *utterances]

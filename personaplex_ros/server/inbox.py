@@ -1,0 +1,112 @@
+"""From the samples that a client sends to the frames that the model hears, at the pace of time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personaplex_ros.server.allowance import Allowance
+from personaplex_ros.server.limits import Limits
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A frame of the client's: float32 [frame_size] in [-1, 1].
+
+    complete_s: when its last sample had come, in the monotonic clock. filled: whether silence
+    stands in for audio that did not come.
+    """
+
+    samples: NDArray[np.float32]
+    complete_s: float
+    filled: bool
+
+
+class Inbox:
+    """Cuts what comes into frames and hands them out no faster than time passes.
+
+    `put` is for any thread, `take` for the conversation's. Time that passes without a frame is
+    credit, at most `catch_up_s` of it, so that audio which was late is made up for at once; a
+    client that sends more than that waits, and does not take the model's time from others. Audio
+    beyond the credit waits up to `backlog_s`, then all of it is dropped, but the newest.
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        frame_size: int,
+        limits: Limits,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits, self._now = limits, now
+        self._frame_s = frame_size / rate
+        self._partial = np.zeros(frame_size, np.float32)
+        self._filled = 0
+        self._frames: deque[Heard] = deque()
+        self._changed = threading.Condition()
+        self._credit = Allowance(1 / self._frame_s, limits.catch_up_s / self._frame_s, now)
+        self._silence_due_s = now() + limits.silence_after_s
+        self.dropped_frames = 0
+        self.filled_frames = 0
+
+    def put(self, samples: NDArray[np.float32]) -> None:
+        """Take samples float32 [n]; what is not a number counts as 0, what is too loud is cut."""
+        samples = np.clip(np.nan_to_num(samples), -1.0, 1.0)
+        with self._changed:
+            self._silence_due_s = self._now() + self._limits.silence_after_s
+            while len(samples):
+                part = samples[: len(self._partial) - self._filled]
+                self._partial[self._filled : self._filled + len(part)] = part
+                self._filled += len(part)
+                samples = samples[len(part) :]
+                if self._filled == len(self._partial):
+                    self._frames.append(Heard(self._partial.copy(), self._now(), filled=False))
+                    self._filled = 0
+            self._skip_ahead()
+            self._changed.notify()
+
+    def take(self, timeout_s: float) -> Heard | None:
+        """Wait for the frame that is due, at most `timeout_s` seconds; None when there is none."""
+        with self._changed:
+            deadline_s = self._now() + timeout_s
+            while True:
+                now = self._now()
+                if self._frames and self._credit.take(1.0):
+                    return self._frames.popleft()
+                if not self._frames and now >= self._silence_due_s and self._credit.take(1.0):
+                    return self._silence(now)
+                if now >= deadline_s:
+                    return None
+                self._changed.wait(max(0.001, min(deadline_s, self._next_s(now)) - now))
+
+    def clear(self) -> None:
+        """Forget what waits, as when the client comes back after a while."""
+        with self._changed:
+            self._frames.clear()
+            self._filled = 0
+            self._silence_due_s = self._now() + self._limits.silence_after_s
+
+    def _next_s(self, now: float) -> float:
+        """Return when there may be a frame if nothing comes."""
+        credited_s = now + self._credit.wait_s(1.0)
+        return credited_s if self._frames else max(credited_s, self._silence_due_s)
+
+    def _silence(self, now: float) -> Heard:
+        self.filled_frames += 1
+        # A model slower than real time must not owe silence for ever.
+        self._silence_due_s = max(self._silence_due_s, now - self._frame_s) + self._frame_s
+        return Heard(np.zeros_like(self._partial), now, filled=True)
+
+    def _skip_ahead(self) -> None:
+        credit = self._credit.left
+        if len(self._frames) > credit + self._limits.backlog_s / self._frame_s:
+            kept = max(1, int(credit))
+            self.dropped_frames += len(self._frames) - kept
+            while len(self._frames) > kept:
+                self._frames.popleft()

@@ -1,0 +1,1 @@
+"""The protocol of the public PersonaPlex and Moshi servers: `GET /api/chat`."""

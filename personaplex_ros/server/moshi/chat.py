@@ -1,0 +1,208 @@
+"""A client of `/api/chat`, from its request to its last message."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from personaplex_ros.engine import Sampling
+from personaplex_ros.server.allowance import Allowance
+from personaplex_ros.server.conversation import Conversation
+from personaplex_ros.server.moshi import protocol
+from personaplex_ros.server.moshi.opus import OpusReader, OpusWriter
+from personaplex_ros.server.moshi.protocol import Kind
+from personaplex_ros.server.moshi.query import Query, read_query
+from personaplex_ros.server.outputs import Ended, Output, Speech, Words
+from personaplex_ros.server.refusal import Cause, Refusal
+from personaplex_ros.server.sessions import Sessions
+from personaplex_ros.turns import TurnEvent
+
+PROTOCOL = "moshi"
+CLOSE_S = 2.0
+"""For a client to answer that it is hung up on."""
+UNSENT_BYTES = 16 << 10
+"""Of what is sent, that may wait here for the network; then speech waits in the outbox."""
+LOOK_S = 1.0
+"""How often it is seen whether a client is still there."""
+PROPER_CODES = (1000, 1001)
+"""With which a client hangs up that does not want to come back."""
+
+
+class Chats:
+    """Serves `/api/chat` for these sessions; `sampling` is for clients that name none."""
+
+    def __init__(self, sessions: Sessions, sampling: Sampling) -> None:
+        self._sessions = sessions
+        self._sampling = sampling
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Hold a conversation with the client of a request."""
+        limits = self._sessions.limits
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_S,
+            heartbeat=limits.alive_s,
+            max_msg_size=limits.message_bytes,
+            compress=False,
+            writer_limit=UNSENT_BYTES,
+        )
+        if not socket.can_prepare(request):
+            raise web.HTTPUpgradeRequired(text="this is for WebSockets: ws://.../api/chat\n")
+        await socket.prepare(request)
+        if request.transport is not None:
+            request.transport.set_write_buffer_limits(high=UNSENT_BYTES)
+        chat = _Chat(self._sessions, socket)
+        try:
+            default = self._sessions.model.default
+            query = read_query(request.query, default, self._sampling, limits)
+            await chat.hold(query)
+        except Refusal as refusal:
+            self._sessions.refused(refusal)
+            await _refuse(socket, refusal)
+        return socket
+
+
+class _Chat:
+    """The conversation with one client, over one connection."""
+
+    def __init__(self, sessions: Sessions, socket: web.WebSocketResponse) -> None:
+        self._sessions = sessions
+        self._limits = sessions.limits
+        self._socket = socket
+        self._rate = sessions.model.rate
+        self._conversation: Conversation | None = None
+        self._heard_s = time.monotonic()
+
+    async def hold(self, query: Query) -> None:
+        """Begin or take up a conversation and lead it to its end; raises Refusal."""
+        reading = asyncio.ensure_future(self._read())
+        opening = asyncio.ensure_future(self._opened(query))
+        tasks: list[asyncio.Future[Any]] = [reading, opening]
+        try:
+            await _first(reading, opening)
+            if opening.done():
+                self._conversation = conversation = opening.result()
+                self._heard_s = time.monotonic()
+                tasks += [_started(self._send(conversation, query)), _started(self._look_after())]
+                await _first(reading, *tasks[2:])
+        except ConnectionError:
+            pass  # the client is gone, which is looked after below
+        except Refusal as refusal:
+            await self._end(refusal.words)
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._leave(opening)
+
+    async def _opened(self, query: Query) -> Conversation:
+        if query.resume is not None:
+            return self._sessions.take_up(query.resume)
+        return await self._sessions.begin(query.wish, PROTOCOL, resumable=query.resumable)
+
+    async def _leave(self, opening: asyncio.Future[Conversation]) -> None:
+        """Do what is to be done about the conversation when the client is gone."""
+        if opening.done() and not opening.cancelled() and opening.exception() is None:
+            self._conversation = opening.result()
+        if self._conversation is None:
+            return
+        if self._socket.close_code in PROPER_CODES:
+            await self._end("the client hung up")
+        else:
+            await self._sessions.lost(self._conversation)
+
+    async def _end(self, why: str) -> None:
+        if self._conversation is not None:
+            await self._sessions.end(self._conversation, why)
+
+    async def _read(self) -> None:
+        """Take messages until the client hangs up; raises Refusal for what ends a conversation."""
+        reader = OpusReader(self._rate)
+        messages = Allowance(self._limits.messages_a_second, self._limits.messages_a_second)
+        seconds = Allowance(1.0, self._limits.ahead_s)
+        async for message in self._socket:
+            if not messages.take(1.0):
+                most = self._limits.messages_a_second
+                raise Refusal(Cause.BAD, f"more than {most} messages a second; send fewer, longer")
+            if message.type == WSMsgType.ERROR:
+                raise Refusal(Cause.BAD, f"a message is broken or too long: {message.data}")
+            data = message.data
+            if message.type != WSMsgType.BINARY or data[:1] != bytes([Kind.AUDIO]):
+                continue  # what servers of this protocol do not know, they drop
+            for samples in reader.read(data[1:]):
+                self._heard_s = time.monotonic()
+                if not seconds.take(len(samples) / self._rate):
+                    ahead = self._limits.ahead_s
+                    words = f"audio is {ahead:g} s ahead of time; send it at the pace it is spoken"
+                    raise Refusal(Cause.BAD, words)
+                if self._conversation is not None:  # before, nobody listens
+                    self._conversation.hear(samples)
+
+    async def _send(self, conversation: Conversation, query: Query) -> None:
+        """Send what comes of a conversation until it is over; then raises Refusal."""
+        writer = OpusWriter(self._rate)
+        await self._socket.send_bytes(protocol.HANDSHAKE)
+        await self._socket.send_bytes(protocol.metadata(self._described(conversation, query)))
+        while True:
+            for output in await conversation.outbox.take():
+                if isinstance(output, Ended):
+                    raise output.refusal
+                message = _message(output, writer)
+                if message is not None:
+                    await self._socket.send_bytes(message)
+                if isinstance(output, Speech):
+                    self._sessions.metrics.sent(time.monotonic() - output.possible_s)
+
+    def _described(self, conversation: Conversation, query: Query) -> dict[str, object]:
+        about: dict[str, object] = {"type": "session", "resumed": query.resume is not None}
+        if query.resume is None:
+            wish = query.wish
+            about |= {"persona": wish.persona.name, "voice": wish.persona.voice, "seed": wish.seed}
+        if query.resumable:
+            about |= {"resume": conversation.key, "resume_s": self._limits.resume_s}
+        return about
+
+    async def _look_after(self) -> None:
+        """Raise Refusal when the client has sent no audio for too long."""
+        while time.monotonic() - self._heard_s < self._limits.idle_s:
+            await asyncio.sleep(LOOK_S)
+        words = f"no audio has come for {self._limits.idle_s:g} s; send silence while nobody speaks"
+        raise Refusal(Cause.IDLE, words)
+
+
+def _started(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+    return asyncio.ensure_future(work)
+
+
+async def _first(*tasks: asyncio.Future[Any]) -> None:
+    """Wait until one is done; raises what it raises."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+def _message(output: Output, writer: OpusWriter) -> bytes | None:
+    """Return an output as a message; None where it is not complete yet."""
+    if isinstance(output, Speech):
+        pages = writer.write(output.samples)
+        return protocol.audio(pages) if pages else None
+    if isinstance(output, Words):
+        return protocol.text(output)
+    if isinstance(output, TurnEvent):
+        return protocol.turn_event(output)
+    assert not isinstance(output, Ended)
+    return protocol.utterance(output)
+
+
+async def _refuse(socket: web.WebSocketResponse, refusal: Refusal) -> None:
+    """Tell the client why, and hang up."""
+    try:
+        await socket.send_bytes(protocol.error(refusal))
+    except ConnectionError:
+        return
+    code, reason = protocol.CLOSE_CODES[refusal.cause], protocol.close_reason(refusal)
+    await socket.close(code=code, message=reason)

@@ -1,0 +1,93 @@
+"""Messages of the protocol: binary, the first byte is the kind."""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum
+
+from personaplex_ros.server.outputs import Words
+from personaplex_ros.server.refusal import Cause, Refusal
+from personaplex_ros.turns import TurnEvent, Utterance
+
+LONGEST_REASON = 123
+"""Bytes of a reason that a WebSocket may be closed with."""
+
+
+class Kind(IntEnum):
+    """What a message is."""
+
+    HANDSHAKE = 0
+    AUDIO = 1
+    TEXT = 2
+    CONTROL = 3
+    METADATA = 4
+    ERROR = 5
+    PING = 6
+
+
+CLOSE_CODES = {
+    Cause.BAD: 1008,
+    Cause.FULL: 1013,
+    Cause.ENDING: 1012,
+    Cause.FAILED: 1011,
+    Cause.GONE: 1008,
+    Cause.IDLE: 1001,
+}
+"""With which a WebSocket is closed, as IANA lists them; after 1012 and 1013, try again later."""
+
+HANDSHAKE = bytes([Kind.HANDSHAKE])
+"""One byte, as from the servers in Python. Rust's adds two numbers, which no client reads."""
+
+
+def audio(pages: bytes) -> bytes:
+    """Return a message with pages of Ogg-Opus."""
+    return bytes([Kind.AUDIO]) + pages
+
+
+def text(words: Words) -> bytes:
+    """Return a message with a piece of a word."""
+    return bytes([Kind.TEXT]) + words.piece.encode()
+
+
+def error(refusal: Refusal) -> bytes:
+    """Return a message that says why."""
+    return bytes([Kind.ERROR]) + refusal.words.encode()
+
+
+def close_reason(refusal: Refusal) -> bytes:
+    """Return as much of why as a WebSocket's closing takes."""
+    return refusal.words.encode()[:LONGEST_REASON].decode(errors="ignore").encode()
+
+
+def metadata(content: dict[str, object]) -> bytes:
+    """Return a message with an object as JSON."""
+    return bytes([Kind.METADATA]) + json.dumps(content, ensure_ascii=False).encode()
+
+
+def turn_event(event: TurnEvent) -> bytes:
+    """Return a message with a turn event; its times are seconds of the conversation."""
+    return metadata(
+        {
+            "type": "turn_event",
+            "event": event.kind,
+            "onset_s": event.onset_ns / 1e9,
+            "decided_s": event.decided_ns / 1e9,
+            "confidence": round(event.confidence, 3),
+            "episode": event.episode,
+            "state": event.state,
+            "revises": event.revises,
+        }
+    )
+
+
+def utterance(said: Utterance) -> bytes:
+    """Return a message with what the robot said in one go."""
+    return metadata(
+        {
+            "type": "utterance",
+            "text": said.text,
+            "start_s": said.start_ns / 1e9,
+            "end_s": said.end_ns / 1e9,
+            "interrupted": said.interrupted,
+        }
+    )
