@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dds_support import wait_until
 
 from personaplex_ros.audio import read_wave
 from personaplex_ros.resources import share_directory
@@ -23,25 +26,39 @@ CLIENT = Path(__file__).parent / "moshi_client_peer.py"
 
 
 @contextmanager
-def serving(*words: str) -> Iterator[str]:
-    """Run `personaplex serve`; gives where it listens, and expects that it ends in order."""
+def serving(*words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run `personaplex serve`; gives where it listens; it must have been asked to end."""
     command = [sys.executable, "-m", "personaplex_ros", "serve", "--port", "0", "--greedy"]
     child = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     try:
         line = child.stdout.readline()
         assert line.startswith("listening at "), line
-        yield line.split()[2].removesuffix("/api/chat,")
-    finally:
-        child.terminate()
+        yield line.split()[2].removesuffix("/api/chat,"), child
         assert child.wait(20) == 0
+    finally:
+        child.kill()
 
 
-def test_the_client_of_moshi_gets_the_right_answer(tmp_path: Path) -> None:
+def test_the_client_of_moshi_gets_the_right_answer_also_when_the_server_is_about_to_end(
+    tmp_path: Path,
+) -> None:
     answer = tmp_path / "answer.wav"
-    with serving("--sessions", "1") as url:
-        client = [sys.executable, CLIENT, url, CALLER, str(QUESTION_S), answer]
-        done = subprocess.run(client, capture_output=True, text=True, timeout=60, check=True)
-    assert "second floor" in done.stdout, done
-    played = read_wave(answer).samples
-    assert np.abs(played).max() > 0.05
+    with serving("--sessions", "1") as (url, server):
+        words = [sys.executable, CLIENT, url, CALLER, str(QUESTION_S), answer]
+        client = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        ready = url.replace("ws://", "http://") + "/ready"
+        wait_until(lambda: status_of(ready) == 503, 60.0)  # its only conversation has begun
+        server.terminate()
+        said, told = client.communicate(timeout=60)
+    assert "second floor" in said, told
+    assert np.abs(read_wave(answer).samples).max() > 0.05
+
+
+def status_of(url: str) -> int:
+    """Return the status of a request."""
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+ROUNDING = 1e-6
+
 
 class Allowance:
     """Grows by `rate` a second up to `most`, which there is at the beginning; for one thread."""
@@ -24,7 +26,7 @@ class Allowance:
 
     def take(self, amount: float) -> bool:
         """Take so much; False, and nothing is taken, where that is more than there is."""
-        if amount > self.left:
+        if amount > self.left + ROUNDING:
             return False
         self._left -= amount
         return True

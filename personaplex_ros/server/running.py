@@ -147,7 +147,6 @@ async def run(
         patience = await ending
         LOGGER.info("ending: %d conversations, %g s at most", sessions.open, patience)
         await sessions.drain(patience)
-        await asyncio.sleep(0)  # for the last words to be sent
     finally:
         await listener.close()
         await sessions.close()

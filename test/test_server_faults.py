@@ -1,0 +1,180 @@
+"""What happens to conversations when the model fails or hangs, and when the server ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from dds_support import wait_until
+from server_support import (
+    AUDIO,
+    FRAME,
+    HANDSHAKE,
+    Caller,
+    Heard,
+    ServerInThread,
+    calling,
+    never,
+    spoken,
+)
+
+from personaplex_ros.engine import Engine, ModelFault
+from personaplex_ros.server import app
+
+QUIET = np.zeros(FRAME, np.float32)
+
+
+@pytest.fixture(scope="module")
+def engine(small_checkpoint: Path) -> Engine:
+    return Engine.load(small_checkpoint, device="cpu", slots=2)
+
+
+@pytest.fixture
+def server(engine: Engine) -> Iterator[ServerInThread]:
+    with ServerInThread(engine, 2) as server:
+        yield server
+
+
+async def hello(caller: Caller) -> Heard:
+    """Talk a little."""
+    await caller.listen(lambda heard: HANDSHAKE in heard.kinds)
+    before = caller.heard.seconds
+    await caller.speak(np.tile(QUIET, 4))
+    return await caller.listen(spoken(before + 0.2))
+
+
+async def two(server: ServerInThread, session: aiohttp.ClientSession) -> tuple[Caller, Caller]:
+    first, other = [Caller(await session.ws_connect(server.url())) for _ in range(2)]
+    await hello(first)
+    await hello(other)
+    return first, other
+
+
+def test_one_conversation_that_fails_ends_and_the_other_goes_on(
+    server: ServerInThread, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, failed = engine.step, []
+
+    def broken(frames: dict[Any, Any]) -> Any:
+        results = step(frames)
+        victim = next((s for s in frames if s.slot == 0), None)
+        if victim is None or failed:
+            return results
+        failed.append(victim)
+        rest = {session: result for session, result in results.items() if session != victim}
+        raise ModelFault({victim: "frame 9: numbers are not finite"}, rest)
+
+    async def talk() -> tuple[Heard, Heard]:
+        async with aiohttp.ClientSession() as session:
+            first, other = await two(server, session)
+            monkeypatch.setattr(engine, "step", broken)
+            await first.speak(QUIET)
+            refused = await first.listen(never)
+            return refused, await hello(other)
+
+    refused, heard = asyncio.run(talk())
+    assert refused.close_code == 1011
+    assert "the model failed, begin a new conversation" in refused.errors[0]
+    assert "frame 9: numbers are not finite" in refused.errors[0]
+    assert not heard.errors
+    server.empty()
+    assert not calling(server.url(), hello).errors
+
+
+def test_a_model_that_hangs_makes_the_server_ill(
+    server: ServerInThread, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "STALLED_S", 0.3)
+    step, released = engine.step, threading.Event()
+
+    def stuck(frames: Any) -> Any:
+        assert released.wait(20)
+        return step(frames)
+
+    async def health(session: aiohttp.ClientSession) -> int:
+        async with session.get(f"http://{server.host}/health") as answer:
+            return answer.status
+
+    async def talk() -> list[int]:
+        async with aiohttp.ClientSession() as session:
+            caller = Caller(await session.ws_connect(server.url()))
+            await hello(caller)
+            found = [await health(session)]
+            monkeypatch.setattr(engine, "step", stuck)
+            await caller.speak(QUIET)
+            await asyncio.sleep(0.6)
+            found.append(await health(session))
+            released.set()
+            await hello(caller)
+            return [*found, await health(session)]
+
+    assert asyncio.run(talk()) == [200, 503, 200]
+
+
+def test_a_server_that_ends_lets_conversations_go_on_for_a_while(engine: Engine) -> None:
+    with ServerInThread(engine, 2) as server:
+
+        async def talk() -> tuple[Heard, Heard]:
+            async with aiohttp.ClientSession() as session:
+                first, other = await two(server, session)
+                draining = asyncio.ensure_future(
+                    asyncio.to_thread(server.in_loop, server.sessions.drain(2.0))
+                )
+                await asyncio.sleep(0.2)
+                late = Caller(await session.ws_connect(server.url()))
+                assert (await late.listen(never)).close_code == 1012
+                assert "about to end" in late.heard.errors[0]
+                assert not (await hello(first)).errors
+                await first.socket.close()
+                ended = await other.listen(never)
+                await draining
+                return first.heard, ended
+
+        first, ended = asyncio.run(talk())
+        assert not first.errors
+        assert ended.close_code == 1012 and "the server ends" in ended.errors[0]
+        assert server.sessions.open == 0
+
+
+def test_a_client_that_hurries_takes_no_time_from_another(server: ServerInThread) -> None:
+    async def talk() -> tuple[Heard, Heard]:
+        async with aiohttp.ClientSession() as session:
+            hasty, calm = await two(server, session)
+            before = calm.heard.kinds.count(AUDIO)
+            await hasty.speak(np.tile(QUIET, 100))  # 8 s at once
+            await calm.call(np.tile(QUIET, 25))
+            heard = await calm.listen(lambda heard: heard.kinds.count(AUDIO) >= before + 24)
+            return heard, await hasty.listen(lambda heard: True)
+
+    calm, hasty = asyncio.run(talk())
+    assert not calm.errors
+    assert hasty.kinds.count(AUDIO) < 60
+    wait_until(lambda: server.count("personaplex_frames_lost_total") > 60)
+
+
+def test_a_client_that_is_gone_while_its_persona_is_prepared_leaves_no_slot_taken(
+    server: ServerInThread, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, begun, released = engine.prepare, threading.Event(), threading.Event()
+
+    def slow(persona: Any) -> Any:
+        begun.set()
+        assert released.wait(20)
+        return prepare(persona)
+
+    monkeypatch.setattr(engine, "prepare", slow)
+
+    async def leave(caller: Caller) -> None:
+        await asyncio.to_thread(begun.wait, 10)
+
+    calling(server.url(text_prompt="Be kind."), leave)
+    released.set()
+    wait_until(lambda: server.model.sessions == 0 and begun.is_set())
+    assert not calling(server.url(), hello).errors
+    wait_until(lambda: server.model.sessions == 0)
