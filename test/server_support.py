@@ -1,13 +1,15 @@
-"""A server in this process, on a small model, and clients of its protocol made for tests."""
+"""A server in this process or in one of its own, and clients of its protocol for tests."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -197,3 +199,18 @@ def spoken(seconds: float) -> Callable[[Heard], bool]:
 def never(heard: Heard) -> bool:
     """Wait until the server hangs up."""
     return False
+
+
+@contextmanager
+def serving(*words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run `personaplex serve`; gives where it listens; it must have been asked to end."""
+    command = [sys.executable, "-m", "personaplex_ros", "serve", "--port", "0", "--greedy"]
+    child = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        line = child.stdout.readline()
+        assert line.startswith("listening at "), line
+        yield line.split()[2].removesuffix("/api/chat,"), child
+        assert child.wait(20) == 0
+    finally:
+        child.kill()

@@ -6,13 +6,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from dds_support import wait_until
+from server_support import serving
 
 from personaplex_ros.audio import read_wave
 from personaplex_ros.resources import share_directory
@@ -23,21 +22,6 @@ CALLER = share_directory() / "config" / "demo" / "caller.wav"
 QUESTION_S = 9.0
 """The caller's first question, on which floor the meeting room is, and time for the answer."""
 CLIENT = Path(__file__).parent / "moshi_client_peer.py"
-
-
-@contextmanager
-def serving(*words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run `personaplex serve`; gives where it listens; it must have been asked to end."""
-    command = [sys.executable, "-m", "personaplex_ros", "serve", "--port", "0", "--greedy"]
-    child = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    try:
-        line = child.stdout.readline()
-        assert line.startswith("listening at "), line
-        yield line.split()[2].removesuffix("/api/chat,"), child
-        assert child.wait(20) == 0
-    finally:
-        child.kill()
 
 
 def test_the_client_of_moshi_gets_the_right_answer_also_when_the_server_is_about_to_end(

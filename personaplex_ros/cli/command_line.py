@@ -18,7 +18,7 @@ COMMANDS = {
     "offline": "answer a recording, faster or slower than real time",
     "demo": "hold a recorded conversation with the node",
     "simulate": "let a simulated robot patrol and be spoken to",
-    "serve": "hold conversations with clients over the network (Moshi's protocol)",
+    "serve": "hold conversations over the network, in Moshi's protocol and OpenAI's",
     "node": "start the ROS node (over Cyclone DDS or Zenoh; no ROS install needed)",
     "timeline": "draw a conversation that was recorded",
     "microphone": "publish a sound card's microphone on audio_in (no ROS install needed)",

@@ -1,7 +1,8 @@
 """Hold conversations with clients over the network.
 
-The protocol is that of the public PersonaPlex and Moshi servers (WebSocket, Ogg-Opus), so their
-clients work; docs/server.md describes it.
+The protocols are that of the public PersonaPlex and Moshi servers (/api/chat: WebSocket, Ogg-Opus)
+and OpenAI's Realtime (/v1/realtime), so their clients work; docs/server.md and docs/realtime.md
+describe them.
 """
 
 from __future__ import annotations

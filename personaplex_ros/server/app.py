@@ -7,6 +7,7 @@ from aiohttp import web
 from personaplex_ros.engine import Sampling
 from personaplex_ros.server.door import Door
 from personaplex_ros.server.moshi.chat import Chats
+from personaplex_ros.server.realtime.talk import Talks
 from personaplex_ros.server.sessions import Sessions
 
 STALLED_S = 10.0
@@ -18,6 +19,7 @@ def make_app(sessions: Sessions, door: Door, sampling: Sampling) -> web.Applicat
     app = web.Application()
     state = _State(sessions)
     app.router.add_get("/api/chat", door.guarded(Chats(sessions, sampling).serve))
+    app.router.add_get("/v1/realtime", door.guarded(Talks(sessions, sampling).serve))
     app.router.add_get("/metrics", door.guarded(state.metrics))
     app.router.add_get("/health", state.health)
     app.router.add_get("/ready", state.ready)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -21,7 +22,8 @@ WAKE_UP_S = 0.1
 """Longest wait for audio before the end is looked after."""
 STOP_S = 5.0
 """For a frame in progress to be done."""
-
+MOST_REQUESTS = 8
+"""That may wait for a frame; of more, the oldest is dropped."""
 
 Report = Callable[[float, bool, TurnUpdate], None]
 """Told of a frame: seconds inside the engine, whether that was too long, and what came of it."""
@@ -56,6 +58,7 @@ class Conversation:
         self._frame_s = frame_s
         self._frame_ns = round(frame_s * 1e9)
         self._report = report
+        self._requests: deque[Callable[[SharedSession], object]] = deque(maxlen=MOST_REQUESTS)
         self._going = threading.Event()
         self._stop = threading.Event()
         self._over = threading.Event()
@@ -85,6 +88,10 @@ class Conversation:
     def hear(self, samples: NDArray[np.float32]) -> None:
         """Take what the client says, float32 [n] at the model's rate; any thread."""
         self.inbox.put(samples)
+
+    def do(self, request: Callable[[SharedSession], object]) -> None:
+        """Let the conversation's thread do something with its session before the next frame."""
+        self._requests.append(request)
 
     def hold(self) -> None:
         """Stand still until `go_on`."""
@@ -116,6 +123,8 @@ class Conversation:
             self._close()
 
     def _step(self, heard: Heard) -> None:
+        while self._requests:
+            self._requests.popleft()(self._session)
         self._asked_s = time.monotonic()
         result = self._session.push(heard.samples)
         model_s = time.monotonic() - self._asked_s

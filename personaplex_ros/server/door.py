@@ -15,6 +15,8 @@ from personaplex_ros.server.metrics import Metrics
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ANY_ORIGIN = "*"
+TOKEN_PROTOCOL = "openai-insecure-api-key."
+"""As which OpenAI's client for browsers offers its token, since pages can send no headers."""
 TURNED_AWAY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 5\r\n"
     b"Content-Length: 52\r\nConnection: close\r\n\r\n"
@@ -81,6 +83,9 @@ def _token(request: web.Request) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
+    for offered in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
+        if offered.strip().startswith(TOKEN_PROTOCOL):
+            return offered.strip().removeprefix(TOKEN_PROTOCOL)
     return request.query.get("token", "")
 
 

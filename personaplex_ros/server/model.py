@@ -77,6 +77,10 @@ class Model:
         except ValueError as error:
             raise Refusal(Cause.BAD, str(error)) from error
 
+    def check_text(self, text: str) -> None:
+        """Raise ValueError, which says why, for a text that the model cannot be let say."""
+        self._engine.check_text(text)
+
     def open(self, wish: Wish) -> Opened:
         """Begin a session; raises Refusal where that cannot be."""
         prepared = self.prepare(wish.persona)

@@ -12,6 +12,7 @@ from aiohttp import WSMsgType, web
 from personaplex_ros.engine import Sampling
 from personaplex_ros.server.allowance import Allowance
 from personaplex_ros.server.conversation import Conversation
+from personaplex_ros.server.line import Line, first
 from personaplex_ros.server.moshi import protocol
 from personaplex_ros.server.moshi.opus import OpusReader, OpusWriter
 from personaplex_ros.server.moshi.protocol import Kind
@@ -22,12 +23,6 @@ from personaplex_ros.server.sessions import Sessions
 from personaplex_ros.turns import TurnEvent
 
 PROTOCOL = "moshi"
-CLOSE_S = 2.0
-"""For a client to answer that it is hung up on."""
-UNSENT_BYTES = 16 << 10
-"""Of what is sent, that may wait here for the network; then speech waits in the outbox."""
-LOOK_S = 1.0
-"""How often it is seen whether a client is still there."""
 PROPER_CODES = (1000, 1001)
 """With which a client hangs up that does not want to come back."""
 
@@ -42,39 +37,28 @@ class Chats:
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Hold a conversation with the client of a request."""
         limits = self._sessions.limits
-        socket = web.WebSocketResponse(
-            timeout=CLOSE_S,
-            heartbeat=limits.alive_s,
-            max_msg_size=limits.message_bytes,
-            compress=False,
-            writer_limit=UNSENT_BYTES,
-        )
-        if not socket.can_prepare(request):
-            raise web.HTTPUpgradeRequired(text="this is for WebSockets: ws://.../api/chat\n")
-        await socket.prepare(request)
-        if request.transport is not None:
-            request.transport.set_write_buffer_limits(high=UNSENT_BYTES)
-        chat = _Chat(self._sessions, socket)
+        line = await Line.open(request, limits, limits.message_bytes)
+        chat = _Chat(self._sessions, line)
         try:
             default = self._sessions.model.default
             query = read_query(request.query, default, self._sampling, limits)
             await chat.hold(query)
         except Refusal as refusal:
             self._sessions.refused(refusal)
-            await _refuse(socket, refusal)
-        return socket
+            await line.hang_up(refusal, line.socket.send_bytes(protocol.error(refusal)))
+        return line.socket
 
 
 class _Chat:
     """The conversation with one client, over one connection."""
 
-    def __init__(self, sessions: Sessions, socket: web.WebSocketResponse) -> None:
+    def __init__(self, sessions: Sessions, line: Line) -> None:
         self._sessions = sessions
         self._limits = sessions.limits
-        self._socket = socket
+        self._line = line
+        self._socket = line.socket
         self._rate = sessions.model.rate
         self._conversation: Conversation | None = None
-        self._heard_s = time.monotonic()
 
     async def hold(self, query: Query) -> None:
         """Begin or take up a conversation and lead it to its end; raises Refusal."""
@@ -82,12 +66,12 @@ class _Chat:
         opening = asyncio.ensure_future(self._opened(query))
         tasks: list[asyncio.Future[Any]] = [reading, opening]
         try:
-            await _first(reading, opening)
+            await first(reading, opening)
             if opening.done():
                 self._conversation = conversation = opening.result()
-                self._heard_s = time.monotonic()
-                tasks += [_started(self._send(conversation, query)), _started(self._look_after())]
-                await _first(reading, *tasks[2:])
+                self._line.heard()
+                tasks += [_started(self._send(conversation, query)), _started(self._line.idle())]
+                await first(reading, *tasks[2:])
         except ConnectionError:
             pass  # the client is gone, which is looked after below
         except Refusal as refusal:
@@ -122,19 +106,13 @@ class _Chat:
     async def _read(self) -> None:
         """Take messages until the client hangs up; raises Refusal for what ends a conversation."""
         reader = OpusReader(self._rate)
-        messages = Allowance(self._limits.messages_a_second, self._limits.messages_a_second)
         seconds = Allowance(1.0, self._limits.ahead_s)
-        async for message in self._socket:
-            if not messages.take(1.0):
-                most = self._limits.messages_a_second
-                raise Refusal(Cause.BAD, f"more than {most} messages a second; send fewer, longer")
-            if message.type == WSMsgType.ERROR:
-                raise Refusal(Cause.BAD, f"a message is broken or too long: {message.data}")
+        async for message in self._line.messages():
             data = message.data
             if message.type != WSMsgType.BINARY or data[:1] != bytes([Kind.AUDIO]):
                 continue  # what servers of this protocol do not know, they drop
             for samples in reader.read(data[1:]):
-                self._heard_s = time.monotonic()
+                self._line.heard()
                 if not seconds.take(len(samples) / self._rate):
                     ahead = self._limits.ahead_s
                     words = f"audio is {ahead:g} s ahead of time; send it at the pace it is spoken"
@@ -166,23 +144,9 @@ class _Chat:
             about |= {"resume": conversation.key, "resume_s": self._limits.resume_s}
         return about
 
-    async def _look_after(self) -> None:
-        """Raise Refusal when the client has sent no audio for too long."""
-        while time.monotonic() - self._heard_s < self._limits.idle_s:
-            await asyncio.sleep(LOOK_S)
-        words = f"no audio has come for {self._limits.idle_s:g} s; send silence while nobody speaks"
-        raise Refusal(Cause.IDLE, words)
-
 
 def _started(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
     return asyncio.ensure_future(work)
-
-
-async def _first(*tasks: asyncio.Future[Any]) -> None:
-    """Wait until one is done; raises what it raises."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
 
 
 def _message(output: Output, writer: OpusWriter) -> bytes | None:
@@ -196,13 +160,3 @@ def _message(output: Output, writer: OpusWriter) -> bytes | None:
         return protocol.turn_event(output)
     assert not isinstance(output, Ended)
     return protocol.utterance(output)
-
-
-async def _refuse(socket: web.WebSocketResponse, refusal: Refusal) -> None:
-    """Tell the client why, and hang up."""
-    try:
-        await socket.send_bytes(protocol.error(refusal))
-    except ConnectionError:
-        return
-    code, reason = protocol.CLOSE_CODES[refusal.cause], protocol.close_reason(refusal)
-    await socket.close(code=code, message=reason)

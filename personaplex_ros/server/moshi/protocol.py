@@ -6,11 +6,8 @@ import json
 from enum import IntEnum
 
 from personaplex_ros.server.outputs import Words
-from personaplex_ros.server.refusal import Cause, Refusal
+from personaplex_ros.server.refusal import Refusal
 from personaplex_ros.turns import TurnEvent, Utterance
-
-LONGEST_REASON = 123
-"""Bytes of a reason that a WebSocket may be closed with."""
 
 
 class Kind(IntEnum):
@@ -24,16 +21,6 @@ class Kind(IntEnum):
     ERROR = 5
     PING = 6
 
-
-CLOSE_CODES = {
-    Cause.BAD: 1008,
-    Cause.FULL: 1013,
-    Cause.ENDING: 1012,
-    Cause.FAILED: 1011,
-    Cause.GONE: 1008,
-    Cause.IDLE: 1001,
-}
-"""With which a WebSocket is closed, as IANA lists them; after 1012 and 1013, try again later."""
 
 HANDSHAKE = bytes([Kind.HANDSHAKE])
 """One byte, as from the servers in Python. Rust's adds two numbers, which no client reads."""
@@ -52,11 +39,6 @@ def text(words: Words) -> bytes:
 def error(refusal: Refusal) -> bytes:
     """Return a message that says why."""
     return bytes([Kind.ERROR]) + refusal.words.encode()
-
-
-def close_reason(refusal: Refusal) -> bytes:
-    """Return as much of why as a WebSocket's closing takes."""
-    return refusal.words.encode()[:LONGEST_REASON].decode(errors="ignore").encode()
 
 
 def metadata(content: dict[str, object]) -> bytes:

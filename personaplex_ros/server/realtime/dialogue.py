@@ -1,0 +1,150 @@
+"""The conversation of a client: it begins when there is something to hear, and anew as another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from personaplex_ros.engine import Sampling
+from personaplex_ros.server.conversation import Conversation
+from personaplex_ros.server.outputs import Ended, Speech
+from personaplex_ros.server.realtime.heard import Samples
+from personaplex_ros.server.realtime.invalid import Invalid
+from personaplex_ros.server.realtime.responses import Event, Responses
+from personaplex_ros.server.realtime.settings import Settings
+from personaplex_ros.server.sessions import Sessions
+from personaplex_ros.server.wish import Wish, any_seed
+
+PROTOCOL = "realtime"
+BACKLOG_S = 30.0
+"""Of audio that may wait to be heard: many clients send a recorded question at once."""
+CANCELLED_S = 1.0
+"""For which the robot is silent when its response was cancelled."""
+
+Send = Callable[[Iterable[Event]], Awaitable[None]]
+
+
+class Dialogue:
+    """What a client hears and says, with the events that tell of it; for one event loop.
+
+    ended: done with the Refusal that ends the connection.
+    """
+
+    def __init__(self, sessions: Sessions, sampling: Sampling, send: Send) -> None:
+        self._sessions = sessions
+        self._sampling = sampling
+        self._send = send
+        self._limits = replace(sessions.limits, backlog_s=BACKLOG_S)
+        self._responses = Responses(sessions.model.frame_s)
+        self._early: list[Samples] = []  # until there is somebody to hear it
+        self._conversation: Conversation | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._silenced: asyncio.TimerHandle | None = None
+        self.settings = Settings.begin(sessions.model.default)
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def set(self, settings: Settings) -> None:
+        """Go on with other settings; another persona begins the conversation anew.
+
+        Raises Refusal for a persona that cannot be.
+        """
+        if settings.persona != self.settings.persona:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self._sessions.model.prepare, settings.persona)
+            await self.close("another persona was asked for")
+            await self._send(self._responses.end(self.settings))
+        self.settings = settings
+
+    def hear(self, samples: Samples) -> None:
+        """Let the robot hear samples float32 [n]; the first begin the conversation."""
+        if self._running is None:
+            self._running = asyncio.ensure_future(self._run())
+            self._running.add_done_callback(self._over)
+        if self._conversation is None:
+            self._early.append(samples)
+        else:
+            self._conversation.hear(samples)
+
+    def clear(self) -> None:
+        """Forget what was not heard yet."""
+        self._early.clear()
+        if self._conversation is not None:
+            self._conversation.inbox.clear()
+
+    async def commit(self) -> None:
+        """Make an item of what was heard."""
+        await self._send(self._responses.commit())
+
+    async def cancel(self) -> None:
+        """End the response that is spoken; raises Invalid where there is none."""
+        events = list(self._responses.cancel(self.settings))
+        if not events:
+            raise Invalid("nothing is being said", code="response_cancel_not_active")
+        await self._send(events)
+        if (conversation := self._conversation) is not None:
+            conversation.do(lambda session: session.keep_silent())
+            self._speak_on(after_s=CANCELLED_S)
+
+    async def say(self, text: str) -> None:
+        """Let the robot say a text; raises Invalid for one that it cannot say."""
+        try:
+            self._sessions.model.check_text(text)
+        except ValueError as error:
+            raise Invalid(str(error), "item.content") from error
+        self.hear(np.zeros(0, np.float32))
+        if (conversation := self._conversation) is None:
+            raise Invalid("the conversation has not begun; send audio first", "item")
+        self._speak_on(after_s=None)
+        await self._send(self._responses.begin(self.settings))
+        conversation.do(lambda session: session.say(text))
+
+    def _speak_on(self, after_s: float | None) -> None:
+        """Leave to the model what it says, after a while; None for not at all."""
+        if self._silenced is not None:
+            self._silenced.cancel()
+            self._silenced = None
+        conversation = self._conversation
+        if after_s is not None and conversation is not None:
+            loop = asyncio.get_running_loop()
+            self._silenced = loop.call_later(
+                after_s, conversation.do, lambda session: session.go_on()
+            )
+
+    async def close(self, why: str) -> None:
+        """End the conversation, if there is one."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        self._speak_on(after_s=None)
+        conversation, self._conversation = self._conversation, None
+        self._early.clear()
+        if conversation is not None:
+            await self._sessions.end(conversation, why)
+
+    async def _run(self) -> None:
+        """Begin a conversation and send what comes of it; raises Refusal when it is over."""
+        wish = Wish(self.settings.persona, self._sampling, any_seed())
+        conversation = await self._sessions.begin(wish, PROTOCOL, limits=self._limits)
+        self._conversation = conversation
+        for samples in self._early:
+            conversation.hear(samples)
+        self._early.clear()
+        while True:
+            for output in await conversation.outbox.take():
+                if isinstance(output, Ended):
+                    raise output.refusal
+                await self._send(self._responses.take(output, self.settings))
+                if isinstance(output, Speech):
+                    self._sessions.metrics.sent(time.monotonic() - output.possible_s)
+
+    def _over(self, running: asyncio.Task[None]) -> None:
+        if running.cancelled() or self.ended.done():
+            return
+        error = running.exception()
+        assert error is not None  # it ends by nothing else
+        self.ended.set_exception(error)

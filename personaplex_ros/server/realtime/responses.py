@@ -1,0 +1,246 @@
+"""From what comes out of a conversation to the events that a client is sent.
+
+A conversation has no requests: the robot speaks when it wants to. Each stretch of its speech is a
+response of one item, each of the person's an item of theirs.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from personaplex_ros.audio import float32_to_int16
+from personaplex_ros.server.outputs import Output, Speech, Words
+from personaplex_ros.server.realtime.settings import FORMAT, Settings
+from personaplex_ros.turns import TurnEvent
+from personaplex_ros.turns.events import (
+    ROBOT_SILENCED,
+    ROBOT_STARTED,
+    ROBOT_STOPPED,
+    ROBOT_YIELDED,
+    USER_STARTED,
+    USER_STOPPED,
+)
+
+Event = dict[str, Any]
+
+LEAD_FRAMES = 4
+"""Before the robot is known to speak, in which it may have begun."""
+GAP_S = 0.8
+"""Of the robot's silence, after which a response is over."""
+LEAD_WORDS = 40
+"""Pieces that may wait for the sound that says them."""
+PART = {"item_id": "", "output_index": 0, "content_index": 0}
+
+
+@dataclass
+class _Response:
+    item: str
+    pieces: list[str] = field(default_factory=list)
+    silent_frames: int | None = None  # since the robot fell silent; None while it speaks
+    id: str = field(default_factory=lambda: new_id("resp"))
+
+
+def new_id(kind: str) -> str:
+    """Return a name that nothing else has, such as item_3f..."""
+    return f"{kind}_{secrets.token_hex(10)}"
+
+
+class Responses:
+    """Makes the events of one connection, in the order of what happens."""
+
+    def __init__(self, frame_s: float) -> None:
+        self._frame_s = frame_s
+        self._conversation = new_id("conv")
+        self._last_item: str | None = None
+        self._heard: str | None = None  # the item of the person who speaks
+        self._open: _Response | None = None
+        self._cancelled = False  # and the robot still speaks
+        self._frames: deque[Speech] = deque(maxlen=LEAD_FRAMES)
+        self._words: deque[str] = deque(maxlen=LEAD_WORDS)
+
+    def take(self, output: Output, settings: Settings) -> Iterator[Event]:
+        """Yield the events that an output makes."""
+        if isinstance(output, Speech):
+            yield from self._speech(output, settings)
+        elif isinstance(output, Words):
+            yield from self._piece(output.piece)
+        elif isinstance(output, TurnEvent):
+            yield turn_event(output)
+            yield from self._turn(output, settings)
+
+    def cancel(self, settings: Settings) -> Iterator[Event]:
+        """Yield the end of the response that is spoken, whose rest is not sent.
+
+        Nothing where there is none.
+        """
+        if self._open is not None:
+            self._cancelled = self._open.silent_frames is None
+            yield from self._close(settings, "cancelled", "client_cancelled")
+
+    def begin(self, settings: Settings) -> Iterator[Event]:
+        """Yield the begin of a response that was asked for; what is open ends before."""
+        yield from self._close(settings, "cancelled", "client_cancelled")
+        self._frames.clear()
+        self._words.clear()
+        yield from self._begin(settings, 0.0)
+
+    def end(self, settings: Settings) -> Iterator[Event]:
+        """Yield the end of what is open, as the conversation ends, and forget it."""
+        yield from self._close(settings, "completed")
+        self._heard, self._cancelled = None, False
+        self._frames.clear()
+        self._words.clear()
+
+    def commit(self) -> Iterator[Event]:
+        """Yield what makes an item of what was heard: of the person who speaks, or a new one."""
+        item = self._heard or new_id("item")
+        self._heard = None
+        before, self._last_item = self._last_item, item
+        yield event("input_audio_buffer.committed", item_id=item, previous_item_id=before)
+        content = [{"type": "input_audio", "transcript": None}]
+        message = _message(item, "user", "completed", content)
+        for kind in ("added", "done"):
+            yield event(f"conversation.item.{kind}", previous_item_id=before, item=message)
+
+    def _speech(self, speech: Speech, settings: Settings) -> Iterator[Event]:
+        response = self._open
+        if response is None:
+            if not self._cancelled:
+                self._frames.append(speech)
+            return
+        yield self._delta(response, speech)
+        if response.silent_frames is not None:
+            response.silent_frames += 1
+            if response.silent_frames * self._frame_s >= GAP_S:
+                yield from self._close(settings, "completed")
+
+    def _piece(self, piece: str) -> Iterator[Event]:
+        if self._open is not None:
+            yield self._said(self._open, piece)
+        elif not self._cancelled:
+            self._words.append(piece)
+
+    def _turn(self, turn: TurnEvent, settings: Settings) -> Iterator[Event]:
+        told = settings.turn_detection is not None
+        if turn.kind == ROBOT_STARTED and self._open is None:
+            # The robot is heard a frame after it was asked; its times are of when it is heard.
+            yield from self._begin(settings, turn.onset_ns / 1e9 / self._frame_s - 1)
+        elif turn.kind == ROBOT_STARTED and self._open is not None:
+            self._open.silent_frames = None
+        elif turn.kind in (ROBOT_YIELDED, ROBOT_SILENCED):
+            yield from self._close(settings, "cancelled", "turn_detected")
+        elif turn.kind == ROBOT_STOPPED:
+            self._cancelled = False
+            if self._open is not None:
+                self._open.silent_frames = 0
+        elif turn.kind == USER_STARTED and told and self._heard is None:
+            self._heard = new_id("item")
+            yield event(
+                "input_audio_buffer.speech_started",
+                audio_start_ms=turn.onset_ns // 1_000_000,
+                item_id=self._heard,
+            )
+        elif turn.kind == USER_STOPPED and told and self._heard is not None:
+            yield event(
+                "input_audio_buffer.speech_stopped",
+                audio_end_ms=turn.onset_ns // 1_000_000,
+                item_id=self._heard,
+            )
+            yield from self.commit()
+
+    def _begin(self, settings: Settings, onset: float) -> Iterator[Event]:
+        """Begin a response with what was said from a frame on, `onset`, and words before it."""
+        self._cancelled = False
+        self._open = response = _Response(new_id("item"))
+        item = _message(response.item, "assistant", "in_progress", [])
+        yield event("response.created", response=self._described(response, settings))
+        yield event(
+            "response.output_item.added", response_id=response.id, output_index=0, item=item
+        )
+        yield event("conversation.item.added", previous_item_id=self._last_item, item=item)
+        part = {"type": "audio", "transcript": ""}
+        yield self._of(response, "response.content_part.added", part=part)
+        for speech in self._frames:
+            if speech.frame + 1 > onset:
+                yield self._delta(response, speech)
+        for piece in self._words:
+            yield self._said(response, piece)
+        self._frames.clear()
+        self._words.clear()
+
+    def _close(self, settings: Settings, status: str, reason: str = "") -> Iterator[Event]:
+        response, self._open = self._open, None
+        if response is None:
+            return
+        transcript = "".join(response.pieces).strip()
+        done = "completed" if status == "completed" else "incomplete"
+        content = [{"type": "output_audio", "transcript": transcript}]
+        item = _message(response.item, "assistant", done, content)
+        part = {"type": "audio", "transcript": transcript}
+        yield self._of(response, "response.output_audio.done")
+        yield self._of(response, "response.output_audio_transcript.done", transcript=transcript)
+        yield self._of(response, "response.content_part.done", part=part)
+        yield event("response.output_item.done", response_id=response.id, output_index=0, item=item)
+        yield event("conversation.item.done", previous_item_id=self._last_item, item=item)
+        self._last_item = response.item
+        details = {"type": status, "reason": reason} if reason else None
+        whole = self._described(response, settings) | {
+            "status": status, "status_details": details, "output": [item]
+        }  # fmt: skip
+        yield event("response.done", response=whole)
+
+    def _delta(self, response: _Response, speech: Speech) -> Event:
+        sound = float32_to_int16(speech.samples).astype("<i2").tobytes()
+        coded = base64.b64encode(sound).decode()
+        return self._of(response, "response.output_audio.delta", delta=coded)
+
+    def _said(self, response: _Response, piece: str) -> Event:
+        response.pieces.append(piece)
+        return self._of(response, "response.output_audio_transcript.delta", delta=piece)
+
+    def _of(self, response: _Response, kind: str, **content: object) -> Event:
+        about = PART | {"response_id": response.id, "item_id": response.item}
+        return event(kind, **about, **content)
+
+    def _described(self, response: _Response, settings: Settings) -> Event:
+        return {
+            "object": "realtime.response",
+            "id": response.id,
+            "status": "in_progress",
+            "status_details": None,
+            "output": [],
+            "conversation_id": self._conversation,
+            "output_modalities": ["audio"],
+            "audio": {"output": {"format": FORMAT, "voice": settings.persona.voice}},
+            "usage": None,
+            "metadata": None,
+        }
+
+
+def event(kind: str, **content: object) -> Event:
+    """Return an event of a kind, with a name of its own."""
+    return {"type": kind, "event_id": new_id("event"), **content}
+
+
+def turn_event(turn: TurnEvent) -> Event:
+    """Return what the protocol has no event for: who interrupts whom, who yields, who is there."""
+    return event(
+        "personaplex.turn_event",
+        event=turn.kind,
+        onset_ms=turn.onset_ns // 1_000_000,
+        decided_ms=turn.decided_ns // 1_000_000,
+        confidence=round(turn.confidence, 3),
+        episode=turn.episode,
+        state=turn.state,
+        revises=turn.revises,
+    )
+
+
+def _message(item: str, role: str, status: str, content: list[Event]) -> Event:
+    return {"object": "realtime.item", "type": "message", "id": item, "role": role,
+            "status": status, "content": content}  # fmt: skip
