@@ -1,6 +1,6 @@
 """LiveKit's realtime model of PersonaPlex as it is, asked by a recording: prints what it hears.
 
-usage: livekit_client_peer.py URL CALLER.wav SECONDS. Runs in an environment that has
+usage: livekit_client_peer.py URL CALLER.wav SECONDS TOKEN. Runs in an environment that has
 livekit-plugins-nvidia, see scripts/test_with_livekit.sh, and imports nothing of this package.
 """
 
@@ -24,7 +24,7 @@ PROMPT = (
 BLOCK_S = 0.02
 
 
-async def talk(url: str, caller: str, seconds: float) -> None:
+async def talk(url: str, caller: str, seconds: float, token: str) -> None:
     """Hold a conversation, and print the words and how much of the speech had sound."""
     words: list[str] = []
     peaks: list[int] = []
@@ -40,7 +40,8 @@ async def talk(url: str, caller: str, seconds: float) -> None:
             later(collect(message.text_stream, words.append))
             later(collect(message.audio_stream, lambda f: peaks.append(peak(f))))
 
-    async with aiohttp.ClientSession() as http:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
         model = RealtimeModel(
             base_url=url, voice="NATF2", text_prompt=PROMPT, seed=1, http_session=http
         )
@@ -74,4 +75,4 @@ def peak(frame: rtc.AudioFrame) -> int:
 
 
 if __name__ == "__main__":
-    asyncio.run(talk(sys.argv[1], sys.argv[2], float(sys.argv[3])))
+    asyncio.run(talk(sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4]))

@@ -21,9 +21,10 @@ QUESTION_S = "9"
 
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="scripts/test_with_livekit.sh has not been run")
-def test_the_client_of_livekit_gets_the_right_answer() -> None:
+def test_the_client_of_livekit_gets_the_right_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSONAPLEX_TOKENS", "one another")
     with serving("--sessions", "1") as (url, server):
-        words = [PYTHON, CLIENT, url, CALLER, QUESTION_S]
+        words = [PYTHON, CLIENT, url, CALLER, QUESTION_S, "another"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=90, check=True)
         server.terminate()
     assert "second floor" in done.stdout, done
