@@ -44,7 +44,7 @@ class EmptyModel:
     sample_rate, frame_size, frame_rate, context_frames = RATE, FRAME, 12.5, 3000
     device = SimpleNamespace(type="cpu")
     position, long_conversation, prompt_in_reach = 0, "pin", True
-    memory_bytes, admitted = None, ""
+    memory_bytes, admitted, link = None, "", None
     startup = Startup()
 
     def hush(self) -> None:

@@ -35,6 +35,7 @@ NAME = "personaplex"
 # Launch arguments that become node parameters; empty ones leave what params_file says.
 PARAMETERS = {
     "checkpoint": "Checkpoint: nano (bundled) or the folder with the model's files",
+    "engine": "Server where the model runs, ws://HOST:PORT or wss://HOST:PORT",
     "persona": "Persona: a name in config/personas, or the path of such a file",
     "text_prompt": "Replaces the persona's text prompt",
     "voice": "Replaces the persona's voice: a name, a .wav or a .pt file",

@@ -193,6 +193,8 @@ class FakeSession:
     before_push: Callable[[int], None] = lambda step: None
     speech: Callable[[np.ndarray], np.ndarray] = lambda frame: frame
 
+    link = None
+
     @property
     def position(self) -> int:
         return 30 + self.steps

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from personaplex_ros.conversing.link import AnyLink
 from personaplex_ros.conversing.sampling import Sampling
 from personaplex_ros.conversing.saying import Saying
 from personaplex_ros.conversing.step import StepResult
@@ -43,6 +44,10 @@ class AnySession(Protocol):
     @property
     def prompt_in_reach(self) -> bool | None:
         """Whether the model still sees all of the prompt; None where nobody tells."""
+
+    @property
+    def link(self) -> AnyLink | None:
+        """The connection to a model that runs elsewhere; None where it runs here."""
 
     def push(self, frame: np.ndarray) -> StepResult:
         """Hear one frame, float32 [frame_size] in [-1, 1], and return what is said next."""

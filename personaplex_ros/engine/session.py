@@ -55,6 +55,7 @@ class Session:
 
     def __init__(self, host: SessionHost, slot: int):
         self._host = host
+        self.link = None  # the model runs here
         self.slot = slot
         self.steps = 0
 

@@ -207,6 +207,7 @@ class SharedSession:
     def __init__(self, engine: SharedEngine, session: Session):
         self._engine = engine
         self._session = session
+        self.link = None  # the model runs here
 
     @property
     def position(self) -> int:

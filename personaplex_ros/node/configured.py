@@ -110,13 +110,18 @@ def configure(
                 bus.log("warn", f"nobody will be greeted: {error}")
         if prepared.left_out:
             bus.log("warn", f"the text prompt is read without {prepared.left_out}")
-        bus.log(
-            "info",
-            f"loaded checkpoint {parameters.checkpoint} with persona {persona.name} "
-            f"in {time.monotonic() - started:.1f} s (weights {engine.startup.load_s:.1f} s, "
-            f"warm-up {engine.startup.warm_up_s:.1f} s)",
-        )
+        bus.log("info", _ready(parameters, engine, persona.name, time.monotonic() - started))
         return Configured(model, source, outputs, sink, voices, witness, echo, resources.pop_all())
+
+
+def _ready(parameters: Parameters, engine: AnyEngine, persona: str, taken_s: float) -> str:
+    if parameters.engine:
+        return f"talks as {persona} with the model at {engine.device}"
+    startup = engine.startup
+    return (
+        f"loaded checkpoint {parameters.checkpoint} with persona {persona} in {taken_s:.1f} s "
+        f"(weights {startup.load_s:.1f} s, warm-up {startup.warm_up_s:.1f} s)"
+    )
 
 
 def _open_voices(

@@ -210,6 +210,7 @@ class Conversation:
         if configured is None:
             return Snapshot(state, None, None, motion, namesake=namesake)
         sink, witness = configured.sink, configured.witness
+        link = configured.model.session.link
         return Snapshot(
             state,
             model_snapshot(configured.model, self._parameters.present.checkpoint),
@@ -219,4 +220,5 @@ class Conversation:
             namesake,
             configured.cards(active=running is not None),
             None if witness is None else witness.snapshot(),
+            None if link is None else link.snapshot(),
         )

@@ -20,6 +20,7 @@ from personaplex_ros.node.loading import sampling_of
 from personaplex_ros.node.outputs import Outputs
 from personaplex_ros.node.pace import Pace
 from personaplex_ros.node.parameters.table import Parameters
+from personaplex_ros.node.reach import Reach
 from personaplex_ros.node.requests.queue import RequestQueue
 from personaplex_ros.node.requests.say_goals import SayGoals
 from personaplex_ros.node.sound.echo import OwnEcho
@@ -86,6 +87,7 @@ class ModelThread:
         self._requests = RequestQueue()
         self._say = SayGoals(bus, session)
         self.visits = Visits(bus, self._say, self._begin_saying, lambda why: self._begin(None, why))
+        self._reach = Reach(bus, session)
         self._stop = threading.Event()
         self._ready_at = 0.0
         self._callback_at = 0.0
@@ -201,6 +203,7 @@ class ModelThread:
         """Take over what changed, and take the next frame if it comes in time."""
         if not self.failed:
             self._adopt(self._parameters())
+        self._reach.tell()
         frame = self._pace.next_frame(self._adopted.late_audio_timeout_s, WAKE_UP_S)
         if frame is not None and not self.failed and not self._stop.is_set():
             self._step(frame)
@@ -259,7 +262,8 @@ class ModelThread:
         self.visits.follow(update, self._adopted)
 
     def _publish_turns(self, update: TurnUpdate) -> None:
-        state = TurnState(update.user_speaking, update.robot_speaking, update.engaged, update.hold)
+        hold = self._reach.hold(update.hold, self._adopted)
+        state = TurnState(update.user_speaking, update.robot_speaking, update.engaged, hold)
         self._state_topics.set(state)
         self._outputs.turns(state)
         for event in update.events:

@@ -19,6 +19,9 @@ from personaplex_ros.node.requests.topics import RequestTopics
 from personaplex_ros.node.stage import Stage
 from personaplex_ros.node.visits.arrivals import Arrivals
 
+BEGIN_S = 8.0
+"""For which the server of a model elsewhere is waited for, that it may refuse a persona."""
+
 
 class RequestHandlers:
     """Serves ~/say, ~/reset, ~/set_persona and ~/record, also by topic, and greets on request.
@@ -77,12 +80,24 @@ class RequestHandlers:
             if self._stage.loaded()[0] is not model:
                 raise RuntimeError("the node was configured anew meanwhile; ask again")
         self._restart(model, prepared)
+        self._expect_begun(model)
         with self._stage.lock:
             model.persona, model.prepared = chosen, prepared
             self._parameters.note(values)
         self._parameters.tell(values)
         without = f", whose text is read without {prepared.left_out}" if prepared.left_out else ""
         return f"began a new conversation as {chosen.name}{without}"
+
+    def _expect_begun(self, model: LoadedModel) -> None:
+        """Let a model elsewhere be who it was before when its server refuses the new persona."""
+        link = model.session.link
+        if link is None:
+            return
+        try:
+            link.expect_begun(BEGIN_S)
+        except RuntimeError:
+            self._restart(model, model.prepared)
+            raise
 
     def _restart(self, model: LoadedModel, prepared: AnyPrepared | None) -> None:
         with self._stage.lock:  # of a paused node neither another request nor activate() interferes

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from personaplex_ros.conversing import AnyEngine
 from personaplex_ros.node.parameters.table import Parameters
 
 if TYPE_CHECKING:
@@ -28,8 +29,13 @@ class SharedModel:
         self._engine: SharedEngine | None = None
         self._settings: dict[str, object] = {}
 
-    def load(self, parameters: Parameters) -> SharedEngine:
-        """Return the engine; raises ValueError if others talk with a different model."""
+    def load(self, parameters: Parameters) -> AnyEngine:
+        """Return the engine; raises ValueError if others talk with a different model.
+
+        Of a model that runs elsewhere nothing is shared: every robot has a connection of its own.
+        """
+        if parameters.engine:
+            return self._load(parameters)
         from personaplex_ros.engine import SharedEngine  # torch, which not every robot has
 
         settings = {name: getattr(parameters, name) for name in MODEL_PARAMETERS}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from personaplex_ros.conversing.link import LinkSnapshot
 from personaplex_ros.node.health.cards import CardSnapshot, card_status
 from personaplex_ros.node.health.echo import EchoSnapshot, echo_status
 from personaplex_ros.node.health.growth import Growth
 from personaplex_ros.node.health.microphone import MicrophoneHealth, MicrophoneSnapshot
 from personaplex_ros.node.health.recording import RecordingSnapshot, recording_status
+from personaplex_ros.node.health.tether import tether_status
 from personaplex_ros.node.health.timing import FrameStatistics, Percentiles
 from personaplex_ros.node.health.topic import DiagnosticsTopic, Told
 from personaplex_ros.node.hosts.bus import Bus
@@ -63,7 +65,7 @@ class Snapshot:
     """Everything diagnostics tell; None for what does not exist in this state.
 
     `namesake` tells of another node of the same name, empty if there is none. `cards` are the sound
-    cards in use.
+    cards in use, `link` the connection to a model that runs elsewhere.
     """
 
     state: State
@@ -74,6 +76,7 @@ class Snapshot:
     namesake: str = ""
     cards: tuple[CardSnapshot, ...] = ()
     recording: RecordingSnapshot | None = None
+    link: LinkSnapshot | None = None
 
 
 class Diagnostics:
@@ -102,6 +105,8 @@ class Diagnostics:
             statuses.append(echo_status(snapshot.running.echo))
         else:
             self._health.forget()
+        if snapshot.link is not None:
+            statuses.append(tether_status(snapshot.link, self._growth))
         statuses += [card_status(card, self._growth) for card in snapshot.cards]
         if snapshot.motion is not None:
             statuses.append(_motion(snapshot.motion, self._growth))

@@ -22,6 +22,7 @@ from personaplex_ros.node.parameters.model import ModelParameters
 from personaplex_ros.node.parameters.recording import RecordingParameters
 from personaplex_ros.node.parameters.robot import RobotParameters
 from personaplex_ros.node.parameters.sound import SoundParameters
+from personaplex_ros.node.parameters.tether import TetherParameters
 from personaplex_ros.node.parameters.turns import TurnTakingParameters
 from personaplex_ros.node.parameters.visits import VisitParameters
 
@@ -33,6 +34,7 @@ class Parameters(
     VisitParameters,
     TurnTakingParameters,
     SoundParameters,
+    TetherParameters,
     ModelParameters,
 ):
     """A checked set of values; changes give a new set, so that threads share it without a lock.
