@@ -118,7 +118,7 @@ def imported(*folders: str) -> Iterator[str]:
 
 
 def test_the_lists_of_packages_agree() -> None:
-    runtime, training, behaviours, zenoh, echo, serve = documented()
+    runtime, training, behaviours, zenoh, echo, serve, tether = documented()
     extras = setup("extras_require")
     assert runtime - WITH_TORCH == set(pinned("requirements.txt"))
     assert runtime - WITH_TORCH == {plain(r) for r in setup("install_requires")}
@@ -128,6 +128,11 @@ def test_the_lists_of_packages_agree() -> None:
     assert zenoh == {plain(r) for r in extras["zenoh"]}
     assert echo == {plain(r) for r in extras["echo"]}
     assert serve == {plain(r) for r in extras["serve"]}
+    assert tether == {plain(r) for r in extras["tether"]}
+    without_torch = (ROOT / "requirements-tether.txt").read_text().splitlines()
+    beside = [line for line in without_torch if "==" in line and plain(line) not in tether]
+    assert set(beside) <= set((ROOT / "requirements.txt").read_text().splitlines())
+    assert tether <= set(pinned("requirements-tether.txt"))
 
 
 def test_pinned_versions_are_allowed_by_setup() -> None:

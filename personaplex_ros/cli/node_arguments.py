@@ -14,6 +14,13 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
         help="checkpoint folder (default: the bundled nano)",
     )
     parser.add_argument(
+        "--engine",
+        metavar="URL",
+        default="",
+        help="server where the model runs, ws://HOST:PORT or wss://HOST:PORT, in place of a "
+        "checkpoint here (docs/tether.md)",
+    )
+    parser.add_argument(
         "--persona", metavar="NAME", default="receptionist", help="default: receptionist"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
@@ -29,5 +36,5 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
 
 def node_parameters(arguments: argparse.Namespace) -> dict[str, object]:
     """Return the node's parameters that the arguments give."""
-    names = ("checkpoint", "persona", "device", "seed")
+    names = ("checkpoint", "engine", "persona", "device", "seed")
     return {name: getattr(arguments, name) for name in names}

@@ -39,7 +39,7 @@ def tether_status(link: LinkSnapshot, growth: Growth) -> Status:
     if broken:
         return Status("tether", WARN, "the connection was made anew", values)
     if missing:
-        return Status("tether", WARN, f"speech came too late {missing} times", values)
+        return Status("tether", WARN, f"speech came too late ({missing} times)", values)
     return Status("tether", OK, "in time", values)
 
 

@@ -15,12 +15,12 @@ from personaplex_ros.server.conversation import Conversation
 from personaplex_ros.server.line import Line, first
 from personaplex_ros.server.moshi import protocol
 from personaplex_ros.server.moshi.opus import OpusReader, OpusWriter
-from personaplex_ros.server.moshi.protocol import Kind
 from personaplex_ros.server.moshi.query import Query, read_query
 from personaplex_ros.server.outputs import Ended, Output, Speech, Words
 from personaplex_ros.server.refusal import Cause, Refusal
 from personaplex_ros.server.sessions import Sessions
 from personaplex_ros.turns import TurnEvent
+from personaplex_ros.wire.kinds import Kind
 
 PROTOCOL = "moshi"
 PROPER_CODES = (1000, 1001)

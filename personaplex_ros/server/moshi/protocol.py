@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import json
-from enum import IntEnum
 
 from personaplex_ros.server.outputs import Words
 from personaplex_ros.server.refusal import Refusal
 from personaplex_ros.turns import TurnEvent, Utterance
-
-
-class Kind(IntEnum):
-    """What a message is."""
-
-    HANDSHAKE = 0
-    AUDIO = 1
-    TEXT = 2
-    CONTROL = 3
-    METADATA = 4
-    ERROR = 5
-    PING = 6
-
+from personaplex_ros.wire.kinds import Kind
 
 HANDSHAKE = bytes([Kind.HANDSHAKE])
 """One byte, as from the servers in Python. Rust's adds two numbers, which no client reads."""
