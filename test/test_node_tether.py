@@ -73,7 +73,7 @@ def test_it_talks_and_tells_how_late(server: MoshiServer) -> None:
         told = r.bus.diagnostics()
         assert told["tether"].level == 0 or "too late" in told["tether"].message
         assert told["tether"].values["server"] == server.address
-        assert 0 < int(told["tether"].values["end to end delay"].removesuffix(" ms")) < 600
+        assert 0 < int(told["tether"].values["end to end delay"].removesuffix(" ms")) < 1500
         assert "context used" not in told["conversation"].values
         r.bus.wait_for_log(f"talks as Receptionist with the model at {server.address}"[:5])
     query = server.visits[0].query

@@ -74,15 +74,14 @@ class Caller:
 
 def test_what_is_heard_goes_up_and_speech_and_words_come_down(server: MoshiServer) -> None:
     with Caller(server) as caller:
-        caller.push(20)
-        assert min(caller.levels[5:]) > 0.1
-        assert caller.text.startswith(" word4 word9")
+        caller.until(lambda: caller.text.startswith(" word4 word9 word14"))
+        assert np.median(caller.levels) > 0.1
         known = caller.session.snapshot()
         assert known.state == "talking" and not known.lost and known.connections == 1
-        assert 0.0 < known.answer_s < 0.3 and known.round_trip_s < 0.3
-        assert known.waiting_s < 0.3
+        assert 0.0 < known.answer_s < 1.0 and known.round_trip_s < 1.0
+        assert known.waiting_s <= 0.5
     visit = server.visits[0]
-    assert server.hung_up(visit) == 1000 and visit.frames >= 18
+    assert server.hung_up(visit) == 1000 and visit.frames >= 14
     assert visit.query["text_prompt"] == MAYA.text_prompt and visit.query["seed"] == "5"
     assert visit.query["voice_prompt"] == "NATF2" and visit.query["text_topk"] == "25"
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import struct
 import time
-from collections.abc import Awaitable
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -72,20 +71,23 @@ class Talk:
 
     async def hold(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Talk until something is wrong; always raises, LinkProblem where it is known what."""
-        works: list[Awaitable[None]] = [
-            self._read(socket), self._send(socket), self._watch(socket)
-        ]  # fmt: skip
-        tasks = [asyncio.ensure_future(work) for work in works]
+        reading = asyncio.ensure_future(self._read(socket))
+        works = (self._send(socket), self._watch(socket))
+        others = [asyncio.ensure_future(work) for work in works]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait([reading, *others], return_when=asyncio.FIRST_COMPLETED)
+            for task in others:
+                if task.done() and isinstance(task.exception(), ConnectionError):
+                    await asyncio.wait([reading], timeout=FAREWELL_S)  # it knows why
+            for task in (reading, *others):
+                if task.done():
+                    task.result()
         except (ConnectionError, OSError) as error:
             raise LinkProblem(f"the connection broke: {error or type(error).__name__}") from error
         finally:
-            for task in tasks:
+            for task in (reading, *others):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(reading, *others, return_exceptions=True)
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
