@@ -19,7 +19,8 @@ from personaplex_ros.wire.opus import NotOpus, OpusReader, OpusWriter
 
 READY_S = 60.0
 """For a server to make a persona ready; NVIDIA's takes a step of the model for every word."""
-PING_S = 0.5
+PING_S, PINGS = 0.5, 4
+"""Between two pings, at most; so many are to be answered while nothing is lost yet."""
 SILENT_S = 5.0
 """Without any speech, silence being speech, though frames were sent: its model stands still."""
 FAREWELL_S = 1.0
@@ -166,7 +167,7 @@ class Talk:
     async def _watch(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
             await socket.ping(STAMP.pack(time.monotonic()))
-            await asyncio.sleep(PING_S)
+            await asyncio.sleep(min(PING_S, self._lost_after_s / PINGS))
             now, since_s = time.monotonic(), self._unanswered_since_s
             if self._said and now - self._said_s > FAREWELL_S:
                 raise LinkProblem(f"the server says: {self._said}")
