@@ -65,7 +65,9 @@ class Listener:
             shutdown_timeout=1.0,
         )
         app.middlewares.append(self._noting)
+        self._coming: set[RequestHandler] = set()  # accepted, but not open yet
         self._waiting: dict[RequestHandler, float] = {}  # since when, until its first request
+        self._tls = False
         self._server: asyncio.Server | None = None
         self._sweeping: asyncio.Future[None] | None = None
 
@@ -73,9 +75,12 @@ class Listener:
         """Listen; return the port. Raises OSError where that cannot be."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
+        self._tls = place.tls is not None
+        patience_s = self._limits.request_s if self._tls else None
         self._server = await loop.create_server(
-            self._protocol, place.host, place.port, ssl=place.tls
-        )
+            self._protocol, place.host, place.port, ssl=place.tls,
+            ssl_handshake_timeout=patience_s,
+        )  # fmt: skip
         self._sweeping = asyncio.ensure_future(self._sweep())
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -90,10 +95,16 @@ class Listener:
     def _protocol(self) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None
-        if len(server.connections) >= self._limits.connections:
+        if len(self._coming.union(server.connections)) >= self._limits.connections:
             self._metrics.turned_away("connections")
             return TurnedAway()
         handler = server()
+        self._coming.add(handler)
+        loop = asyncio.get_running_loop()
+        if self._tls:  # open when both sides have their keys
+            loop.call_later(self._limits.request_s, self._coming.discard, handler)
+        else:
+            loop.call_soon(self._coming.discard, handler)
         self._waiting[handler] = time.monotonic()
         return handler
 
