@@ -58,4 +58,5 @@ class SmartTurn:
         features = self._features(
             heard, sampling_rate=MODEL_RATE, do_normalize=True, return_tensors="np"
         )
-        return float(self._session.run(None, dict(features))[0].item())
+        inputs = {"input_features": features["input_features"]}
+        return float(self._session.run(None, inputs)[0].item())
