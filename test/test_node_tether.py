@@ -146,7 +146,17 @@ def test_what_cannot_be_is_refused_before_anything_is_open(
         with pytest.raises(ValueError, match=words):
             r.conversation.configure()
         assert not server.visits
-        r.conversation.set_parameters({**dict.fromkeys(values, ""), "engine": server.address})
+    with tethered(server) as r:
+        assert talks(r)
+
+
+def test_nobody_on_the_graph_turns_the_microphone_to_another_server(server: MoshiServer) -> None:
+    with tethered(server, activate=False) as r:
+        for name in ("engine", "tether_token_file", "tether_ca_file"):
+            with pytest.raises(
+                ParameterError, match=f"{name} can only be set when the node starts"
+            ):
+                r.conversation.set_parameters({name: "wss://elsewhere"})
         r.conversation.configure()
         r.conversation.activate()
         assert talks(r)

@@ -21,6 +21,9 @@ SPARE_S = 0.03
 PATIENCE_S = 20.0
 """For how long a frame more must have waited than was needed, for a pause to lose a frame."""
 
+MOST_PIECES = 500
+"""Of text, that wait for their speech; of more the oldest are dropped."""
+
 Sound = NDArray[np.float32]
 
 
@@ -61,7 +64,7 @@ class JitterBuffer:
             max(round(longest_s * rate), 2 * frame_size), frame_size, rate
         )
         self._lock = threading.Lock()
-        self._pieces: deque[tuple[int, str]] = deque()
+        self._pieces: deque[tuple[int, str]] = deque(maxlen=MOST_PIECES)
         self._arrivals: deque[tuple[float, int]] = deque()
         self._written = self._shortened = 0
         self._needed_at = clock()

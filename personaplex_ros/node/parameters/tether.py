@@ -18,20 +18,20 @@ class TetherParameters:
         "If not empty, the server where the model runs, in place of one on this machine "
         "(checkpoint and what goes with it do not matter then); it must speak the protocol of the "
         "public Moshi and PersonaPlex servers.",
-        When.UNCONFIGURED,
+        When.STARTUP,
         pattern=r"|wss?://\S+",
         form="empty, ws://HOST:PORT or wss://HOST:PORT, with a path unless that is /api/chat",
     )
     tether_token_file: str = parameter(
         "",
         "If not empty, the file with the token that the server wants (Authorization: Bearer).",
-        When.UNCONFIGURED,
+        When.STARTUP,
     )
     tether_ca_file: str = parameter(
         "",
         "If not empty, a file of certificates (PEM) that are trusted besides the system's, for a "
         "server that has signed its own.",
-        When.UNCONFIGURED,
+        When.STARTUP,
     )
     tether_delay_max_s: float = parameter(
         0.5,
