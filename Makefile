@@ -1,14 +1,17 @@
-# Two commands: `make demo` holds a conversation, `make test` runs the tests; `make test-long` those
+# `make demo` holds a conversation, `make talk` lets you hold one, `make test` runs the tests; `make test-long` those
 # that are slow and guard what seldom changes, `make fuzz` lets the fuzz tests try many new inputs.
 # Both make .venv first. PYTHON chooses the interpreter, PIP_ARGS goes to pip, for example:
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 
-.PHONY: demo test test-long fuzz lint unit-test ros-test clean
+.PHONY: demo talk test test-long fuzz lint unit-test ros-test clean
 
 PYTEST = .venv/bin/python -m pytest -p no:launch_testing -p no:launch_ros
 
 demo: .venv/runtime
 	.venv/bin/personaplex demo
+
+talk: .venv/serve
+	.venv/bin/personaplex serve
 
 test: lint unit-test ros-test
 
@@ -35,7 +38,10 @@ ros-test: .venv/test
 .venv/runtime: requirements.txt setup.py scripts/setup_venv.sh
 	scripts/setup_venv.sh runtime
 
-.venv/test: .venv/runtime requirements-test.txt
+.venv/serve: .venv/runtime requirements-serve.txt
+	scripts/setup_venv.sh serve
+
+.venv/test: .venv/runtime requirements-test.txt requirements-serve.txt
 	scripts/setup_venv.sh test
 
 clean:

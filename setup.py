@@ -99,6 +99,7 @@ setup(
     },
     entry_points={"console_scripts": ["personaplex = personaplex_ros.cli:main"]},
     package_data={
+        f"{PACKAGE}.server.web": ["*.html", "*.css", "*.js"],
         f"{PACKAGE}.timeline": ["page.*"],
         f"{PACKAGE}.training": ["world.yaml"],
         f"{PACKAGE}.training.turn_ends": ["texts.yaml"],

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes .venv with what the package needs ("runtime"), or also what its tests need ("test").
+# Makes .venv with what the package needs ("runtime"), also what its server needs ("serve"), or also
+# what its tests need ("test").
 set -euo pipefail
 cd "$(dirname "$0")/.."
-kind=${1:?usage: scripts/setup_venv.sh runtime|test}
+kind=${1:?usage: scripts/setup_venv.sh runtime|serve|test}
 
 supported() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
@@ -40,7 +41,10 @@ install() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check ${PIP_ARGS:-} "$@"
 }
 
-if [ "$kind" = test ]; then
+if [ "$kind" = serve ]; then
+    echo "installing what the server needs"
+    install -r requirements-serve.txt
+elif [ "$kind" = test ]; then
     echo "installing what the tests need"
     install -r requirements-test.txt
     install --no-deps moshi==0.2.13

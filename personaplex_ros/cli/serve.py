@@ -151,7 +151,8 @@ async def _serve(
         times = ", ".join(f"{rows}: {1e3 * s:.0f} ms" for rows, s in model.frame_times.items())
         print(
             f"listening at {scheme}://{host}:{port}/api/chat, {model.slots} conversations at a "
-            f"time (a frame of 80 ms takes, by conversations, {times})",
+            f"time (a frame of 80 ms takes, by conversations, {times})\n"
+            f"in a browser: {scheme.replace('ws', 'http')}://{host}:{port}/",
             flush=True,
         )
 

@@ -9,6 +9,7 @@ from personaplex_ros.server.door import Door
 from personaplex_ros.server.moshi.chat import Chats
 from personaplex_ros.server.realtime.talk import Talks
 from personaplex_ros.server.sessions import Sessions
+from personaplex_ros.server.web.page import Page
 
 STALLED_S = 10.0
 """Time without a frame of the model, though one is due, after which the server counts as ill."""
@@ -20,6 +21,10 @@ def make_app(sessions: Sessions, door: Door, sampling: Sampling) -> web.Applicat
     state = _State(sessions)
     app.router.add_get("/api/chat", door.guarded(Chats(sessions, sampling).serve))
     app.router.add_get("/v1/realtime", door.guarded(Talks(sessions, sampling).serve))
+    page = Page(sessions.model)
+    app.router.add_get("/", page.index)
+    app.router.add_get("/web/{name}", page.file)
+    app.router.add_get("/api/people", door.guarded(page.people))
     app.router.add_get("/metrics", door.guarded(state.metrics))
     app.router.add_get("/health", state.health)
     app.router.add_get("/ready", state.ready)

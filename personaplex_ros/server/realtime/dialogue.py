@@ -22,6 +22,8 @@ from personaplex_ros.server.wish import Wish, any_seed
 PROTOCOL = "realtime"
 BACKLOG_S = 30.0
 """Of audio that may wait to be heard: many clients send a recorded question at once."""
+CATCH_UP_S = 5.0
+"""Of audio that was late, by client or model, and is made up for at once."""
 CANCELLED_S = 1.0
 """For which the robot is silent when its response was cancelled."""
 
@@ -38,7 +40,7 @@ class Dialogue:
         self._sessions = sessions
         self._sampling = sampling
         self._send = send
-        self._limits = replace(sessions.limits, backlog_s=BACKLOG_S)
+        self._limits = replace(sessions.limits, backlog_s=BACKLOG_S, catch_up_s=CATCH_UP_S)
         self._responses = Responses(sessions.model.frame_s)
         self._early: list[Samples] = []  # until there is somebody to hear it
         self._conversation: Conversation | None = None

@@ -1,0 +1,1 @@
+"""A page to talk from, in a browser, over the Realtime protocol."""

@@ -1,0 +1,228 @@
+// The page: who is talked with, the conversation, and what is left of it.
+
+import { History } from "./history.js";
+import { Line } from "./line.js";
+
+const RATE = 24000;
+const LIVE_S = 15;
+const SPOKEN_OF = {
+  user_started: "you speak",
+  user_stopped: "you are silent",
+  user_finished: "you have finished",
+  robot_started: "it speaks",
+  robot_stopped: "it is silent",
+  interruption: "you interrupt",
+  robot_yielded: "it gives way",
+  robot_kept_floor: "it speaks on",
+  backchannel: "you murmur",
+  robot_backchannel: "it murmurs",
+  long_silence: "nobody speaks",
+};
+
+const $ = (id) => document.getElementById(id);
+let people = [];
+let history = new History();
+const rows = new WeakMap(); // in the list of events, by event
+let call = null; // the conversation that is open
+let turn = {}; // when the person fell silent and the robot began, in seconds
+
+class Call {
+  // Open microphone, loudspeaker and line; rejects with words that a person can act on.
+  async open() {
+    this.sound = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    const [stream] = await Promise.all([
+      microphone(),
+      this.sound.audioWorklet.addModule(new URL("worklets.js", import.meta.url)),
+      this.sound.resume(),
+    ]);
+    this.stream = stream;
+    this.speaker = new AudioWorkletNode(this.sound, "speaker", { numberOfInputs: 0, outputChannelCount: [1] });
+    this.speaker.connect(this.sound.destination);
+    this.line = new Line(this);
+    await this.line.begin($("prompt").value, $("voice").value);
+    const ears = new AudioWorkletNode(this.sound, "microphone", { numberOfOutputs: 1, channelCount: 1 });
+    ears.port.onmessage = ({ data }) => this.heard(data);
+    this.sound.createMediaStreamSource(stream).connect(ears).connect(this.sound.destination);
+  }
+
+  heard(samples) {
+    history.hear(samples);
+    this.line.speak(samples);
+  }
+
+  speech(samples) {
+    history.say(samples, RATE);
+    this.speaker.port.postMessage(samples);
+  }
+
+  words(piece) {
+    if (piece === "") $("words").textContent = "";
+    else history.words.push({ at: history.seconds, piece });
+    $("words").textContent += piece;
+  }
+
+  silenced() {
+    this.speaker.port.postMessage(null);
+  }
+
+  turn(event) {
+    const at = event.onset_ms / 1000;
+    this.time(event.event, at);
+    const kind = event.revises || event.event;
+    const known = history.events.find((one) => one.kind === kind && one.episode === event.episode);
+    if (known) {
+      Object.assign(known, { kind: event.event, confidence: event.confidence });
+      rewrite(known);
+      return;
+    }
+    const told = { at, kind: event.event, episode: event.episode, confidence: event.confidence };
+    history.events.push(told);
+    if (SPOKEN_OF[event.event]) note(told);
+  }
+
+  // The robot often begins before it is sure that the person has ended: either may be told first.
+  time(kind, at) {
+    if (kind === "user_started") turn = {};
+    else if (kind === "user_stopped") turn.end = at;
+    else if (kind === "robot_started") turn.answer = at;
+    if (turn.answer > turn.end) {
+      $("answer").textContent = `${(turn.answer - turn.end).toFixed(2)} s`;
+      turn = {};
+    }
+  }
+
+  network(milliseconds) {
+    $("network").textContent = `${milliseconds.toFixed(0)} ms`;
+  }
+
+  over(why) {
+    this.release();
+    if (call === this) finish(why);
+  }
+
+  release() {
+    this.stream?.getTracks().forEach((track) => track.stop());
+    if (this.sound?.state !== "closed") this.sound?.close();
+  }
+}
+
+async function microphone() {
+  if (!navigator.mediaDevices) {
+    throw new Error("browsers give their microphone to https:// and localhost only: start the server with --tls-cert");
+  }
+  const wish = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: wish });
+  } catch (error) {
+    const why = error.name === "NotAllowedError" ? "allow it in the browser's address bar" : error.message;
+    throw new Error(`no microphone: ${why}`);
+  }
+}
+
+async function begin() {
+  $("problem").textContent = $("words").textContent = "";
+  $("events").replaceChildren();
+  $("after").hidden = true;
+  $("talk").setAttribute("aria-busy", true); // not disabled: that would take the focus from it
+  tell("It gets ready ...");
+  history = new History();
+  if ($("consent").checked) history.keepSound();
+  turn = {};
+  const opening = new Call();
+  try {
+    await opening.open();
+  } catch (error) {
+    opening.release();
+    $("problem").textContent = error.message;
+    tell("Nobody is listening.");
+    return;
+  } finally {
+    $("talk").setAttribute("aria-busy", false);
+  }
+  call = opening;
+  show(true);
+  tell("It listens. Say something.");
+}
+
+function finish(why) {
+  call = null;
+  show(false);
+  tell("The conversation is over.");
+  $("problem").textContent = why;
+  if (history.seconds === 0) return;
+  $("after").hidden = false;
+  history.draw($("whole"), 0, history.seconds, false);
+  offer($("happened"), new Blob([JSON.stringify({ words: history.words, events: history.events }, null, 1)]));
+  $("sound").hidden = history.sound === null;
+  if (history.sound) offer($("sound"), history.wave(RATE));
+}
+
+function offer(link, content) {
+  if (link.href) URL.revokeObjectURL(link.href);
+  link.href = URL.createObjectURL(content);
+}
+
+function show(talking) {
+  $("talk").setAttribute("aria-pressed", talking);
+  $("talk").lastChild.textContent = talking ? "Hang up" : "Talk";
+  for (const id of ["people", "prompt", "voice", "consent"]) $(id).disabled = talking;
+}
+
+function tell(words) {
+  $("state").textContent = words;
+}
+
+// What was suspected first may turn out to be something else, as a murmur that was no interruption.
+function rewrite(event) {
+  rows.get(event)?.replaceChildren(clock(event.at), SPOKEN_OF[event.kind] ?? event.kind);
+}
+
+function note(event) {
+  const row = document.createElement("li");
+  rows.set(event, row);
+  rewrite(event);
+  const list = $("events");
+  const below = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  list.append(row);
+  if (below) list.scrollTop = list.scrollHeight;
+}
+
+function clock(seconds) {
+  const time = document.createElement("time");
+  time.textContent = seconds.toFixed(2);
+  return time;
+}
+
+function choose() {
+  const person = people[$("people").value];
+  $("name").textContent = person.name;
+  $("prompt").value = person.text_prompt;
+  $("voice").value = person.voice ?? "";
+}
+
+function animate() {
+  const now = Math.max(LIVE_S, history.seconds);
+  history.draw($("live"), now - LIVE_S, now, true);
+  const seconds = Math.floor(history.seconds);
+  $("clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  requestAnimationFrame(animate);
+}
+
+async function meet() {
+  const answer = await fetch(`api/people${location.search}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  const known = await answer.json();
+  people = known.people;
+  $("people").replaceChildren(...people.map((one, index) => new Option(one.name, index)));
+  $("voice").replaceChildren(...known.voices.map((name) => new Option(name, name)));
+  choose();
+}
+
+$("people").onchange = choose;
+$("talk").onclick = () => {
+  if (call) call.line.close();
+  else if ($("talk").ariaBusy !== "true") begin();
+};
+addEventListener("resize", () => history.seconds && history.draw($("whole"), 0, history.seconds, false));
+meet().catch((error) => ($("problem").textContent = error.message));
+animate();

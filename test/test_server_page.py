@@ -1,0 +1,105 @@
+"""The page in a browser whose microphone is a wave file: somebody asks the bundled model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from server_support import ServerInThread, serving
+
+from personaplex_ros.audio import read_wave
+from personaplex_ros.engine import Engine
+from personaplex_ros.resources import share_directory
+
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium"),
+]
+
+CALLER = share_directory() / "config" / "demo" / "caller.wav"
+PHONE = {"width": 390, "height": 844}
+
+
+@contextmanager
+def page_at(url: str, *arguments: str, microphone: bool = True) -> Iterator[Page]:
+    """Open a page whose errors are the test's; its microphone hears the demo's caller once."""
+    fakes = ["--use-fake-device-for-media-stream",
+             f"--use-file-for-fake-audio-capture={CALLER}%noloop"]  # fmt: skip
+    fakes += ["--use-fake-ui-for-media-stream"] if microphone else ["--deny-permission-prompts"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", *fakes, *arguments]
+        )
+        page = browser.new_context().new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        yield page
+        browser.close()
+    assert not errors
+
+
+def test_somebody_talks_from_a_browser_and_takes_the_recording_along(tmp_path: Path) -> None:
+    with serving("--sessions", "1") as (url, server):
+        with page_at(url.replace("ws://", "http://")) as page:
+            expect(page.locator("#voice")).to_have_value("NATF2")
+            assert "Nova Labs" in page.input_value("#prompt")
+            page.check("#consent")
+            page.focus("#talk")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#talk[aria-pressed=true]", timeout=30_000)
+            expect(page.locator("#words")).to_contain_text("second floor", timeout=30_000)
+            expect(page.locator("#answer")).to_contain_text(" s", timeout=30_000)
+            expect(page.locator("#network")).to_contain_text(" ms")
+            assert float(page.inner_text("#answer").removesuffix(" s")) < 1.0
+            page.wait_for_timeout(2_000)
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#after:not([hidden])")
+            for link, name in (("#sound", "talk.wav"), ("#happened", "talk.json")):
+                with page.expect_download() as download:
+                    page.click(link)
+                download.value.save_as(tmp_path / name)
+            page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+            assert page.inner_text("#problem") == ""
+        server.terminate()
+    person, robot = read_wave(tmp_path / "talk.wav").samples.T
+    assert np.abs(person).max() > 0.1 and np.abs(robot).max() > 0.1
+    told = json.loads((tmp_path / "talk.json").read_text())
+    assert "second floor" in "".join(word["piece"] for word in told["words"])
+    assert {"user_started", "robot_started"} <= {event["kind"] for event in told["events"]}
+
+
+def test_what_stands_in_the_way_is_said(small_checkpoint: Path) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu", slots=1)
+    with ServerInThread(engine, 1, tokens=("secret",)) as server:
+        with page_at(f"http://{server.host}/") as page:
+            expect(page.locator("#problem")).to_contain_text("a token is needed")
+        with page_at(f"http://{server.host}/?token=secret", microphone=False) as page:
+            expect(page.locator("#people")).to_contain_text("host")
+            page.click("#talk")
+            expect(page.locator("#problem")).to_contain_text("no microphone: allow it")
+            expect(page.locator("#talk")).to_have_attribute("aria-busy", "false")
+
+
+def test_nothing_but_its_own_files_is_served(small_checkpoint: Path) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu", slots=1)
+
+    async def status(server: ServerInThread, path: str) -> tuple[int, str]:
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://{server.host}{path}") as answer:
+                return answer.status, answer.headers.get("Content-Security-Policy", "")
+
+    with ServerInThread(engine, 1) as server:
+        for path in ("/web/page.py", "/web/..%2fapp.py", "/web/", "/web/__init__.py"):
+            assert server.in_loop(status(server, path))[0] == 404
+        assert server.in_loop(status(server, "/web/talk.js"))[0] == 200
+        found, policy = server.in_loop(status(server, "/"))
+        assert found == 200 and "default-src 'self'" in policy
