@@ -178,3 +178,31 @@ def test_a_client_that_is_gone_while_its_persona_is_prepared_leaves_no_slot_take
     wait_until(lambda: server.model.sessions == 0 and begun.is_set())
     assert not calling(server.url(), hello).errors
     wait_until(lambda: server.model.sessions == 0)
+
+
+def test_conversations_end_while_others_wait_for_their_personas(
+    small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu", slots=6)
+    prepare, released = engine.prepare, threading.Event()
+
+    def slow(persona: Any) -> Any:
+        assert released.wait(20)
+        return prepare(persona)
+
+    with ServerInThread(engine, 6) as server:
+
+        async def talk() -> None:
+            async with aiohttp.ClientSession() as session:
+                first = Caller(await session.ws_connect(server.url()))
+                await hello(first)
+                monkeypatch.setattr(engine, "prepare", slow)
+                waiting = [Caller(await session.ws_connect(server.url())) for _ in range(5)]
+                await asyncio.sleep(0.2)
+                await first.socket.close()
+                await asyncio.to_thread(wait_until, lambda: server.sessions.open == 0, 5.0)
+                released.set()
+                for caller in waiting:
+                    assert not (await hello(caller)).errors
+
+        asyncio.run(talk())

@@ -59,7 +59,7 @@ class Sessions:
         self._number = 0
         self._ending = False
         self._tasks: set[asyncio.Future[None]] = set()
-        self._workers = ThreadPoolExecutor(4, thread_name_prefix="opening")
+        self._workers = ThreadPoolExecutor(model.slots, thread_name_prefix="opening")
 
     @property
     def open(self) -> int:
@@ -146,7 +146,7 @@ class Sessions:
         kept.ending = True
         if kept.forget is not None:
             kept.forget.cancel()
-        await asyncio.get_running_loop().run_in_executor(self._workers, conversation.stop)
+        await asyncio.to_thread(conversation.stop)  # not behind those who open
         if conversation.ended:
             self.model.give_back(conversation.monitor)
         del self._kept[conversation.key]
@@ -174,7 +174,7 @@ class Sessions:
     async def close(self) -> None:
         """End everything, and the model."""
         await self.drain(0.0)
-        await asyncio.get_running_loop().run_in_executor(None, self._workers.shutdown)
+        await asyncio.to_thread(self._workers.shutdown)
         self.model.close()
 
     def _forget(self, conversation: Conversation) -> None:
