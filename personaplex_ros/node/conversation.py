@@ -6,17 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from personaplex_ros.audio import AudioChunk, MicrophoneIntake
+from personaplex_ros.memory import keep_from_collector, release_memory
 from personaplex_ros.node.configured import Configured, EngineLoader, configure
 from personaplex_ros.node.health.diagnostics import Diagnostics, Snapshot
 from personaplex_ros.node.health.namesakes import Namesakes
 from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.live_parameters import LiveParameters, Observer
 from personaplex_ros.node.loaded import RunningConversation, model_snapshot, running_snapshot
-from personaplex_ros.node.loading import (
-    intake_limits,
-    keep_from_collector,
-    release_memory,
-)
+from personaplex_ros.node.loading import intake_limits
 from personaplex_ros.node.model_thread import ModelThread
 from personaplex_ros.node.motion.outputs import MotionOutputs
 from personaplex_ros.node.parameters.definition import State

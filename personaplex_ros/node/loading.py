@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,22 +90,3 @@ def intake_limits(parameters: Parameters) -> IntakeLimits:
         source_timeout_s=parameters.source_timeout_s,
         max_backlog_frames=parameters.max_backlog_frames,
     )
-
-
-def keep_from_collector() -> None:
-    """Exempt all that is loaded now from garbage collection.
-
-    A full pass over the objects of torch and a model takes tens of milliseconds, in the middle of
-    a frame.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-def release_memory() -> None:
-    """Give back what engines that nobody uses any more still hold, also to other processes."""
-    gc.unfreeze()
-    gc.collect()
-    torch = sys.modules.get("torch")  # nothing of it is held where nobody imported it
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()

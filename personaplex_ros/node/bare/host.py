@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from personaplex_ros.memory import release_memory
 from personaplex_ros.node.bare.bus import BareBus
 from personaplex_ros.node.bare.middleware import open_bus
 from personaplex_ros.node.bare.parameter_services import ParameterServices
@@ -17,7 +18,7 @@ from personaplex_ros.node.hosts.ending import ending_signal
 from personaplex_ros.node.hosts.names import RosArguments, parse_ros_arguments
 from personaplex_ros.node.hosts.options import parse_host_options
 from personaplex_ros.node.lifecycle import Lifecycle
-from personaplex_ros.node.loading import load_engine, release_memory
+from personaplex_ros.node.loading import load_engine
 from personaplex_ros.node.parameters.start import USE_SIM_TIME, start_parameters
 from personaplex_ros.node.shared_model import SharedModel
 

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from personaplex_ros.memory import release_memory
 from personaplex_ros.node.configured import EngineLoader
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.hosts.ending import CANNOT_START, ending_signal
@@ -29,7 +30,7 @@ from personaplex_ros.node.hosts.names import (
 from personaplex_ros.node.hosts.options import HostOptions, parse_host_options
 from personaplex_ros.node.hosts.serving import answering
 from personaplex_ros.node.lifecycle import Lifecycle
-from personaplex_ros.node.loading import load_engine, release_memory
+from personaplex_ros.node.loading import load_engine
 from personaplex_ros.node.parameters.definition import ParameterError, Value
 from personaplex_ros.node.parameters.start import RobotStart, start_parameters
 from personaplex_ros.node.parameters.table import PARAMETERS
