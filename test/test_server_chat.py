@@ -213,22 +213,43 @@ def test_a_dropped_connection_is_taken_up_within_its_time(server: ServerInThread
             await second(caller)
             key = caller.heard.metadata[0]["resume"]
             assert caller.heard.metadata[0]["resume_s"] == RESUME_S
-            caller.socket._response.connection.transport.abort()  # type: ignore[union-attr]
-            for _ in range(50):
-                back = Caller(await session.ws_connect(server.url(resume=key)))
-                heard = await back.listen(lambda heard: bool(heard.metadata or heard.errors))
-                if not heard.errors:
-                    break
-                await asyncio.sleep(0.1)  # the server has not seen yet that it is gone
-            assert heard.metadata[0]["resumed"]
-            other = Caller(await session.ws_connect(server.url(resume=key)))
-            assert "another client is there" in (await other.listen(never)).errors[0]
-            assert (await second(back)).seconds > 0.9
+            connection = caller.socket._response.connection
+            assert connection is not None and connection.transport is not None
+            connection.transport.abort()
+            await asyncio.sleep(0.5)
+            frames = server.count("personaplex_frame_seconds_count")
+            await asyncio.sleep(0.7)  # it stands still
+            assert server.count("personaplex_frame_seconds_count") == frames
+            back = Caller(await session.ws_connect(server.url(resume=key)))
+            heard = await second(back)
+            assert heard.metadata[0]["resumed"] and not heard.errors
+            connection = back.socket._response.connection
+            assert connection is not None and connection.transport is not None
+            connection.transport.abort()
 
     before = server.count("personaplex_sessions_begun_total")
     asyncio.run(drop_and_come_back())
     assert server.count("personaplex_sessions_begun_total") == before + 1
     assert server.sessions.open == 1  # it may come back once more
+    server.empty()
+
+
+def test_who_comes_back_takes_the_place_of_a_connection_that_only_looks_sound(
+    server: ServerInThread,
+) -> None:
+    async def come_twice() -> None:
+        async with aiohttp.ClientSession() as session:
+            first = Caller(await session.ws_connect(server.url(resume="new")))
+            await second(first)
+            key = first.heard.metadata[0]["resume"]
+            back = Caller(await session.ws_connect(server.url(resume=key)))
+            assert (await second(back)).metadata[0]["resumed"]
+            heard = await first.listen(never)
+            assert heard.close_code == 1008 and "another client has taken" in heard.errors[0]
+            assert not (await second(back)).errors
+            await back.socket.close()
+
+    asyncio.run(come_twice())
     server.empty()
 
 

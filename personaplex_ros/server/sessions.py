@@ -30,13 +30,15 @@ class _Kept:
     """What is remembered of a conversation.
 
     resumable: whether the client wants to find it again. forget: what ends it when nobody comes;
-    None while a client is there. ending: whether it is being ended; its slot is not free yet.
+    None while a client is there. displaced: done when another client takes the place of the one
+    that is there. ending: whether it is being ended; its slot is not free yet.
     """
 
     conversation: Conversation
     number: int
     resumable: bool
     forget: asyncio.TimerHandle | None = None
+    displaced: asyncio.Future[None] | None = None
     ending: bool = False
 
 
@@ -110,17 +112,30 @@ class Sessions:
         return conversation
 
     def take_up(self, key: str) -> Conversation:
-        """Return the conversation of that key, which was set down; raises Refusal."""
+        """Return the conversation of that key, for a client that comes back; raises Refusal.
+
+        Whoever has the key is believed: a connection that broke may look sound for a while, so the
+        client that is there is displaced.
+        """
         kept = self._kept.get(key)
-        if kept is None or kept.forget is None or kept.ending or kept.conversation.ended:
-            words = "this conversation is over, or another client is there; begin a new one"
-            raise Refusal(Cause.GONE, words)
-        kept.forget.cancel()
-        kept.forget = None
+        if kept is None or not kept.resumable or kept.ending or kept.conversation.ended:
+            raise Refusal(Cause.GONE, "this conversation is over; begin a new one")
+        if kept.forget is not None:
+            kept.forget.cancel()
+            kept.forget = None
+        if kept.displaced is not None and not kept.displaced.done():
+            kept.displaced.set_result(None)
         kept.conversation.go_on()
         self.metrics.resumed()
         LOGGER.info("conversation %d was taken up again", kept.number)
         return kept.conversation
+
+    def displaced(self, conversation: Conversation) -> asyncio.Future[None]:
+        """Return what is done when another client takes the place of the one that asks."""
+        future = asyncio.get_running_loop().create_future()
+        if (kept := self._kept.get(conversation.key)) is not None:
+            kept.displaced = future
+        return future
 
     async def lost(self, conversation: Conversation) -> None:
         """Keep a conversation whose client is gone for a while, if it may come back."""

@@ -59,6 +59,7 @@ class _Chat:
         self._socket = line.socket
         self._rate = sessions.model.rate
         self._conversation: Conversation | None = None
+        self._displaced = False
 
     async def hold(self, query: Query) -> None:
         """Begin or take up a conversation and lead it to its end; raises Refusal."""
@@ -69,9 +70,15 @@ class _Chat:
             await first(reading, opening)
             if opening.done():
                 self._conversation = conversation = opening.result()
+                displaced = self._sessions.displaced(conversation)
                 self._line.heard()
-                tasks += [_started(self._send(conversation, query)), _started(self._line.idle())]
+                sending = _started(self._send(conversation, query))
+                tasks += [displaced, sending, _started(self._line.idle())]
                 await first(reading, *tasks[2:])
+                if displaced.done():
+                    self._displaced = True
+                    words = "another client has taken this conversation up"
+                    raise Refusal(Cause.GONE, words)
         except ConnectionError:
             pass  # the client is gone, which is looked after below
         except Refusal as refusal:
@@ -92,7 +99,7 @@ class _Chat:
         """Do what is to be done about the conversation when the client is gone."""
         if opening.done() and not opening.cancelled() and opening.exception() is None:
             self._conversation = opening.result()
-        if self._conversation is None:
+        if self._conversation is None or self._displaced:
             return
         if self._socket.close_code in PROPER_CODES:
             await self._end("the client hung up")
@@ -100,7 +107,7 @@ class _Chat:
             await self._sessions.lost(self._conversation)
 
     async def _end(self, why: str) -> None:
-        if self._conversation is not None:
+        if self._conversation is not None and not self._displaced:
             await self._sessions.end(self._conversation, why)
 
     async def _read(self) -> None:
