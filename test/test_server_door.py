@@ -154,6 +154,23 @@ def answer_of(address: tuple[str, int]) -> bytes:
             return b""
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [b"garbage", b"GET /api/chat?token=secret" + b"a" * 50_000 + b" HTTP/1.1", b"\x16\x03\x01\x02"],
+    ids=["no HTTP", "too long", "TLS"],
+)
+def test_what_is_no_request_is_refused_and_not_written_down(
+    server: ServerInThread, request_line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with socket.create_connection(("127.0.0.1", server.port), 5.0) as one:
+        one.sendall(request_line + b"\r\nHost: a\r\n\r\n")
+        assert one.recv(1000).startswith(b"HTTP/1.0 400")
+    assert "Traceback" not in caplog.text and "secret" not in caplog.text
+    assert all(record.levelname == "INFO" for record in caplog.records)
+    assert not calling(server.url(token=TOKEN), hello).errors
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")

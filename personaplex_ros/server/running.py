@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from personaplex_ros.server import http_log
 from personaplex_ros.server.door import TurnedAway
 from personaplex_ros.server.limits import Limits
 from personaplex_ros.server.metrics import Metrics
@@ -61,6 +62,7 @@ class Listener:
         self._runner = web.AppRunner(
             app,
             access_log=None,  # it would have tokens and prompts
+            logger=http_log.LOGGER,
             max_line_size=limits.request_line_bytes,
             shutdown_timeout=1.0,
         )
