@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from personaplex_ros.memory import keep_from_collector
 from personaplex_ros.server import http_log
 from personaplex_ros.server.door import TurnedAway
 from personaplex_ros.server.limits import Limits
@@ -155,6 +156,7 @@ async def run(
 
     loop.add_signal_handler(signal.SIGINT, end, 0.0)
     loop.add_signal_handler(signal.SIGTERM, end, patience_s)
+    keep_from_collector()
     try:
         opened(await listener.open(place))
         patience = await ending
