@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 
@@ -10,10 +11,12 @@ def keep_from_collector() -> None:
     """Exempt all that is loaded now from garbage collection.
 
     A full pass over the objects of torch and a model takes tens of milliseconds, in the middle of
-    a frame.
+    a frame. At the end of the process all of it is collected like the rest.
     """
     gc.collect()
     gc.freeze()
+    atexit.unregister(gc.unfreeze)  # that of an earlier call
+    atexit.register(gc.unfreeze)
 
 
 def release_memory() -> None:
