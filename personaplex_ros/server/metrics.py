@@ -8,8 +8,10 @@ from personaplex_ros.server.conversation import Conversation
 from personaplex_ros.server.refusal import Cause
 from personaplex_ros.turns import TurnUpdate
 
-FRAME_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0)
-OWN_BUCKETS_S = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
+FRAME_BUCKETS_S = (
+    0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0,
+)  # fmt: skip
+OWN_BUCKETS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5)
 
 
 class Metrics:
@@ -45,7 +47,7 @@ class Metrics:
             name + "late_frames", "frames that took longer than they last", registry=registry
         )
         self._own = Histogram(
-            name + "own_seconds", "time of a frame outside the engine, until it was sent",
+            name + "own_seconds", "time of a frame outside the engine, until it can be sent",
             buckets=OWN_BUCKETS_S, registry=registry,
         )  # fmt: skip
         self._lost = Counter(
@@ -86,8 +88,8 @@ class Metrics:
         for event in update.events:
             self._events.labels(event.kind).inc()
 
-    def sent(self, own_s: float) -> None:
-        """Note how long a frame of speech took outside the engine until it was sent."""
+    def ready(self, own_s: float) -> None:
+        """Note how long a frame of speech took outside the engine until it could be sent."""
         self._own.observe(own_s)
 
     def exposed(self) -> bytes:

@@ -16,8 +16,8 @@ class Speech:
     """A frame of the robot's speech.
 
     frame: its number, from 0. samples: float32 [frame_size] in [-1, 1] at the model's rate.
-    possible_s: when a server that adds nothing would have sent it, in the monotonic clock: the time
-    of the client's last sample that it answers, and of the model.
+    possible_s: when a server that adds nothing would have it ready, in the monotonic clock: the
+    time of the client's last sample that it answers, and of the model.
     """
 
     frame: int

@@ -137,10 +137,10 @@ class _Chat:
                 if isinstance(output, Ended):
                     raise output.refusal
                 message = _message(output, writer)
+                if isinstance(output, Speech):
+                    self._sessions.metrics.ready(time.monotonic() - output.possible_s)
                 if message is not None:
                     await self._socket.send_bytes(message)
-                if isinstance(output, Speech):
-                    self._sessions.metrics.sent(time.monotonic() - output.possible_s)
 
     def _described(self, conversation: Conversation, query: Query) -> dict[str, object]:
         about: dict[str, object] = {"type": "session", "resumed": query.resume is not None}

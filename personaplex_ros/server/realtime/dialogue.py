@@ -140,9 +140,10 @@ class Dialogue:
             for output in await conversation.outbox.take():
                 if isinstance(output, Ended):
                     raise output.refusal
-                await self._send(self._responses.take(output, self.settings))
+                events = self._responses.take(output, self.settings)
                 if isinstance(output, Speech):
-                    self._sessions.metrics.sent(time.monotonic() - output.possible_s)
+                    self._sessions.metrics.ready(time.monotonic() - output.possible_s)
+                await self._send(events)
 
     def _over(self, running: asyncio.Task[None]) -> None:
         if running.cancelled() or self.ended.done():
