@@ -14,6 +14,7 @@ from moshi_server import FRAME, RATE, MoshiServer, moshi_server
 from personaplex_ros.conversing import Sampling
 from personaplex_ros.persona import Persona
 from personaplex_ros.tether import Tether, TetherEngine, read_address
+from personaplex_ros.tether.delay import LONGEST_S, DelayMeter
 from personaplex_ros.tether.jitter import PATIENCE_S, JitterBuffer
 from personaplex_ros.tether.session import TetherSession
 
@@ -365,6 +366,35 @@ def test_words_come_with_the_speech_that_they_came_with() -> None:
         line.buffer.write(np.full(FRAME, 0.1, np.float32))
         pieces.append(line.buffer.take()[1])
     assert "".join(pieces) == " Hello" and pieces.index(" Hello") <= 1
+
+
+def measured(answered: Callable[[int], bool], own: range = range(0)) -> list[float]:
+    """Return the delay after each frame, of a server that takes 0.3 s, on a line of 0.1 s."""
+    meter, delays = DelayMeter(), []
+    for tick in range(400):
+        now_s = tick * FRAME_S
+        if answered(tick - 4):
+            meter.came(FRAME, now_s, 0.1)
+        if tick in own:
+            meter.came(FRAME, now_s, 0.1)
+        meter.sent(FRAME, now_s - 0.02)
+        delays.append(meter.answer_s or 0.0)
+    return delays
+
+
+def test_the_delay_is_that_of_the_answers() -> None:
+    delays = measured(lambda frame: frame >= 0)
+    assert delays[100] == pytest.approx(4 * FRAME_S + 0.02)
+
+
+def test_a_server_that_leaves_frames_out_does_not_spoil_the_delay_for_good() -> None:
+    delays = measured(lambda frame: 0 <= frame < 50 or frame >= 90)
+    assert max(delays) < LONGEST_S and delays[-1] == pytest.approx(4 * FRAME_S, abs=0.15)
+
+
+def test_frames_of_the_server_s_own_do_not_spoil_the_delay() -> None:
+    delays = measured(lambda frame: frame >= 0, own=range(100, 120))
+    assert 0.1 <= min(delays[10:]) and delays[-1] >= 0.1
 
 
 def test_a_delay_that_is_not_needed_any_more_is_taken_back_in_a_pause() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
+LONGEST_S = 2.0
+"""After which sound counts as left out: no server answers it any more."""
 MOST_SENT = 250
-"""Frames that may be under way, 20 s: of more the oldest are forgotten."""
+"""Frames that may be under way."""
 TOLERANCE = 480
 """Samples of a frame that a decoder may hold back."""
 SMOOTHING = 0.05
@@ -15,9 +17,9 @@ SMOOTHING = 0.05
 class DelayMeter:
     """Pairs sound that was sent with sound that came: the n-th sample answers the n-th.
 
-    What comes while nothing is under way is the server's own. A server that leaves frames out, or
-    puts its own in between, shifts the rest of the connection; the round trip of a ping beside it
-    tells how much of the delay is the line's.
+    A server may leave frames out, or put its own in between, and tells neither. What comes sooner
+    than a round trip takes answers nothing; when the oldest sound that is under way is older than
+    `LONGEST_S`, some was left out, and the delay counts on from what it was before.
     """
 
     def __init__(self) -> None:
@@ -33,9 +35,10 @@ class DelayMeter:
         """Note that `count` samples are sent, the last of which was there at `whole_s`."""
         self._sent.append((count, whole_s))
 
-    def came(self, count: int, now_s: float) -> None:
-        """Note that `count` samples of speech came."""
-        while count > 0 and self._sent:
+    def came(self, count: int, now_s: float, round_trip_s: float) -> None:
+        """Note that `count` samples of speech came over a line with this round trip."""
+        self._leave_out(now_s)
+        while count > 0 and self._sent and now_s - self._sent[0][1] >= round_trip_s:
             expected, whole_s = self._sent.popleft()
             if count < expected - TOLERANCE:
                 self._sent.appendleft((expected - count, whole_s))
@@ -44,3 +47,9 @@ class DelayMeter:
             taken_s = now_s - whole_s
             before = self.answer_s
             self.answer_s = taken_s if before is None else before + SMOOTHING * (taken_s - before)
+
+    def _leave_out(self, now_s: float) -> None:
+        if self._sent and now_s - self._sent[0][1] > LONGEST_S:
+            usual_s = LONGEST_S if self.answer_s is None else min(self.answer_s, LONGEST_S)
+            while self._sent and now_s - self._sent[0][1] > usual_s:
+                self._sent.popleft()

@@ -131,7 +131,7 @@ class Talk:
         if len(samples):
             self._unanswered, self._unanswered_since_s = 0, None
             self._jitter.write(samples)
-            self._delay.came(len(samples), time.monotonic())
+            self._delay.came(len(samples), time.monotonic(), self.round_trip_s or 0.0)
 
     def _note(self, payload: bytes) -> None:
         """Read what the server tells of itself; only the key of the conversation matters here."""
