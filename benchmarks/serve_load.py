@@ -80,7 +80,7 @@ class _Hashable:
         self.close = session.close
 
 
-def serve_empty(slots: int, frame_ms: float) -> None:
+def serve_empty(slots: int, frame_ms: float, host: str) -> None:
     """Serve the empty engine, as `personaplex serve` does its own."""
     from personaplex_ros.engine import Persona, Sampling
     from personaplex_ros.server.app import make_app
@@ -99,7 +99,7 @@ def serve_empty(slots: int, frame_ms: float) -> None:
         sessions = Sessions(model, limits, metrics)
         app = make_app(sessions, Door([], [], metrics), Sampling())
         listener = Listener(app, limits, metrics)
-        place = Place("127.0.0.1", 0)
+        place = Place(host, 0)
         listening = "listening at ws://127.0.0.1:{}/api/chat,"
         await run(sessions, listener, place, 0.0, lambda port: print(listening.format(port),
                                                                     flush=True))  # fmt: skip
@@ -183,9 +183,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=24.0)
     parser.add_argument("--empty", type=float, metavar="MS")
     parser.add_argument("--serve-empty", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--host", default="127.0.0.1", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve_empty:
-        serve_empty(arguments.serve_empty, arguments.empty)
+        serve_empty(arguments.serve_empty, arguments.empty, arguments.host)
         return
     print("| callers | refused | frame, p50 / p99 ms | own | over the wire and back | late | "
           "dropped or filled in | answers: as seen / the model's |")  # fmt: skip

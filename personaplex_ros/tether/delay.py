@@ -18,8 +18,8 @@ class DelayMeter:
     """Pairs sound that was sent with sound that came: the n-th sample answers the n-th.
 
     A server may leave frames out, or put its own in between, and tells neither. What comes sooner
-    than a round trip takes answers nothing; when the oldest sound that is under way is older than
-    `LONGEST_S`, some was left out, and the delay counts on from what it was before.
+    than the shortest round trip takes answers nothing; when the oldest sound that is under way is
+    older than `LONGEST_S`, some was left out, and the delay counts on from what it was before.
     """
 
     def __init__(self) -> None:
@@ -35,10 +35,10 @@ class DelayMeter:
         """Note that `count` samples are sent, the last of which was there at `whole_s`."""
         self._sent.append((count, whole_s))
 
-    def came(self, count: int, now_s: float, round_trip_s: float) -> None:
-        """Note that `count` samples of speech came over a line with this round trip."""
+    def came(self, count: int, now_s: float, shortest_s: float) -> None:
+        """Note that `count` samples of speech came; shortest_s: of all round trips."""
         self._leave_out(now_s)
-        while count > 0 and self._sent and now_s - self._sent[0][1] >= round_trip_s:
+        while count > 0 and self._sent and now_s - self._sent[0][1] >= shortest_s:
             expected, whole_s = self._sent.popleft()
             if count < expected - TOLERANCE:
                 self._sent.appendleft((expected - count, whole_s))

@@ -58,6 +58,7 @@ class Talk:
         self.ready = asyncio.Event()
         self.key = key
         self.round_trip_s: float | None = None
+        self._shortest_s = 0.0  # of all round trips
 
     @property
     def damaged(self) -> int:
@@ -131,7 +132,7 @@ class Talk:
         if len(samples):
             self._unanswered, self._unanswered_since_s = 0, None
             self._jitter.write(samples)
-            self._delay.came(len(samples), time.monotonic(), self.round_trip_s or 0.0)
+            self._delay.came(len(samples), time.monotonic(), self._shortest_s)
 
     def _note(self, payload: bytes) -> None:
         """Read what the server tells of itself; only the key of the conversation matters here."""
@@ -146,7 +147,8 @@ class Talk:
 
     def _measure(self, stamp: bytes) -> None:
         if len(stamp) == STAMP.size:
-            self.round_trip_s = time.monotonic() - STAMP.unpack(stamp)[0]
+            self.round_trip_s = taken_s = time.monotonic() - STAMP.unpack(stamp)[0]
+            self._shortest_s = min(self._shortest_s or taken_s, taken_s)
 
     async def _send(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         await self.ready.wait()
