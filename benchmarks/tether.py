@@ -7,7 +7,8 @@ namespace; in the other `personaplex simulate --engine` holds the demo's convers
 patrolling robot. Between them is a line that delays each packet and loses some, as `tc netem` does.
 It prints which of the caller's three questions got the right answer, what /diagnostics told of the
 tether at the end, and how long after the onset of an interruption, and after motion_hold, the robot
-stood. It needs a calm machine: nano runs in real time.
+stood. It needs a calm machine: nano runs in real time; how many of the server's frames took longer
+than they last, or were dropped, tells whether it was one.
 
 With --empty the server's model is one that sleeps so long for each frame (`serve_load.py`), and a
 session pushes silence for a minute: what is left is the line's and the tether's own.
@@ -22,9 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from network import ANSWERS
@@ -80,11 +81,14 @@ def main() -> int:
 def talk(quality: LineQuality, seed: int) -> dict[str, Any]:
     """Hold one conversation over a line; return what became of it."""
     environment = dds_environment(DOMAIN)
-    with tempfile.TemporaryDirectory() as name, Line(quality) as line:
+    with tempfile.TemporaryDirectory() as name, Line(quality) as line, ExitStack() as open_:
         folder = Path(name)
         told, output = folder / "tether.json", folder / "simulation"
+        log = open_.enter_context((folder / "server.log").open("w+"))
         with (
-            Running(inside(line.right, *python("serve", "--host", SERVER, "--port", str(PORT)))),
+            Running(
+                inside(line.right, *python("serve", "--host", SERVER, "--port", str(PORT))), log=log
+            ),
             Running(
                 inside(line.left, sys.executable, __file__, "--listen", str(told)), environment
             ),
@@ -100,6 +104,8 @@ def talk(quality: LineQuality, seed: int) -> dict[str, Any]:
         said = (output / "transcript.txt").read_text().lower()
         stops = json.loads((output / "summary.json").read_text())["stops"]
         values = json.loads(told.read_text())
+        log.seek(0)
+        frames = re.findall(r"frames: (\d+), late (\d+), heard but dropped (\d+)", log.read())
         return {
             "right": sum(answer in said for answer in ANSWERS),
             "of": len(ANSWERS),
@@ -107,6 +113,7 @@ def talk(quality: LineQuality, seed: int) -> dict[str, Any]:
                 {key: round(stop[key], 3) for key in stop if key.endswith("_to_stopped_s")}
                 for stop in stops
             ],
+            "server's frames, late, dropped": [int(count) for count in frames[-1]],
             "packets lost": line.lost,
             "packets": line.passed + line.lost,
             **{name: values.get(name, "") for name in TOLD},
@@ -161,9 +168,14 @@ def python(*words: str) -> tuple[str, ...]:
 class Running(AbstractContextManager["Running"]):
     """A program until the block ends, from its first line on, which may name a port."""
 
-    def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        environment: dict[str, str] | None = None,
+        log: int | IO[str] = subprocess.DEVNULL,
+    ) -> None:
         self._process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

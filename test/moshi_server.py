@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -50,10 +51,11 @@ class Visit:
 class MoshiServer:
     """Echoes frames as speech, with a word for every fifth frame that sounds."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.faults = Faults()
         self.visits: list[Visit] = []
-        self.port = port
+        self.port = 0
+        self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._sockets: set[web.WebSocketResponse] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -63,7 +65,7 @@ class MoshiServer:
 
     @property
     def address(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/api/chat"
+        return f"ws{'s' if self._tls else ''}://127.0.0.1:{self.port}/api/chat"
 
     def run(self, work: Awaitable[None]) -> None:
         async def task() -> None:
@@ -100,7 +102,9 @@ class MoshiServer:
         app.router.add_get("/api/chat", self._chat)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(
+            self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls
+        )
         await site.start()
         self.port = self._runner.addresses[0][1]
 
@@ -197,8 +201,8 @@ class MoshiServer:
 
 
 @contextmanager
-def moshi_server() -> Iterator[MoshiServer]:
-    server = MoshiServer()
+def moshi_server(tls: ssl.SSLContext | None = None) -> Iterator[MoshiServer]:
+    server = MoshiServer(tls)
     try:
         yield server
     finally:

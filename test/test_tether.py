@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +127,26 @@ def test_a_voice_of_this_machine_is_refused_and_so_is_a_sentence(server: MoshiSe
         engine.prepare(Persona("maya", "", "/voices/maya.wav"))
     with pytest.raises(ValueError, match="has no request to say"):
         engine.check_text("Hello")
+
+
+def test_a_certificate_that_is_not_trusted_is_told_and_one_that_is_lets_in(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key),
+         "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with moshi_server(tls) as server:
+        stranger = TetherEngine(read_address(server.address), Tether())
+        with pytest.raises(RuntimeError, match=r"not trusted.*tether_ca_file"):
+            stranger.open(stranger.prepare(Persona("nobody")))
+        known = TetherEngine(read_address(server.address, ca_file=str(certificate)), Tether())
+        session = known.open(known.prepare(Persona("nobody")))
+        assert session.snapshot().state == "talking"
+        session.close()
 
 
 def test_a_line_that_breaks_is_made_anew_as_the_same_persona(server: MoshiServer) -> None:
