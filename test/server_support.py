@@ -47,11 +47,14 @@ class ServerInThread(AbstractContextManager["ServerInThread"]):
         tokens: tuple[str, ...] = (),
         origins: tuple[str, ...] = (),
         tls: Any = None,
+        share: float = 1.0,
+        log_words: bool = False,
     ) -> None:
+        self._log_words = log_words
         self.limits = limits or Limits()
         self._place = Place("127.0.0.1", 0, tls)
         self.metrics = Metrics()
-        self.model = Model(engine, slots, HOST, 1.0)
+        self.model = Model(engine, slots, HOST, share)
         self._door = Door(tokens, origins, self.metrics)
         self.port = 0
         self._opened = threading.Event()
@@ -100,7 +103,7 @@ class ServerInThread(AbstractContextManager["ServerInThread"]):
 
     async def _serve(self) -> None:
         self._ending = asyncio.Event()
-        self.sessions = Sessions(self.model, self.limits, self.metrics)
+        self.sessions = Sessions(self.model, self.limits, self.metrics, self._log_words)
         app = make_app(self.sessions, self._door, Sampling(greedy=True))
         listener = Listener(app, self.limits, self.metrics)
         self.port = await listener.open(self._place)

@@ -206,3 +206,35 @@ def test_conversations_end_while_others_wait_for_their_personas(
                     assert not (await hello(caller)).errors
 
         asyncio.run(talk())
+
+
+def test_a_conversation_with_which_frames_would_be_late_is_refused_by_what_was_measured(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "warm_frames", {2: 0.07})  # of 80 ms
+    with ServerInThread(engine, 2, share=0.75) as server:
+
+        async def talk() -> Heard:
+            async with aiohttp.ClientSession() as session:
+                first = Caller(await session.ws_connect(server.url()))
+                await hello(first)
+                late = Caller(await session.ws_connect(server.url()))
+                refused = await late.listen(never)
+                assert not (await hello(first)).errors
+                return refused
+
+        refused = asyncio.run(talk())
+    assert refused.close_code == 1013
+    assert "a frame of 2 conversations takes 70.0 ms (measured at the start)" in refused.errors[0]
+
+
+@pytest.mark.parametrize("log_words", [False, True])
+def test_the_log_has_words_only_where_it_was_asked_to(
+    engine: Engine, caplog: pytest.LogCaptureFixture, log_words: bool
+) -> None:
+    caplog.set_level("INFO")
+    with ServerInThread(engine, 2, log_words=log_words) as server:
+        said = calling(server.url(text_prompt="My secret role."), hello).text
+        server.empty()
+    assert "conversation 1 ended" in caplog.text and "secret" not in caplog.text
+    assert said.strip() and (said.strip() in caplog.text) is log_words

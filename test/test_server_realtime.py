@@ -211,7 +211,7 @@ def test_one_more_than_there_is_room_for_is_refused(server: ServerInThread) -> N
                 with pytest.raises(Exception, match="1013"):
                     await connection.recv()
 
-    calling(server.url(token="secret"), two)
+    calling(server.empty().url(token="secret"), two)
 
 
 def test_who_says_nothing_is_hung_up_on(server: ServerInThread) -> None:

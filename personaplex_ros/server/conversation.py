@@ -25,8 +25,8 @@ STOP_S = 5.0
 MOST_REQUESTS = 8
 """That may wait for a frame; of more, the oldest is dropped."""
 
-Report = Callable[[float, bool, TurnUpdate], None]
-"""Told of a frame: seconds inside the engine, whether that was too long, and what came of it."""
+Report = Callable[[float | None, TurnUpdate], None]
+"""Told of a frame: seconds inside the engine, and what came of it; of the end, which has none."""
 
 
 class Conversation:
@@ -136,14 +136,15 @@ class Conversation:
         stamp_ns = self.frames * self._frame_ns
         update = self.monitor.push(heard.samples, result.audio, result.piece, stamp_ns)
         self.outbox.put(*_told(update))
-        late = model_s > self._frame_s
         self.frames += 1
-        self.late_frames += late
-        self._report(model_s, late, update)
+        self.late_frames += model_s > self._frame_s
+        self._report(model_s, update)
 
     def _close(self) -> None:
         try:
-            self.outbox.put(*_told(self.monitor.end()))
+            update = self.monitor.end()
+            self.outbox.put(*_told(update))
+            self._report(None, update)
             self._session.close()
         except RuntimeError:  # the engine is closed already
             pass

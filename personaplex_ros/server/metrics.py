@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from personaplex_ros.server.conversation import Conversation
 from personaplex_ros.server.refusal import Cause
-from personaplex_ros.turns import TurnUpdate
+from personaplex_ros.turns import TurnEvent
 
 FRAME_BUCKETS_S = (
     0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0,
@@ -81,11 +83,14 @@ class Metrics:
         """Note a connection or a request that did not come in."""
         self._turned_away.labels(why).inc()
 
-    def frame(self, model_s: float, late: bool, update: TurnUpdate) -> None:
-        """Note a frame; see ``conversation.Report``."""
+    def frame(self, model_s: float, late: bool) -> None:
+        """Note a frame that took so long inside the engine."""
         self._frames.observe(model_s)
         self._late.inc(late)
-        for event in update.events:
+
+    def happened(self, events: Iterable[TurnEvent]) -> None:
+        """Note turn events."""
+        for event in events:
             self._events.labels(event.kind).inc()
 
     def ready(self, own_s: float) -> None:

@@ -213,8 +213,10 @@ class Sessions:
             partial(self._report, self._number),
         )
 
-    def _report(self, number: int, model_s: float, late: bool, update: TurnUpdate) -> None:
-        self.metrics.frame(model_s, late, update)
+    def _report(self, number: int, model_s: float | None, update: TurnUpdate) -> None:
+        if model_s is not None:
+            self.metrics.frame(model_s, model_s > self.model.frame_s)
+        self.metrics.happened(update.events)
         if self._log_words and update.utterance is not None:
             LOGGER.info("conversation %d, the robot: %s", number, update.utterance.text)
 
