@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+from dds_support import loopback, wait_until
+from moshi_server import FRAME, moshi_server
 
 ROOT = Path(__file__).parent.parent
 NO_TORCH = """
@@ -65,3 +70,31 @@ def test_what_needs_a_model_here_says_what_is_missing(words: list[str]) -> None:
     outcome = without_torch(code)
     assert outcome.returncode and "Traceback" not in outcome.stderr, outcome.stderr
     assert "torch cannot be imported" in outcome.stderr
+
+
+def test_a_node_talks_with_a_model_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loopback(monkeypatch)
+    answer = tmp_path / "answer.wav"
+    with moshi_server() as server:
+        words = ["node", "--ros-args"]
+        for value in (
+            f"engine:={server.address}",
+            f"audio_source:=file:{ROOT / 'config' / 'demo' / 'caller.wav'}",
+            f"audio_sink:=file:{answer}",
+            "echo_cancellation:=off",
+        ):
+            words += ["-p", value]
+        code = f"{NO_TORCH}\nfrom personaplex_ros.cli import main\nsys.exit(main({words}))"
+        node = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            wait_until(lambda: bool(server.visits) and server.visits[0].frames > 40, 40.0)
+        finally:
+            node.send_signal(signal.SIGTERM)
+            _, errors = node.communicate(timeout=20)
+        assert node.returncode == 0, errors
+    samples, _ = soundfile.read(answer)
+    assert len(samples) > 30 * FRAME and np.abs(samples).max() > 0.05
