@@ -71,11 +71,10 @@ def test_it_talks_and_tells_how_late(server: MoshiServer) -> None:
         said = r.bus.wait_for(lambda: r.bus.topics["text"])
         assert said[0].text.startswith(" word") and said[0].token == -1
         told = r.bus.diagnostics()
-        assert told["tether"].level == 0 or "too late" in told["tether"].message
         assert told["tether"].values["server"] == server.address
         assert 0 < int(told["tether"].values["end to end delay"].removesuffix(" ms")) < 1500
         assert "context used" not in told["conversation"].values
-        r.bus.wait_for_log(f"talks as Receptionist with the model at {server.address}"[:5])
+        r.bus.wait_for_log(f"talks as receptionist with the model at {server.address}")
     query = server.visits[0].query
     assert query["voice_prompt"] == "NATF2" and "Maya" in query["text_prompt"]
 

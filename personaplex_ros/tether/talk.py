@@ -169,8 +169,12 @@ class Talk:
     async def _watch(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
             await socket.ping(STAMP.pack(time.monotonic()))
-            await asyncio.sleep(min(PING_S, self._lost_after_s / PINGS))
+            wait_s = min(PING_S, self._lost_after_s / PINGS)
+            due_s = time.monotonic() + wait_s
+            await asyncio.sleep(wait_s)
             now, since_s = time.monotonic(), self._unanswered_since_s
+            if now - due_s > wait_s:  # it was this process that stood still, not the line
+                continue
             if self._said and now - self._said_s > FAREWELL_S:
                 raise LinkProblem(f"the server says: {self._said}")
             if not self.ready.is_set():
