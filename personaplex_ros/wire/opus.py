@@ -20,10 +20,8 @@ from personaplex_ros.wire.ogg import PacketReader, PageWriter
 GRANULE_RATE = 48_000
 """Samples a second in which positions of Ogg-Opus count, whatever the rate of the sound."""
 BITS_A_SECOND = 32_000
-"""Twice what speech of 12 kHz bandwidth needs, a third of what a telephone takes."""
+"""Of speech at 24 kHz; half of what a telephone takes."""
 PACKET_S = 0.02
-LARGEST_MESSAGE = 1 << 20
-"""Bytes of one message with audio; one of 80 ms has about 400."""
 HEAD, TAGS = b"OpusHead", b"OpusTags"
 SKIP = slice(10, 12)  # of the head: samples to skip at the begin
 
