@@ -20,6 +20,10 @@ from personaplex_ros.engine import Engine
 from personaplex_ros.server.limits import Limits
 
 SECOND = base64.b64encode(bytes(2 * RATE)).decode()
+NAN = (
+    '{"type": "session.update", "session": {"audio": {"input": {"turn_detection": {"type": '
+    '"server_vad", "threshold": NaN}}}}}'
+)
 Work = Callable[[AsyncRealtimeConnection], Coroutine[Any, Any, None]]
 
 
@@ -120,6 +124,8 @@ def test_sound_begins_a_conversation_and_another_persona_begins_it_anew(
         ({"type": "nonsense"}, "unsupported", "type", "'nonsense' is no event that"),
         ({"type": "input_audio_buffer.append", "audio": "?"}, "invalid_value", "audio", "base64"),
         ({"type": "input_audio_buffer.append", "audio": "AAAA"}, "invalid_value", "audio", "two"),
+        ({"type": "input_audio_buffer.append", "audio": "\u00e9A=="}, "invalid_value", "audio",
+         "base64"),
         ({"type": "input_audio_buffer.append"}, "invalid_value", "audio", "must be a text"),
         ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None, "no aud"),
         ({"type": "response.cancel"}, "response_cancel_not_active", None, "nothing is being said"),
@@ -174,13 +180,26 @@ def test_what_cannot_be_is_answered_with_an_error_and_the_session_goes_on(
     talk(server, work)
 
 
-@pytest.mark.parametrize("message", ["{", "[]", "7", "[" * 100_000, '{"type": 3}', "\x00"])
+@pytest.mark.parametrize(
+    "message",
+    ["{", "[]", "7", "[" * 100_000, '{"type": 3}', "\x00", NAN, NAN.replace("NaN", "1e999")],
+)
 def test_what_is_no_event_is_answered_with_an_error(server: ServerInThread, message: str) -> None:
     async def work(connection: AsyncRealtimeConnection) -> None:
         await connection.send_raw(message)
         async for answer in connection:
             if answer.type == "error":
                 break
+        await connection.session.update(session={"type": "realtime"})
+        await until(connection, "session.updated")
+
+    talk(server, work)
+
+
+def test_half_a_character_comes_back_as_it_came(server: ServerInThread) -> None:
+    async def work(connection: AsyncRealtimeConnection) -> None:
+        half = {"type": "\ud800", "event_id": "\ud800"}
+        assert (await asked(connection, half)).event_id == half["event_id"]
         await connection.session.update(session={"type": "realtime"})
         await until(connection, "session.updated")
 

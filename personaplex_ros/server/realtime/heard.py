@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ def decoded(audio: object, param: str) -> Samples:
     """Return samples float32 [n] of a client's `audio`; raises Invalid for what is none."""
     try:
         sound = base64.b64decode(text(audio, param), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # of characters, too, that are not ASCII
         raise Invalid(f"{param} is no base64: {error}", param) from error
     if len(sound) % 2:
         raise Invalid(f"{param} has {len(sound)} bytes; samples of 16 bits have two each", param)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -195,7 +196,7 @@ class _Talk:
 
     async def _send(self, events: Iterable[Event]) -> None:
         for one in events:
-            await self._line.socket.send_str(json.dumps(one, ensure_ascii=False))
+            await self._line.socket.send_str(json.dumps(one))
 
     def _session(self, kind: str) -> Event:
         return event(kind, session=self._dialogue.settings.described(self._id))
@@ -210,9 +211,16 @@ def error_of(words: str, code: str, param: str = "", event_id: str | None = None
 
 def _parsed(message: str | bytes) -> Mapping[str, Any]:
     try:
-        content = json.loads(message)
+        content = json.loads(message, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"this is no JSON: {error}", code="invalid_json") from error
     if not isinstance(content, dict):
         raise Invalid("an event is an object with a type", code="invalid_json")
     return content
+
+
+def _finite(number: str) -> float:
+    """Return a number of an event; raises ValueError for one that JSON could not say back."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is no number")
+    return value
