@@ -206,6 +206,25 @@ def test_half_a_character_comes_back_as_it_came(server: ServerInThread) -> None:
     talk(server, work)
 
 
+def test_what_it_is_to_say_may_be_the_first_thing(server: ServerInThread) -> None:
+    async def work(connection: AsyncRealtimeConnection) -> None:
+        content = {"type": "output_text", "text": "Good morning."}
+        item = {"type": "message", "role": "assistant", "content": [content]}
+        for _ in range(2):  # cancelled before anybody is there to say it, and said
+            await connection.conversation.item.create(item=item)  # type: ignore[arg-type]
+            await connection.response.create()
+            created = await until(connection, "response.created")
+            await connection.response.cancel()
+            ended = await until(connection, "response.done")
+            assert ended.response.id == created.response.id
+            assert ended.response.status == "cancelled"
+        await connection.conversation.item.create(item=item)  # type: ignore[arg-type]
+        await connection.response.create()
+        await until(connection, "response.output_audio_transcript.delta")
+
+    talk(server, work)
+
+
 def test_too_much_at_once_is_not_heard_and_said_so(server: ServerInThread) -> None:
     half_a_minute = base64.b64encode(bytes(2 * 20 * RATE)).decode()
 

@@ -132,6 +132,18 @@ def test_the_rest_of_what_was_cancelled_is_not_sent_but_what_is_said_next() -> N
     assert kinds(sent(turn("robot_started", 3), speech(3)))[: len(BEGUN)] == BEGUN
 
 
+def test_what_is_said_after_a_response_that_was_cancelled_unheard_is_sent_from_its_onset_on() -> (
+    None
+):
+    responses = Responses(FRAME_S)
+    list(responses.begin(SETTINGS))
+    list(responses.cancel(SETTINGS))
+    said: list[Output] = [speech(1), speech(2), Words(2, " The"), turn("robot_started", 3)]
+    events = [event for output in said for event in responses.take(output, SETTINGS)]
+    assert numbers(events) == [2]
+    assert events[-1]["delta"] == " The"
+
+
 def test_a_response_that_is_asked_for_begins_at_once_though_the_robot_still_speaks() -> None:
     responses = Responses(FRAME_S)
     for output in (speech(0), turn("robot_started", 1)):
@@ -150,5 +162,7 @@ def test_the_end_closes_what_is_open(open_response: bool) -> None:
     outputs = [speech(0), turn("robot_started", 1)] if open_response else [speech(0)]
     for output in outputs:
         list(responses.take(output, SETTINGS))
-    assert kinds(responses.end(SETTINGS)) == (DONE if open_response else [])
+    ended = list(responses.end(SETTINGS))
+    assert kinds(ended) == (DONE if open_response else [])
+    assert all(event["response"]["status"] == "cancelled" for event in ended[-1:])
     assert list(responses.end(SETTINGS)) == []

@@ -43,6 +43,7 @@ class Dialogue:
         self._limits = replace(sessions.limits, backlog_s=BACKLOG_S, catch_up_s=CATCH_UP_S)
         self._responses = Responses(sessions.model.frame_s)
         self._early: list[Samples] = []  # until there is somebody to hear it
+        self._to_say: str | None = None  # likewise, to say it
         self._conversation: Conversation | None = None
         self._running: asyncio.Task[None] | None = None
         self._silenced: asyncio.TimerHandle | None = None
@@ -86,6 +87,7 @@ class Dialogue:
         events = list(self._responses.cancel(self.settings))
         if not events:
             raise Invalid("nothing is being said", code="response_cancel_not_active")
+        self._to_say = None
         await self._send(events)
         if (conversation := self._conversation) is not None:
             conversation.do(lambda session: session.keep_silent())
@@ -98,11 +100,12 @@ class Dialogue:
         except ValueError as error:
             raise Invalid(str(error), "item.content") from error
         self.hear(np.zeros(0, np.float32))
-        if (conversation := self._conversation) is None:
-            raise Invalid("the conversation has not begun; send audio first", "item")
         self._speak_on(after_s=None)
         await self._send(self._responses.begin(self.settings))
-        conversation.do(lambda session: session.say(text))
+        if (conversation := self._conversation) is None:
+            self._to_say = text
+        else:
+            conversation.do(lambda session: session.say(text))
 
     def _speak_on(self, after_s: float | None) -> None:
         """Leave to the model what it says, after a while; None for not at all."""
@@ -125,6 +128,7 @@ class Dialogue:
         self._speak_on(after_s=None)
         conversation, self._conversation = self._conversation, None
         self._early.clear()
+        self._to_say = None
         if conversation is not None:
             await self._sessions.end(conversation, why)
 
@@ -136,6 +140,8 @@ class Dialogue:
         for samples in self._early:
             conversation.hear(samples)
         self._early.clear()
+        if (text := self._to_say) is not None:
+            conversation.do(lambda session: session.say(text))
         while True:
             for output in await conversation.outbox.take():
                 if isinstance(output, Ended):

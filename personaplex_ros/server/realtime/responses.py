@@ -59,6 +59,7 @@ class Responses:
         self._last_item: str | None = None
         self._heard: str | None = None  # the item of the person who speaks
         self._open: _Response | None = None
+        self._speaking = False  # the robot, as far as is known
         self._cancelled = False  # and the robot still speaks
         self._frames: deque[Speech] = deque(maxlen=LEAD_FRAMES)
         self._words: deque[str] = deque(maxlen=LEAD_WORDS)
@@ -79,7 +80,7 @@ class Responses:
         Nothing where there is none.
         """
         if self._open is not None:
-            self._cancelled = self._open.silent_frames is None
+            self._cancelled = self._speaking
             yield from self._close(settings, "cancelled", "client_cancelled")
 
     def begin(self, settings: Settings) -> Iterator[Event]:
@@ -90,9 +91,11 @@ class Responses:
         yield from self._begin(settings, 0.0)
 
     def end(self, settings: Settings) -> Iterator[Event]:
-        """Yield the end of what is open, as the conversation ends, and forget it."""
-        yield from self._close(settings, "completed")
-        self._heard, self._cancelled = None, False
+        """Yield the end of what is open, as another persona begins anew, and forget it."""
+        if self._open is not None and self._open.silent_frames is not None:
+            yield from self._close(settings, "completed")
+        yield from self._close(settings, "cancelled", "client_cancelled")
+        self._heard, self._speaking, self._cancelled = None, False, False
         self._frames.clear()
         self._words.clear()
 
@@ -127,6 +130,8 @@ class Responses:
 
     def _turn(self, turn: TurnEvent, settings: Settings) -> Iterator[Event]:
         told = settings.turn_detection is not None
+        if turn.kind in (ROBOT_STARTED, ROBOT_STOPPED):
+            self._speaking = turn.kind == ROBOT_STARTED
         if turn.kind == ROBOT_STARTED and self._open is None:
             # The robot is heard a frame after it was asked; its times are of when it is heard.
             yield from self._begin(settings, turn.onset_ns / 1e9 / self._frame_s - 1)
