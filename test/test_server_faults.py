@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,34 @@ def test_a_client_that_is_gone_while_its_persona_is_prepared_leaves_no_slot_take
     wait_until(lambda: server.model.sessions == 0 and begun.is_set())
     assert not calling(server.url(), hello).errors
     wait_until(lambda: server.model.sessions == 0)
+
+
+def test_nobody_complains_of_a_persona_that_fails_when_its_client_is_gone(
+    server: ServerInThread,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun, released, failed = threading.Event(), threading.Event(), threading.Event()
+
+    def fail(persona: Any) -> Any:
+        begun.set()
+        assert released.wait(20)
+        failed.set()
+        raise RuntimeError("no room")
+
+    async def leave(caller: Caller) -> None:
+        await asyncio.to_thread(begun.wait, 10)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "prepare", fail)
+        calling(server.url(text_prompt="Be kind."), leave)
+        time.sleep(0.5)  # until the server knows that it is gone
+        released.set()
+        assert failed.wait(10)
+    assert not calling(server.url(), hello).errors
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 def test_conversations_end_while_others_wait_for_their_personas(

@@ -222,15 +222,23 @@ class Sessions:
 
     async def _opened(self, job: Future[Opened]) -> Opened:
         """Wait for a session; one that nobody waits for any more is closed when it comes."""
+        waiting = asyncio.wrap_future(job)
         try:
-            waiting = asyncio.shield(asyncio.wrap_future(job))
-            return await asyncio.wait_for(waiting, self.limits.opening_s)
-        except (asyncio.TimeoutError, asyncio.CancelledError) as error:
-            job.add_done_callback(_close_session)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+            ready, _ = await asyncio.wait((waiting,), timeout=self.limits.opening_s)
+        except asyncio.CancelledError:
+            _leave(job, waiting)
+            raise
+        if not ready:
+            _leave(job, waiting)
             words = f"the persona was not ready within {self.limits.opening_s:g} s; try again"
-            raise Refusal(Cause.FULL, words) from None
+            raise Refusal(Cause.FULL, words)
+        return waiting.result()
+
+
+def _leave(job: Future[Opened], waiting: asyncio.Future[Opened]) -> None:
+    if not waiting.cancel():
+        waiting.exception()  # else asyncio would complain that nobody asked
+    job.add_done_callback(_close_session)
 
 
 def _close_session(job: Future[Opened]) -> None:
