@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +76,30 @@ def test_somebody_talks_from_a_browser_and_takes_the_recording_along(tmp_path: P
     told = json.loads((tmp_path / "talk.json").read_text())
     assert "second floor" in "".join(word["piece"] for word in told["words"])
     assert {"user_started", "robot_started"} <= {event["kind"] for event in told["events"]}
+
+
+def test_nobody_is_kept_by_a_server_that_answers_no_more() -> None:
+    with serving("--sessions", "1") as (url, server):
+        with page_at(url.replace("ws://", "http://")) as page:
+            expect(page.locator("#voice")).to_have_value("NATF2")
+            page.click("#talk")
+            page.wait_for_selector("#talk[aria-pressed=true]", timeout=30_000)
+            expect(page.locator("#answer")).to_contain_text(" s", timeout=30_000)
+            server.send_signal(signal.SIGSTOP)
+            page.click("#talk")
+            expect(page.locator("#talk")).to_have_attribute("aria-pressed", "false", timeout=2_000)
+            page.click("#talk")
+            expect(page.locator("#state")).to_contain_text("Press again")
+            assert " s" not in page.inner_text("#answer")
+            page.click("#talk")
+            expect(page.locator("#state")).to_have_text("Nobody is listening.", timeout=2_000)
+            server.send_signal(signal.SIGCONT)
+            page.click("#talk")
+            page.wait_for_selector("#talk[aria-pressed=true]", timeout=30_000)
+            page.wait_for_timeout(1_000)
+            server.send_signal(signal.SIGINT)
+            expect(page.locator("#problem")).to_contain_text("the server ends", timeout=10_000)
+            expect(page.locator("#talk")).to_have_attribute("aria-pressed", "false")
 
 
 def test_what_stands_in_the_way_is_said(small_checkpoint: Path) -> None:

@@ -49,9 +49,11 @@ export class Line {
     this.send({ type: "input_audio_buffer.append", audio: base64(bytes) });
   }
 
+  // Hangs up at once, also on a server that answers no more.
   close() {
     this.closed = true;
     this.socket.close(1000);
+    this.end();
   }
 
   // An empty update is answered at once: that tells how far away the server is.
@@ -90,6 +92,9 @@ export class Line {
   }
 
   end() {
+    if (this.ended) return;
+    this.ended = true;
+    this.socket.onmessage = this.socket.onclose = null;
     clearInterval(this.pings);
     if (this.refused) {
       this.refused(new Error(this.why || "the server cannot be reached, or wants another token (?token=...)"));

@@ -24,25 +24,35 @@ let people = [];
 let history = new History();
 const rows = new WeakMap(); // in the list of events, by event
 let call = null; // the conversation that is open
+let opening = null; // the one that gets ready
 let turn = {}; // when the person fell silent and the robot began, in seconds
 
 class Call {
+  constructor() {
+    this.givenUp = new Promise((_, reject) => (this.giveUp = () => reject(new Error(""))));
+  }
+
   // Open microphone, loudspeaker and line; rejects with words that a person can act on.
   async open() {
     this.sound = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
-    const [stream] = await Promise.all([
-      microphone(),
+    await Promise.all([
+      this.listen(),
       this.sound.audioWorklet.addModule(new URL("worklets.js", import.meta.url)),
       this.sound.resume(),
     ]);
-    this.stream = stream;
+    if (this.gone) return;
     this.speaker = new AudioWorkletNode(this.sound, "speaker", { numberOfInputs: 0, outputChannelCount: [1] });
     this.speaker.connect(this.sound.destination);
     this.line = new Line(this);
     await this.line.begin($("prompt").value, $("voice").value);
     const ears = new AudioWorkletNode(this.sound, "microphone", { numberOfOutputs: 1, channelCount: 1 });
     ears.port.onmessage = ({ data }) => this.heard(data);
-    this.sound.createMediaStreamSource(stream).connect(ears).connect(this.sound.destination);
+    this.sound.createMediaStreamSource(this.stream).connect(ears).connect(this.sound.destination);
+  }
+
+  async listen() {
+    this.stream = await microphone();
+    if (this.gone) this.release(); // it was given up while the browser asked
   }
 
   heard(samples) {
@@ -101,6 +111,8 @@ class Call {
   }
 
   release() {
+    this.gone = true;
+    this.line?.close();
     this.stream?.getTracks().forEach((track) => track.stop());
     if (this.sound?.state !== "closed") this.sound?.close();
   }
@@ -121,25 +133,27 @@ async function microphone() {
 
 async function begin() {
   $("problem").textContent = $("words").textContent = "";
+  $("answer").textContent = $("network").textContent = "–";
   $("events").replaceChildren();
   $("after").hidden = true;
   $("talk").setAttribute("aria-busy", true); // not disabled: that would take the focus from it
-  tell("It gets ready ...");
+  tell("It gets ready ... Press again to give up.");
   history = new History();
   if ($("consent").checked) history.keepSound();
   turn = {};
-  const opening = new Call();
+  const made = (opening = new Call());
   try {
-    await opening.open();
+    await Promise.race([made.open(), made.givenUp]);
   } catch (error) {
-    opening.release();
+    made.release();
     $("problem").textContent = error.message;
     tell("Nobody is listening.");
     return;
   } finally {
+    opening = null;
     $("talk").setAttribute("aria-busy", false);
   }
-  call = opening;
+  call = made;
   show(true);
   tell("It listens. Say something.");
 }
@@ -221,7 +235,8 @@ async function meet() {
 $("people").onchange = choose;
 $("talk").onclick = () => {
   if (call) call.line.close();
-  else if ($("talk").ariaBusy !== "true") begin();
+  else if (opening) opening.giveUp();
+  else begin();
 };
 addEventListener("resize", () => history.seconds && history.draw($("whole"), 0, history.seconds, false));
 meet().catch((error) => ($("problem").textContent = error.message));
