@@ -21,6 +21,8 @@ from personaplex_ros.node.parameters.definition import ParameterError
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.shared_model import SharedModel
 
+pytestmark = pytest.mark.alone
+
 FRAME_S = FRAME / RATE
 
 
