@@ -114,6 +114,21 @@ def test_what_stands_in_the_way_is_said(small_checkpoint: Path) -> None:
             expect(page.locator("#talk")).to_have_attribute("aria-busy", "false")
 
 
+def test_what_is_too_loud_is_cut_in_the_recording(small_checkpoint: Path) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu", slots=1)
+    with ServerInThread(engine, 1) as server, page_at(f"http://{server.host}/") as page:
+        samples = page.evaluate(
+            """async () => {
+                const history = new (await import("/web/history.js")).History();
+                history.keepSound();
+                history.hear(new Float32Array([1.1, -1.1]));
+                const wave = await history.wave(24000).arrayBuffer();
+                return [...new Int16Array(wave.slice(44))];
+            }"""
+        )
+    assert samples == [32767, 0, -32768, 0]
+
+
 def test_nothing_but_its_own_files_is_served(small_checkpoint: Path) -> None:
     engine = Engine.load(small_checkpoint, device="cpu", slots=1)
 

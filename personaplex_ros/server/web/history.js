@@ -1,5 +1,7 @@
 // What was heard and said, by the time of the conversation in seconds, and its pictures.
 
+import { toInt16 } from "./line.js";
+
 const STEP_S = 0.02; // of a column of sound
 const MARKS = { interruption: "--alarm", robot_yielded: "--robot", backchannel: "--user" };
 
@@ -93,7 +95,7 @@ export class History {
 
   // The recording as a WAV file of two channels, 16 bits.
   wave(rate) {
-    const user = joined(this.sound.user), robot = joined(this.sound.robot);
+    const user = toInt16(joined(this.sound.user)), robot = toInt16(joined(this.sound.robot));
     const count = Math.max(user.length, robot.length);
     const view = new DataView(new ArrayBuffer(44 + 4 * count));
     const write = (at, text) => [...text].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
@@ -107,8 +109,8 @@ export class History {
     write(36, "data");
     view.setUint32(40, 4 * count, true);
     for (let at = 0; at < count; at++) {
-      view.setInt16(44 + 4 * at, 32767 * (user[at] ?? 0), true);
-      view.setInt16(46 + 4 * at, 32767 * (robot[at] ?? 0), true);
+      view.setInt16(44 + 4 * at, user[at] ?? 0, true);
+      view.setInt16(46 + 4 * at, robot[at] ?? 0, true);
     }
     return new Blob([view.buffer], { type: "audio/wav" });
   }
