@@ -55,7 +55,7 @@ def test_somebody_talks_from_a_browser_and_takes_the_recording_along(tmp_path: P
             page.check("#consent")
             page.focus("#talk")
             page.keyboard.press("Enter")
-            page.wait_for_selector("#talk[aria-pressed=true]", timeout=30_000)
+            page.wait_for_selector("#talk[data-talking=true]", timeout=30_000)
             expect(page.locator("#words")).to_contain_text("second floor", timeout=30_000)
             expect(page.locator("#answer")).to_contain_text(" s", timeout=30_000)
             expect(page.locator("#network")).to_contain_text(" ms")
@@ -83,11 +83,11 @@ def test_nobody_is_kept_by_a_server_that_answers_no_more() -> None:
         with page_at(url.replace("ws://", "http://")) as page:
             expect(page.locator("#voice")).to_have_value("NATF2")
             page.click("#talk")
-            page.wait_for_selector("#talk[aria-pressed=true]", timeout=30_000)
+            page.wait_for_selector("#talk[data-talking=true]", timeout=30_000)
             expect(page.locator("#answer")).to_contain_text(" s", timeout=30_000)
             server.send_signal(signal.SIGSTOP)
             page.click("#talk")
-            expect(page.locator("#talk")).to_have_attribute("aria-pressed", "false", timeout=2_000)
+            expect(page.locator("#talk")).to_have_attribute("data-talking", "false", timeout=2_000)
             page.click("#talk")
             expect(page.locator("#state")).to_contain_text("Press again")
             assert " s" not in page.inner_text("#answer")
@@ -95,11 +95,11 @@ def test_nobody_is_kept_by_a_server_that_answers_no_more() -> None:
             expect(page.locator("#state")).to_have_text("Nobody is listening.", timeout=2_000)
             server.send_signal(signal.SIGCONT)
             page.click("#talk")
-            page.wait_for_selector("#talk[aria-pressed=true]", timeout=30_000)
+            page.wait_for_selector("#talk[data-talking=true]", timeout=30_000)
             page.wait_for_timeout(1_000)
             server.send_signal(signal.SIGINT)
             expect(page.locator("#problem")).to_contain_text("the server ends", timeout=10_000)
-            expect(page.locator("#talk")).to_have_attribute("aria-pressed", "false")
+            expect(page.locator("#talk")).to_have_attribute("data-talking", "false")
 
 
 def test_what_stands_in_the_way_is_said(small_checkpoint: Path) -> None:

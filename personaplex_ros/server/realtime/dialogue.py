@@ -14,6 +14,7 @@ from personaplex_ros.server.conversation import Conversation
 from personaplex_ros.server.outputs import Ended, Speech
 from personaplex_ros.server.realtime.heard import Samples
 from personaplex_ros.server.realtime.invalid import Invalid
+from personaplex_ros.server.realtime.items import Item
 from personaplex_ros.server.realtime.responses import Event, Responses
 from personaplex_ros.server.realtime.settings import Settings
 from personaplex_ros.server.sessions import Sessions
@@ -78,9 +79,13 @@ class Dialogue:
         if self._conversation is not None:
             self._conversation.inbox.clear()
 
-    async def commit(self) -> None:
-        """Make an item of what was heard."""
-        await self._send(self._responses.commit())
+    async def commit(self, name: str | None = None) -> None:
+        """Make an item of what was heard, with the client's name for it if it has one."""
+        await self._send(self._responses.commit(name))
+
+    async def created(self, item: Item) -> None:
+        """Tell that an item of the assistant's was taken."""
+        await self._send(self._responses.created(item))
 
     async def cancel(self) -> None:
         """End the response that is spoken; raises Invalid where there is none."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from personaplex_ros.audio import float32_to_int16
 from personaplex_ros.server.outputs import Output, Speech, Words
+from personaplex_ros.server.realtime.items import Item
 from personaplex_ros.server.realtime.settings import FORMAT, Settings
 from personaplex_ros.turns import TurnEvent
 from personaplex_ros.turns.events import (
@@ -99,14 +100,24 @@ class Responses:
         self._frames.clear()
         self._words.clear()
 
-    def commit(self) -> Iterator[Event]:
+    def commit(self, name: str | None = None) -> Iterator[Event]:
         """Yield what makes an item of what was heard: of the person who speaks, or a new one."""
-        item = self._heard or new_id("item")
+        item = name or self._heard or new_id("item")
         self._heard = None
-        before, self._last_item = self._last_item, item
+        before = self._last_item
         yield event("input_audio_buffer.committed", item_id=item, previous_item_id=before)
         content = [{"type": "input_audio", "transcript": None}]
-        message = _message(item, "user", "completed", content)
+        yield from self._item(_message(item, "user", "completed", content))
+
+    def created(self, item: Item) -> Iterator[Event]:
+        """Yield that an item of the assistant's was taken, which may be said later."""
+        content = [{"type": "output_text", "text": item.words}]
+        yield from self._item(
+            _message(item.id or new_id("item"), "assistant", "completed", content)
+        )
+
+    def _item(self, message: Event) -> Iterator[Event]:
+        before, self._last_item = self._last_item, message["id"]
         for kind in ("added", "done"):
             yield event(f"conversation.item.{kind}", previous_item_id=before, item=message)
 

@@ -14,10 +14,11 @@ from personaplex_ros.engine import Sampling
 from personaplex_ros.server.allowance import Allowance
 from personaplex_ros.server.line import Line, first
 from personaplex_ros.server.realtime.dialogue import BACKLOG_S, Dialogue
-from personaplex_ros.server.realtime.heard import decoded
+from personaplex_ros.server.realtime.heard import Samples, decoded
 from personaplex_ros.server.realtime.invalid import Invalid
+from personaplex_ros.server.realtime.items import read_item
 from personaplex_ros.server.realtime.responses import Event, event, new_id
-from personaplex_ros.server.realtime.settings import mapping, text
+from personaplex_ros.server.realtime.settings import mapping
 from personaplex_ros.server.refusal import Cause, Refusal
 from personaplex_ros.server.sessions import Sessions
 
@@ -100,7 +101,7 @@ class _Talk:
         if kind == "session.update":
             await self._update(content)
         elif kind == "input_audio_buffer.append":
-            self._hear(content.get("audio"), "audio")
+            self._hear(decoded(content.get("audio"), "audio"), "audio")
         elif kind == "input_audio_buffer.commit":
             await self._commit()
         elif kind == "input_audio_buffer.clear":
@@ -126,8 +127,7 @@ class _Talk:
         await self._dialogue.set(settings)
         await self._send([self._session("session.updated")])
 
-    def _hear(self, audio: object, param: str) -> None:
-        samples = decoded(audio, param)
+    def _hear(self, samples: Samples, param: str) -> None:
         if not self._seconds.take(len(samples) / self._rate):
             raise Invalid(
                 f"audio is {BACKLOG_S:g} s ahead of time, this was not heard; send it at the pace "
@@ -149,29 +149,15 @@ class _Talk:
 
     async def _item(self, content: Mapping[str, Any]) -> None:
         """Take what is to be heard or, from the assistant, to be said."""
-        item = mapping(content.get("item"), "item")
-        role = item.get("role")
-        if item.get("type") != "message" or role not in ("user", "assistant"):
-            raise Invalid(
-                "only messages of user and assistant are taken; what the robot is to know goes "
-                "into the session's instructions",
-                "item",
-                "unsupported",
-            )
-        given = item.get("content")
-        part = mapping(given[0] if isinstance(given, list) and given else None, "item.content[0]")
-        if role == "user" and part.get("type") == "input_audio":
-            self._hear(part.get("audio"), "item.content[0].audio")
-            await self._commit()
-        elif role == "assistant" and part.get("type") in ("output_text", "text"):
-            self._text = text(part.get("text"), "item.content[0].text")
+        item = read_item(content.get("item"))
+        for number, sound in enumerate(item.sounds):
+            self._hear(sound, f"item.content[{number}].audio")
+        if item.sounds:
+            self._uncommitted = False
+            await self._dialogue.commit(item.id)
         else:
-            raise Invalid(
-                "the model hears and does not read: send the person's words as input_audio, or as "
-                "output_text of the assistant what the robot is to say",
-                "item.content[0]",
-                "unsupported",
-            )
+            self._text = item.words
+            await self._dialogue.created(item)
 
     async def _truncate(self, content: Mapping[str, Any]) -> None:
         item, end = content.get("item_id"), content.get("audio_end_ms")

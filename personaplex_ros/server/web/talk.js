@@ -177,7 +177,7 @@ function offer(link, content) {
 }
 
 function show(talking) {
-  $("talk").setAttribute("aria-pressed", talking);
+  $("talk").setAttribute("data-talking", talking);
   $("talk").lastChild.textContent = talking ? "Hang up" : "Talk";
   for (const id of ["people", "prompt", "voice", "consent"]) $(id).disabled = talking;
 }
