@@ -11,7 +11,7 @@ demo: .venv/runtime
 	.venv/bin/personaplex demo
 
 talk: .venv/serve
-	.venv/bin/personaplex serve
+	.venv/bin/personaplex serve --sessions 1
 
 test: lint unit-test ros-test
 
