@@ -131,7 +131,8 @@ def test_words_are_heard_offline_and_when_they_are_said() -> None:
     assert heard[0].start_s == pytest.approx(1.5, abs=0.1)
     assert heard[-1].end_s == pytest.approx(1.5 + spoken.duration_s, abs=0.15)
     truth = {plain(word.text): word.start_s + 1.5 for word in spoken.words}
-    right = [word for word in heard if word.text in truth]
+    texts = [word.text for word in heard]  # one that is heard twice may be another word
+    right = [word for word in heard if word.text in truth and texts.count(word.text) == 1]
     assert len(right) >= 4
     for word in right:
         assert word.start_s == pytest.approx(truth[word.text], abs=0.12)

@@ -142,7 +142,7 @@ def test_what_is_trained_is_what_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     say = lambda text, held: speak(text, voice).samples  # noqa: E731
     lines = judge_lines([random_line(world, rng, say) for _ in range(4)])
     assert {kind for line in lines for kind in line.labels} == {-1, 0, 1}
-    network, losses = learn(lines, lines, passes=60)
+    network, losses = learn(lines, lines, passes=120)
     assert losses[-1] < 0.5 < losses[0]
     export(network, tmp_path / "weights.safetensors", {"trained on": "a test"})
     monkeypatch.setattr(turn_end, "WEIGHTS", tmp_path / "weights.safetensors")
