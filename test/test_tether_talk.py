@@ -22,7 +22,7 @@ pytestmark = pytest.mark.alone
 def test_a_question_is_answered_and_the_conversation_goes_on_after_a_break() -> None:
     wave = read_wave(CALLER)
     speech = resample(to_mono(wave.samples), wave.rate, RATE) * 32767
-    with serving("--sessions", "1") as url:
+    with serving("--sessions", "1") as (url, server):
         relay = Relay(urlsplit(url).port or 0)
         bus = MemoryBus()
         engine = f"ws://127.0.0.1:{relay.port}"
@@ -48,6 +48,7 @@ def test_a_question_is_answered_and_the_conversation_goes_on_after_a_break() -> 
         finally:
             conversation.shutdown()
             relay.close()
+            server.terminate()
 
 
 def words(bus: MemoryBus, first: int = 0) -> str:
