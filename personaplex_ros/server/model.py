@@ -98,8 +98,9 @@ class Model:
         self._monitors.append(monitor)
 
     def close(self) -> None:
-        """End the model's thread."""
+        """End the model's thread, and let go of what its clients used."""
         self._engine.close()
+        self._monitors.clear()
 
     def _monitor(self) -> TurnMonitor:
         return TurnMonitor(self.rate, self.frame_size, robot_delay_s=self.frame_s)
