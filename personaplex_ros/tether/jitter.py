@@ -128,7 +128,7 @@ class JitterBuffer:
 
     def _has_spare(self) -> bool:
         """Tell whether for long another frame waited, which had not come just now."""
-        now, recent = self._clock(), 0
+        now = self._clock()
         while self._arrivals and self._arrivals[0][0] < now - SPARE_S:
             self._arrivals.popleft()
         recent = sum(count for _, count in self._arrivals)

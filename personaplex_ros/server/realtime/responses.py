@@ -35,7 +35,6 @@ GAP_S = 0.8
 """Of the robot's silence, after which a response is over."""
 LEAD_WORDS = 40
 """Pieces that may wait for the sound that says them."""
-PART = {"item_id": "", "output_index": 0, "content_index": 0}
 
 
 @dataclass
@@ -220,8 +219,10 @@ class Responses:
         return self._of(response, "response.output_audio_transcript.delta", delta=piece)
 
     def _of(self, response: _Response, kind: str, **content: object) -> Event:
-        about = PART | {"response_id": response.id, "item_id": response.item}
-        return event(kind, **about, **content)
+        return event(
+            kind, response_id=response.id, item_id=response.item, output_index=0, content_index=0,
+            **content,
+        )  # fmt: skip
 
     def _described(self, response: _Response, settings: Settings) -> Event:
         return {
