@@ -20,10 +20,10 @@ lint: .venv/test
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# In two processes, a file to one of them; then alone what judges real time.
+# In two processes, a file to one of them; then alone what judges real time, whatever came of those.
 unit-test: .venv/test
-	$(PYTEST) -m "not long and not alone" -n 2 --dist loadfile
-	$(PYTEST) -m "not long and alone"
+	$(PYTEST) -m "not long and not alone" -n 2 --dist loadfile; \
+	together=$$?; $(PYTEST) -m "not long and alone" && exit $$together
 
 test-long: .venv/test
 	$(PYTEST) -m long

@@ -124,18 +124,20 @@ def test_published_scripts_round_its_times() -> None:
 
 
 def test_words_are_heard_offline_and_when_they_are_said() -> None:
-    text = "There is a clock on the wall behind me."
+    text = "The meeting room is on the second floor."
     heard = load_recogniser("pocketsphinx")(said(text, 1.5, 5.0), RATE)
     spoken = speak(text, AGENTS["NATF0"])
     assert word_errors(plain(text).split(), [word.text for word in heard]) <= 4
     assert heard[0].start_s == pytest.approx(1.5, abs=0.1)
     assert heard[-1].end_s == pytest.approx(1.5 + spoken.duration_s, abs=0.15)
-    truth = {plain(word.text): word.start_s + 1.5 for word in spoken.words}
-    texts = [word.text for word in heard]  # one that is heard twice may be another word
-    right = [word for word in heard if word.text in truth and texts.count(word.text) == 1]
-    assert len(right) >= 4
-    for word in right:
-        assert word.start_s == pytest.approx(truth[word.text], abs=0.12)
+    truth = [(plain(word.text), word.start_s + 1.5) for word in spoken.words]
+    timely = [
+        word
+        for word in heard
+        for text, start_s in truth
+        if text == word.text and word.start_s == pytest.approx(start_s, abs=0.12)
+    ]
+    assert len(timely) >= 4  # of eight: what is misheard may be heard elsewhere
 
 
 def test_nothing_is_heard_in_silence() -> None:
