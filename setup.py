@@ -94,6 +94,7 @@ setup(
             "pocketsphinx>=5.0.4",
             "pystoi>=0.4.1",
             "hibari-tts>=0.2.1",
+            "pyworld-prebuilt>=0.3.6",
             "pyarrow>=15",
         ],
     },

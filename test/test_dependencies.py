@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from personaplex_ros import __version__
 from personaplex_ros.doctor.system import NEWEST, OLDEST
@@ -82,7 +83,7 @@ def pinned(file: str) -> dict[str, tuple[int, ...]]:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.partition(";")[0].split("."))
+    return Version(version.partition(";")[0]).release
 
 
 def left_out(requirements: Iterable[str], python: str) -> set[str]:

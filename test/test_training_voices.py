@@ -6,6 +6,7 @@ import io
 import shutil
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from personaplex_ros.training.speakers import Callers
 from personaplex_ros.training.speech import RATE, Voice, speak
 from personaplex_ros.training.voices import fetching, making
 from personaplex_ros.training.voices.alignment import align
+from personaplex_ros.training.voices.changing import VoiceChange
 from personaplex_ros.training.voices.recorded import RecordedVoice, Recorder, trimmed
 from personaplex_ros.training.voices.synthesizers import Command
 from personaplex_ros.training.world import load_world, plain
@@ -94,6 +96,52 @@ def test_a_smaller_body_is_higher_and_faster(folder: Path) -> None:
         return float(np.fft.rfftfreq(len(samples), 1 / RATE) @ power / power.sum())
 
     assert centre(other.samples) == pytest.approx(1.25 * centre(one.samples), rel=0.05)
+
+
+def pitches(samples: np.ndarray) -> np.ndarray:
+    """Return the pitch in Hz of each loud 40 ms, by where it repeats itself."""
+    found = []
+    for window in samples[: len(samples) // 960 * 960].reshape(-1, 960).astype(np.float64):
+        alike = np.correlate(window, window, "full")[959:]
+        lag = int(np.argmax(alike[50:400])) + 50  # 480 to 60 Hz
+        if alike[0] > 960 * 0.02**2 and alike[lag] > 0.6 * alike[0]:
+            found.append(RATE / lag)
+    return np.array(found)
+
+
+def test_a_voice_is_made_into_another_speaker(folder: Path) -> None:
+    voice = RecordedVoice.open(folder)
+    question = load_world().intents["hours"].wordings[0]
+    usual = voice.say(question)
+    hz = float(np.median(pitches(usual.samples)))
+    change = VoiceChange(hz, 1.5 * hz, tract=1.0, melody=0.05, pace=1.25)
+    other = replace(voice, change=change).say(question)
+    assert other.duration_s == pytest.approx(usual.duration_s / 1.25, rel=0.01)
+    for one, same in zip(other.words, usual.words, strict=True):
+        assert one.end_s == pytest.approx(same.end_s / 1.25, rel=0.01)
+    assert np.median(pitches(other.samples)) == pytest.approx(1.5 * hz, rel=0.05)
+    low, high = np.percentile(pitches(other.samples), (20, 80))
+    assert high / low < 1.1, "on a level pitch"
+    assert [one.text for one in align(question, other.samples)] == question.split()
+
+    def centre(samples: np.ndarray) -> float:
+        power = np.abs(np.fft.rfft(samples))
+        return float(np.fft.rfftfreq(len(samples), 1 / RATE) @ power / power.sum())
+
+    small, large = (
+        replace(voice, change=VoiceChange(hz, hz, tract, 1.0, 1.0)).say(question).samples
+        for tract in (1.2, 0.85)
+    )
+    assert centre(small) > 1.15 * centre(large)
+    assert np.median(pitches(small)) == pytest.approx(np.median(pitches(large)), rel=0.05)
+
+
+def test_speakers_that_are_made_of_one_differ_and_say_so_again(folder: Path) -> None:
+    voice = RecordedVoice.open(folder)
+    made = [voice.changed(np.random.default_rng(seed)) for seed in (1, 2, 1)]
+    assert made[0].change == made[2].change != made[1].change
+    one, _, again = (speaker.say("Hello,").samples for speaker in made)
+    assert np.array_equal(one, again)
 
 
 def test_a_stopped_recording_goes_on(folder: Path, tmp_path: Path) -> None:

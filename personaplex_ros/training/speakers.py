@@ -45,7 +45,8 @@ def random_caller(rng: np.random.Generator, held_out: bool = False) -> Voice:
 
 
 NATURAL_CHANCE = 0.65  # of a caller, where there are recorded voices
-FACTORS = (0.86, 1.2)  # by which a recorded voice is made higher: from old men to children
+CHANGED_CHANCE = 0.6  # of a recorded voice, that it is made into another speaker
+FACTORS = (0.86, 1.2)  # by which others are made higher: from old men to children
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,7 @@ class Callers:
         """Draw a caller to learn from."""
         if not self.recorded or rng.random() >= NATURAL_CHANCE:
             return random_caller(rng)
-        factor = float(np.exp(rng.uniform(*np.log(FACTORS))))
-        return replace(pick(self.recorded, rng), factor=factor)
+        voice = pick(self.recorded, rng)
+        if rng.random() < CHANGED_CHANCE:
+            return voice.changed(rng)
+        return replace(voice, factor=float(np.exp(rng.uniform(*np.log(FACTORS)))))

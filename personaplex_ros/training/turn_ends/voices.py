@@ -13,6 +13,7 @@ from personaplex_ros.optional import require
 from personaplex_ros.training.speakers import random_caller
 from personaplex_ros.training.speech import Voice, speak
 from personaplex_ros.training.speech_bank import sounding
+from personaplex_ros.training.voices.changing import warped
 
 NATURAL_SHARE = 0.75
 PITCHES = (-1.1, 0.35)  # octaves, from that of a woman to a low man's or a child's
@@ -56,20 +57,11 @@ def natural_voice(rng: np.random.Generator) -> Say:
         mean = float(np.exp(np.mean(np.log(tone[voiced])))) if voiced.any() else 1.0
         curve = mean * (np.maximum(tone, 1.0) / mean) ** melody * pitch
         tracks[-1] = np.where(voiced, np.maximum(curve, 55.0), 0.0).astype(np.float32)
-        tracks[:-1] = [_warped(track, warp) for track in tracks[:-1]]
+        tracks[:-1] = [warped(track, warp) for track in tracks[:-1]]
         samples = dsp.synth(*(_drawn(tracks, rng) if held else tracks), rng)
         return samples[slice(*sounding(samples))]
 
     return say
-
-
-def _warped(track: Sound, warp: float) -> Sound:
-    """Move the resonances of a spectrum [bins, frames] up by a factor."""
-    bins = np.arange(len(track))
-    places = np.minimum(bins / warp, len(track) - 1)
-    low = np.minimum(places.astype(int), len(track) - 2)
-    share = (places - low)[:, None].astype(np.float32)
-    return (track[low] * (1 - share) + track[low + 1] * share).astype(np.float32)
 
 
 def _drawn(tracks: list[Sound], rng: np.random.Generator) -> list[Sound]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from personaplex_ros.audio import read_wave, write_wave
 from personaplex_ros.audio.mono import to_mono
 from personaplex_ros.files import write_whole
 from personaplex_ros.training.speech import RATE, Interval, Speech
+from personaplex_ros.training.voices.changing import VoiceChange, mean_pitch
 from personaplex_ros.training.world import plain
 
 INDEX = "sentences.jsonl"
@@ -30,7 +31,7 @@ AUDIBLE_DB = -45.0  # against the loudest 10 ms: what is softer at either end is
 
 @dataclass(frozen=True)
 class RecordedVoice:
-    """A voice from a folder, made higher or lower as a whole.
+    """A voice from a folder, made higher or lower as a whole, or into another speaker.
 
     ``factor`` raises pitch and formants and shortens what is said, as a smaller body would.
     """
@@ -38,6 +39,7 @@ class RecordedVoice:
     folder: Path
     sentences: dict[str, tuple[str, tuple[Interval, ...]]]  # by plain words: file, words
     factor: float = 1.0
+    change: VoiceChange | None = None
 
     @staticmethod
     def open(folder: Path) -> RecordedVoice:
@@ -71,6 +73,13 @@ class RecordedVoice:
             now_s += len(samples) / RATE + BETWEEN_S
         return Speech(np.concatenate(pieces[:-1]), tuple(words), ())
 
+    def changed(self, rng: np.random.Generator) -> RecordedVoice:
+        """Return another speaker, drawn, who says the same sentences."""
+        file, _ = max(self.sentences.values(), key=lambda sentence: len(sentence[1]))
+        wave = read_wave(self.folder / file)
+        spoken = soxr.resample(to_mono(wave.samples), wave.rate, RATE).astype(np.float32)
+        return replace(self, change=VoiceChange.draw(mean_pitch(spoken), rng))
+
     def _parts(self, text: str) -> Sequence[str]:
         whole = plain(text)
         if whole in self.sentences:
@@ -87,6 +96,8 @@ class RecordedVoice:
         wave = read_wave(self.folder / file)
         samples = soxr.resample(to_mono(wave.samples), wave.rate, RATE / self.factor)
         by = 1 / self.factor
+        if self.change is not None:
+            samples, by = self.change(samples.astype(np.float32)), by / self.change.pace
         times = (Interval(word.text, word.start_s * by, word.end_s * by) for word in words)
         return samples.astype(np.float32), tuple(times)
 
