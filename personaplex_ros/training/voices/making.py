@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ from personaplex_ros.children import worker_pool
 from personaplex_ros.training.voices.alignment import align
 from personaplex_ros.training.voices.fetching import fetch_kokoro
 from personaplex_ros.training.voices.recorded import Recorder, trimmed
-from personaplex_ros.training.voices.synthesizers import Hibari, Kokoro, Say, flite
+from personaplex_ros.training.voices.synthesizers import Hibari, Kokoro, Say, festival, flite
 from personaplex_ros.training.world import World, load_world
 
 FLITE = ("rms", "awb", "kal16")
+FESTIVAL = ("ked_diphone",)
 HELD_OUT = ("af_bella", "af_sarah", "am_michael", "am_puck", "bf_emma", "bm_george")  # of Kokoro
 WORDINGS = 3  # of each intent, that a voice of Kokoro says: it is no faster than speech
 SPEEDS = (0.88, 1.15)
@@ -35,14 +35,15 @@ class Task:
 def record_voices(folder: Path, materials: Path, processes: int) -> Iterator[str]:
     """Record every voice that can be had into a folder each; yields their names as they are done.
 
-    Kokoro is fetched into ``materials`` (RuntimeError where that fails); flite is used where it is
-    installed. What was recorded before is not said again.
+    Kokoro is fetched into ``materials`` (RuntimeError where that fails); flite and festival are
+    used where they are installed. What was recorded before is not said again.
     """
     fetch_kokoro(materials)
     voices = sorted(path.stem for path in materials.glob("*.bin"))
     kinds: list[tuple[str, Say, bool]] = [("hibari", Hibari(), True)]
-    if shutil.which("flite") is not None:
-        kinds += [(f"flite_{voice}", flite(voice), True) for voice in FLITE]
+    programs = {f"flite_{voice}": flite(voice) for voice in FLITE}
+    programs |= {f"festival_{voice}": festival(voice) for voice in FESTIVAL}
+    kinds += [(name, say, True) for name, say in programs.items() if _is_installed(say)]
     kinds += [(v, Kokoro(materials, v), False) for v in voices if v not in HELD_OUT]
     tasks = [(folder, Task(*kind, number)) for number, kind in enumerate(kinds)]
     with worker_pool(processes) as pool:
@@ -65,6 +66,13 @@ def keep(recorder: Recorder, text: str, say: Say, speed: float) -> None:
     if not recorder.has(text):
         samples = trimmed(say(text, speed))
         recorder.add(text, samples, align(text, samples))
+
+
+def _is_installed(say: Say) -> bool:
+    try:
+        return bool(len(say("Hello.", 1.0)))
+    except (OSError, RuntimeError):
+        return False
 
 
 def _record(job: tuple[Path, Task]) -> str:
