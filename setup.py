@@ -86,7 +86,7 @@ setup(
         "behaviours": ["py_trees>=2.2"],
         "echo": ["livekit>=1.0"],
         "zenoh": ["eclipse-zenoh>=1.10"],
-        "serve": ["aiohttp>=3.11", "sphn>=0.2.0", "prometheus_client>=0.20"],
+        "serve": ["aiohttp>=3.11", "av>=14", "prometheus_client>=0.20"],
         "tether": ["aiohttp>=3.11", "av>=14"],
         "training": [
             "espeakng-loader>=0.2.4",

@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 
 CYCLONE = "cyclonedds"
-OF_THE_SERVER = ("aiohttp", "sphn", "prometheus_client")
+OF_THE_SERVER = ("aiohttp", "av", "prometheus_client")
 WITHOUT_CYCLONE_WHEELS = (3, 14)
 """The first Python for which PyPI has no wheel of cyclonedds."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import sphn
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personaplex_ros.wire.ogg import PacketReader, PageWriter
-from personaplex_ros.wire.opus import NotOpus, OpusReader, OpusWriter
+from personaplex_ros.wire.opus import NotOpus, OpusEncoder, OpusReader, OpusWriter
 
 RATE, FRAME, FRAMES = 24_000, 1_920, 25
 RNG = np.random.default_rng(3)
@@ -52,9 +54,24 @@ def test_what_we_write_others_read_and_what_they_write_we_read() -> None:
 
 
 def test_every_frame_can_be_heard_at_once() -> None:
-    reader = OpusReader(RATE)
-    lengths = [len(reader.read(part)) for part in pages(OpusWriter(RATE).write)]
-    assert set(lengths[1:]) == {FRAME} and lengths[0] > FRAME - 0.005 * RATE
+    theirs = sphn.OpusStreamWriter(RATE).append_pcm
+    for write in (OpusWriter(RATE).write, theirs):
+        reader = OpusReader(RATE)
+        assert {len(reader.read(part)) for part in pages(write)} == {FRAME}
+
+
+def test_silence_takes_no_longer_than_sound_and_hardly_a_bit() -> None:
+    seconds, sizes = [], []
+    for sound in (np.zeros(FRAME, np.float32), chirp()[:FRAME]):
+        encoder = OpusEncoder(RATE)
+        times = []
+        for _ in range(40):
+            begun = time.thread_time()
+            packets = encoder.encode(sound)
+            times.append(time.thread_time() - begun)
+        seconds.append(np.median(times))
+        sizes.append(len(packets[0]))
+    assert seconds[0] < 2 * seconds[1] and sizes[0] < 20 < sizes[1]
 
 
 def test_bytes_may_be_parted_anywhere() -> None:

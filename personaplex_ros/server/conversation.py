@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from personaplex_ros.engine import SharedSession
 from personaplex_ros.remedies import described
+from personaplex_ros.server.codec import Codec
 from personaplex_ros.server.inbox import Heard, Inbox
 from personaplex_ros.server.outbox import Outbox
 from personaplex_ros.server.outputs import Ended, Output, Speech, Words
@@ -34,7 +35,8 @@ class Conversation:
 
     `key` names it to a client that comes back; `outbox` has what is to be sent; `monitor` may be
     used by another when this has ended. Held, it stands
-    still: nothing is heard and nothing is said.
+    still: nothing is heard and nothing is said. `codec` has its sound as the protocol does, else
+    None; this thread alone calls it.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class Conversation:
         outbox: Outbox,
         frame_s: float,
         report: Report,
+        codec: Codec | None = None,
     ) -> None:
         self.key = key
+        self.codec = codec
         self.outbox = outbox
         self.inbox = inbox
         self.monitor = monitor
@@ -116,6 +120,8 @@ class Conversation:
                 heard = self.inbox.take(WAKE_UP_S)
                 if heard is not None and not self._stop.is_set():
                     self._step(heard)
+        except Refusal as refusal:  # of what the client sends
+            self.outbox.put(Ended(refusal))
         except Exception as error:  # whatever it is, the client must be told
             words = f"the model failed, begin a new conversation: {described(error)}"
             self.outbox.put(Ended(Refusal(Cause.FAILED, words)))
@@ -130,7 +136,8 @@ class Conversation:
         model_s = time.monotonic() - self._asked_s
         self._asked_s = 0.0
         samples = np.clip(result.audio, -1.0, 1.0)
-        speech = Speech(self.frames, samples, heard.complete_s + model_s)
+        packets = self.codec.encode(samples) if self.codec is not None else ()
+        speech = Speech(self.frames, samples, heard.complete_s + model_s, packets)
         words = [Words(self.frames, result.piece)] if result.piece else []
         self.outbox.put(speech, *words)
         stamp_ns = self.frames * self._frame_ns

@@ -7,12 +7,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.server.allowance import Allowance
 from personaplex_ros.server.limits import Limits
+from personaplex_ros.server.refusal import Cause, Refusal
+
+PACKET_COST = 128
+"""Bytes that a packet takes besides its own."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Inbox:
     credit, at most `catch_up_s` of it, so that audio which was late is made up for at once; a
     client that sends more than that waits, and does not take the model's time from others. Audio
     beyond the credit waits up to `backlog_s`, then all of it is dropped, but the newest.
+
+    What comes coded (`put_coded`) is decoded by `take`, with `decode`.
     """
 
     def __init__(
@@ -43,8 +50,12 @@ class Inbox:
         frame_size: int,
         limits: Limits,
         now: Callable[[], float] = time.monotonic,
+        decode: Callable[[Any], NDArray[np.float32]] | None = None,
     ) -> None:
         self._limits, self._now = limits, now
+        self._decode = decode
+        self._coded: deque[tuple[Any, int, float]] = deque()  # packet, bytes, when it came
+        self._coded_bytes = 0
         self._frame_s = frame_size / rate
         self._partial = np.zeros(frame_size, np.float32)
         self._filled = 0
@@ -55,9 +66,13 @@ class Inbox:
         self.dropped_frames = 0
         self.filled_frames = 0
 
-    def put(self, samples: NDArray[np.float32]) -> None:
-        """Take samples float32 [n]; what is not a number counts as 0, what is too loud is cut."""
+    def put(self, samples: NDArray[np.float32], came_s: float | None = None) -> None:
+        """Take samples float32 [n]; what is not a number counts as 0, what is too loud is cut.
+
+        came_s: when they came, if not now.
+        """
         samples = np.clip(np.nan_to_num(samples), -1.0, 1.0)
+        came_s = self._now() if came_s is None else came_s
         with self._changed:
             self._silence_due_s = self._now() + self._limits.silence_after_s
             while len(samples):
@@ -66,16 +81,30 @@ class Inbox:
                 self._filled += len(part)
                 samples = samples[len(part) :]
                 if self._filled == len(self._partial):
-                    self._frames.append(Heard(self._partial.copy(), self._now(), filled=False))
+                    self._frames.append(Heard(self._partial.copy(), came_s, filled=False))
                     self._filled = 0
             self._skip_ahead()
             self._changed.notify()
 
-    def take(self, timeout_s: float) -> Heard | None:
-        """Wait for the frame that is due, at most `timeout_s` seconds; None when there is none."""
+    def put_coded(self, packet: Any, size: int) -> None:
+        """Take a packet of so many bytes; raises Refusal when too many wait."""
         with self._changed:
-            deadline_s = self._now() + timeout_s
-            while True:
+            self._coded_bytes += size + PACKET_COST
+            if self._coded_bytes > self._limits.undecoded_bytes:
+                words = f"{self._coded_bytes} bytes of audio wait to be heard; send fewer"
+                raise Refusal(Cause.BAD, words)
+            self._coded.append((packet, size, self._now()))
+            self._changed.notify()
+
+    def take(self, timeout_s: float) -> Heard | None:
+        """Wait for the frame that is due, at most `timeout_s` seconds; None when there is none.
+
+        Raises what decoding raises.
+        """
+        deadline_s = self._now() + timeout_s
+        while True:
+            self._decode_all()
+            with self._changed:
                 now = self._now()
                 if self._frames and self._credit.take(1.0):
                     return self._frames.popleft()
@@ -83,14 +112,30 @@ class Inbox:
                     return self._silence(now)
                 if now >= deadline_s:
                     return None
+                if self._coded:
+                    continue
                 self._changed.wait(max(0.001, min(deadline_s, self._next_s(now)) - now))
 
     def clear(self) -> None:
         """Forget what waits, as when the client comes back after a while."""
         with self._changed:
             self._frames.clear()
+            self._coded.clear()
+            self._coded_bytes = 0
             self._filled = 0
             self._silence_due_s = self._now() + self._limits.silence_after_s
+
+    def _decode_all(self) -> None:
+        """Decode what has come, without keeping the loop from bringing more."""
+        while self._coded and self._decode is not None:
+            with self._changed:
+                if not self._coded:  # it was cleared
+                    return
+                packet, size, came_s = self._coded.popleft()
+                self._coded_bytes -= size + PACKET_COST
+            samples = self._decode(packet)
+            if len(samples):
+                self.put(samples, came_s)
 
     def _next_s(self, now: float) -> float:
         """Return when there may be a frame if nothing comes."""

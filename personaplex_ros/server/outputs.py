@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,14 @@ class Speech:
 
     frame: its number, from 0. samples: float32 [frame_size] in [-1, 1] at the model's rate.
     possible_s: when a server that adds nothing would have it ready, in the monotonic clock: the
-    time of the client's last sample that it answers, and of the model.
+    time of the client's last sample that it answers, and of the model. packets: the same as the
+    protocol's codec has it, where there is one.
     """
 
     frame: int
     samples: NDArray[np.float32]
     possible_s: float
+    packets: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import ssl
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from personaplex_ros.server.sessions import Sessions
 
 LOGGER = logging.getLogger("personaplex.server")
 SWEEP_S = 1.0
+SWITCH_S = 0.0005
+"""For which a thread keeps Python's lock while others wait for it; by default it is 5 ms, which
+speech would wait to be sent behind a thread that looks for turns."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ async def run(
 
     SIGTERM lets conversations go on for `patience_s`, SIGINT does not; a second one ends all.
     """
+    sys.setswitchinterval(SWITCH_S)
     loop = asyncio.get_running_loop()
     ending: asyncio.Future[float] = loop.create_future()
 

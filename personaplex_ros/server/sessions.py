@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from personaplex_ros.remedies import described
+from personaplex_ros.server.codec import Codec
 from personaplex_ros.server.conversation import Conversation
 from personaplex_ros.server.inbox import Inbox
 from personaplex_ros.server.limits import Limits
@@ -86,9 +87,15 @@ class Sessions:
         return None
 
     async def begin(
-        self, wish: Wish, protocol: str, *, limits: Limits | None = None, resumable: bool = False
+        self,
+        wish: Wish,
+        protocol: str,
+        *,
+        limits: Limits | None = None,
+        codec: Codec | None = None,
+        resumable: bool = False,
     ) -> Conversation:
-        """Begin a conversation, `limits` being the protocol's own; raises Refusal."""
+        """Begin a conversation, limits and codec being the protocol's own; raises Refusal."""
         if (obstacle := self.obstacle) is not None:
             raise obstacle
         self._opening += 1
@@ -104,7 +111,7 @@ class Sessions:
         finally:
             self._opening -= 1
         self._number += 1
-        conversation = self._made(opened, limits or self.limits)
+        conversation = self._made(opened, limits or self.limits, codec)
         self._kept[conversation.key] = _Kept(conversation, self._number, resumable)
         conversation.start()
         self.metrics.begun(protocol)
@@ -200,17 +207,20 @@ class Sessions:
     def _talking(self) -> bool:
         return self._opening > 0 or any(kept.forget is None for kept in self._kept.values())
 
-    def _made(self, opened: Opened, limits: Limits) -> Conversation:
+    def _made(self, opened: Opened, limits: Limits, codec: Codec | None) -> Conversation:
         model, loop = self.model, asyncio.get_running_loop()
         speech = max(1, round(limits.unsent_s / model.frame_s))
         return Conversation(
             secrets.token_urlsafe(16),
             opened.session,
             opened.monitor,
-            Inbox(model.rate, model.frame_size, limits),
+            Inbox(
+                model.rate, model.frame_size, limits, decode=None if codec is None else codec.decode
+            ),
             Outbox(loop, speech, limits.unsent_outputs),
             model.frame_s,
             partial(self._report, self._number),
+            codec,
         )
 
     def _report(self, number: int, model_s: float | None, update: TurnUpdate) -> None:

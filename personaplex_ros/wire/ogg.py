@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 CAPTURE = b"OggS"
 HEADER = struct.Struct("<4sBBqIIIB")  # capture, version, flags, granule, serial, number, sum, size
+VERSION = 4  # place of the version, which is 0
 CONTINUED, FIRST = 1, 2
 FULL = 255  # bytes of a segment after which its packet goes on
 LARGEST_PACKET = 64 << 10
 """Bytes; a packet of Opus has at most 7.5 kB."""
 
 
-def _sums() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        value = byte << 24
-        for _ in range(8):
-            value = (value << 1) ^ (0x04C11DB7 if value & 0x80000000 else 0)
-        table.append(value & 0xFFFFFFFF)
-    return tuple(table)
-
-
-_SUMS = _sums()
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def checksum(page: bytes) -> int:
-    """Return the check sum of a page whose own field is zero."""
-    value = 0
-    for byte in page:
-        value = ((value << 8) & 0xFFFFFFFF) ^ _SUMS[(value >> 24) ^ byte]
-    return value
+    """Return the check sum of a page whose own field is zero.
+
+    It is that of zip files with the bits of each byte, and of the sum, in the other order, and
+    without the ones at the begin and the end; theirs is computed in C.
+    """
+    mirrored = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int.from_bytes(mirrored.to_bytes(4, "little").translate(_MIRRORED), "big")
 
 
 class PageWriter:
@@ -97,7 +91,12 @@ class PacketReader:
         while True:
             self._skip_to_capture()
             held = self._bytes
-            if len(held) < HEADER.size or len(held) < HEADER.size + held[HEADER.size - 1]:
+            if len(held) < HEADER.size:
+                return None
+            if held[VERSION]:
+                self._pass_over()
+                continue
+            if len(held) < HEADER.size + held[HEADER.size - 1]:
                 return None
             body = HEADER.size + held[HEADER.size - 1]
             size = body + sum(held[HEADER.size : body])
@@ -107,8 +106,11 @@ class PacketReader:
             if HEADER.unpack_from(page)[6] == checksum(page[:22] + bytes(4) + page[26:]):
                 del held[:size]
                 return page
-            self.damaged += 1
-            del held[:1]
+            self._pass_over()
+
+    def _pass_over(self) -> None:
+        self.damaged += 1
+        del self._bytes[:1]
 
     def _skip_to_capture(self) -> None:
         place = self._bytes.find(CAPTURE)

@@ -10,17 +10,18 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from personaplex_ros.engine import Sampling
-from personaplex_ros.server.allowance import Allowance
 from personaplex_ros.server.conversation import Conversation
 from personaplex_ros.server.line import Line, first
 from personaplex_ros.server.moshi import protocol
-from personaplex_ros.server.moshi.opus import OpusReader, OpusWriter
+from personaplex_ros.server.moshi.opus import OpusCodec, Pages
 from personaplex_ros.server.moshi.query import Query, read_query
 from personaplex_ros.server.outputs import Ended, Output, Speech, Words
 from personaplex_ros.server.refusal import Cause, Refusal
 from personaplex_ros.server.sessions import Sessions
 from personaplex_ros.turns import TurnEvent
 from personaplex_ros.wire.kinds import Kind
+from personaplex_ros.wire.ogg import Packet
+from personaplex_ros.wire.opus import OpusPages
 
 PROTOCOL = "moshi"
 PROPER_CODES = (1000, 1001)
@@ -57,7 +58,7 @@ class _Chat:
         self._limits = sessions.limits
         self._line = line
         self._socket = line.socket
-        self._rate = sessions.model.rate
+        self._head: Packet | None = None  # of what the client sends, until somebody hears it
         self._conversation: Conversation | None = None
         self._displaced = False
 
@@ -69,7 +70,10 @@ class _Chat:
         try:
             await first(reading, opening)
             if opening.done():
-                self._conversation = conversation = opening.result()
+                conversation = opening.result()
+                if self._head is not None:
+                    _hear(conversation, self._head)
+                self._conversation = conversation
                 displaced = self._sessions.displaced(conversation)
                 self._line.heard()
                 sending = _started(self._send(conversation, query))
@@ -93,7 +97,10 @@ class _Chat:
     async def _opened(self, query: Query) -> Conversation:
         if query.resume is not None:
             return self._sessions.take_up(query.resume)
-        return await self._sessions.begin(query.wish, PROTOCOL, resumable=query.resumable)
+        codec = OpusCodec(self._sessions.model.rate, self._limits)
+        return await self._sessions.begin(
+            query.wish, PROTOCOL, codec=codec, resumable=query.resumable
+        )
 
     async def _leave(self, opening: asyncio.Future[Conversation]) -> None:
         """Do what is to be done about the conversation when the client is gone."""
@@ -112,31 +119,29 @@ class _Chat:
 
     async def _read(self) -> None:
         """Take messages until the client hangs up; raises Refusal for what ends a conversation."""
-        reader = OpusReader(self._rate)
-        seconds = Allowance(1.0, self._limits.ahead_s)
+        pages = Pages()
         async for message in self._line.messages():
             data = message.data
             if message.type != WSMsgType.BINARY or data[:1] != bytes([Kind.AUDIO]):
                 continue  # what servers of this protocol do not know, they drop
-            for samples in reader.read(data[1:]):
+            for packet in pages.packets(data[1:]):
                 self._line.heard()
-                if not seconds.take(len(samples) / self._rate):
-                    ahead = self._limits.ahead_s
-                    words = f"audio is {ahead:g} s ahead of time; send it at the pace it is spoken"
-                    raise Refusal(Cause.BAD, words)
-                if self._conversation is not None:  # before, nobody listens
-                    self._conversation.hear(samples)
+                if self._conversation is not None:
+                    _hear(self._conversation, packet)
+                elif packet.first:  # of the rest nobody hears
+                    self._head = packet
 
     async def _send(self, conversation: Conversation, query: Query) -> None:
         """Send what comes of a conversation until it is over; then raises Refusal."""
-        writer = OpusWriter(self._rate)
+        assert conversation.codec is not None
+        pages = OpusPages(conversation.codec.head)
         await self._socket.send_bytes(protocol.HANDSHAKE)
         await self._socket.send_bytes(protocol.metadata(self._described(conversation, query)))
         while True:
             for output in await conversation.outbox.take():
                 if isinstance(output, Ended):
                     raise output.refusal
-                message = _message(output, writer)
+                message = _message(output, pages)
                 if isinstance(output, Speech):
                     self._sessions.metrics.ready(time.monotonic() - output.possible_s)
                 if message is not None:
@@ -156,11 +161,15 @@ def _started(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
     return asyncio.ensure_future(work)
 
 
-def _message(output: Output, writer: OpusWriter) -> bytes | None:
+def _hear(conversation: Conversation, packet: Packet) -> None:
+    conversation.inbox.put_coded(packet, len(packet.content))
+
+
+def _message(output: Output, pages: OpusPages) -> bytes | None:
     """Return an output as a message; None where it is not complete yet."""
     if isinstance(output, Speech):
-        pages = writer.write(output.samples)
-        return protocol.audio(pages) if pages else None
+        page = pages.page(output.packets)
+        return protocol.audio(page) if page else None
     if isinstance(output, Words):
         return protocol.text(output)
     if isinstance(output, TurnEvent):

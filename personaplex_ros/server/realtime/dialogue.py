@@ -151,7 +151,7 @@ class Dialogue:
             for output in await conversation.outbox.take():
                 if isinstance(output, Ended):
                     raise output.refusal
-                events = self._responses.take(output, self.settings)
+                events = list(self._responses.take(output, self.settings))
                 if isinstance(output, Speech):
                     self._sessions.metrics.ready(time.monotonic() - output.possible_s)
                 await self._send(events)
