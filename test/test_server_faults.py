@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -26,8 +28,9 @@ from server_support import (
     spoken,
 )
 
-from personaplex_ros.engine import Engine, ModelFault
+from personaplex_ros.engine import Engine, ModelFault, StepResult, StepTiming
 from personaplex_ros.server import app
+from personaplex_ros.server.limits import Limits
 
 QUIET = np.zeros(FRAME, np.float32)
 
@@ -160,6 +163,53 @@ def test_a_client_that_hurries_takes_no_time_from_another(server: ServerInThread
     wait_until(lambda: server.count("personaplex_frames_lost_total") > 60)
 
 
+def test_a_client_that_does_not_read_loses_the_oldest_and_nobody_else_anything(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It sends 10 s of sound at once through a narrow socket, and reads when all is answered."""
+    caplog.set_level("INFO")
+    noise = np.random.default_rng(0).normal(0, 0.1, FRAME).astype(np.float32)
+    timing = StepTiming(0.0, 0.0, 0.0, 0.0, 0.0)
+    said = StepResult(0, noise, 9, " word", "", np.zeros(8, np.int64), timing)
+    monkeypatch.setattr(engine, "step", lambda frames: dict.fromkeys(frames, said))
+    limits = Limits(catch_up_s=20.0, ahead_s=30.0, unsent_s=0.4, unsent_outputs=8)
+
+    def narrow(address: Any) -> socket.socket:
+        made = socket.socket(*address[:3])
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        return made
+
+    async def talk() -> tuple[Heard, Heard]:
+        connector = aiohttp.TCPConnector(socket_factory=narrow)
+        async with (
+            aiohttp.ClientSession(connector=connector) as narrow_session,
+            aiohttp.ClientSession() as session,
+        ):
+            slow = Caller(await narrow_session.ws_connect(server.url(), max_msg_size=0))
+            await hello(slow)
+            good = Caller(await session.ws_connect(server.url()))
+            connection = slow.socket._response.connection
+            assert connection is not None and connection.transport is not None
+            connection.transport.pause_reading()
+            await slow.speak(np.tile(QUIET, 125))
+            await good.call(np.tile(QUIET, 25))
+            heard = await good.listen(spoken(1.9))
+            answered = lambda: server.count("personaplex_frame_seconds_count") > 150  # noqa: E731
+            await asyncio.to_thread(wait_until, answered, 20.0)
+            connection.transport.resume_reading()
+            return heard, await slow.listen(spoken(slow.heard.seconds + 0.4))
+
+    with ServerInThread(engine, 2, limits=limits) as server:
+        good, slow = asyncio.run(talk())
+        server.empty()
+        lost = server.count("personaplex_frames_lost_total")
+        untold = server.count("personaplex_outputs_lost_total")
+    assert lost > 40 and untold > 0
+    assert re.search(r"not sent [1-9]\d+; words and events not sent: [1-9]", caplog.text)
+    assert not good.errors and not slow.errors
+    assert good.kinds.count(AUDIO) >= 24 and slow.seconds < 8
+
+
 def test_a_client_that_is_gone_while_its_persona_is_prepared_leaves_no_slot_taken(
     server: ServerInThread, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,7 +301,16 @@ def test_a_conversation_with_which_frames_would_be_late_is_refused_by_what_was_m
                 late = Caller(await session.ws_connect(server.url()))
                 refused = await late.listen(never)
                 assert not (await hello(first)).errors
+                status, about = await ready(session)
+                assert status == 503 and about["why"] == refused.errors[0]
+                await first.socket.close()
+                await asyncio.to_thread(server.empty)
+                assert (await ready(session))[0] == 200
                 return refused
+
+        async def ready(session: aiohttp.ClientSession) -> tuple[int, dict[str, Any]]:
+            async with session.get(f"http://{server.host}/ready") as answer:
+                return answer.status, await answer.json()
 
         refused = asyncio.run(talk())
     assert refused.close_code == 1013

@@ -51,7 +51,8 @@ class Admission:
         """Return how long frames of so many rows take; None if that is not known."""
         known = []
         since = self._now() - VALID_S
-        taken = [seconds for when, seconds in self._taken.get(rows, ()) if when >= since]
+        noted = tuple(self._taken.get(rows, ()))  # at once: others may ask while frames are noted
+        taken = [seconds for when, seconds in noted if when >= since]
         if len(taken) >= ENOUGH:
             known.append(FrameTime(median(taken), f"the median of the last {len(taken)}"))
         if rows in self._measured:

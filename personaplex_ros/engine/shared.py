@@ -89,6 +89,15 @@ class SharedEngine:
         """Sessions that are open."""
         return len(self._open)
 
+    @property
+    def obstacle(self) -> str:
+        """Why frames would take too long with one more session; empty where they would not."""
+        try:
+            self._admit(len(self._open))
+        except RuntimeError as error:
+            return str(error)
+        return ""
+
     def prepare(self, persona: Persona) -> PreparedPersona:
         """Take a persona's prompt through the model, in the caller's thread, beside the frames."""
         return self._engine.prepare(persona)
@@ -110,14 +119,18 @@ class SharedEngine:
         prepared = persona if isinstance(persona, PreparedPersona) else self.prepare(persona)
 
         def begin() -> Session:
-            if self._open:  # the first is welcome on any device
-                rows = self._engine.rows_with(len(self._open) + 1)
-                self.admitted = self._admission.check(rows)
+            self.admitted = self._admit(len(self._open)) or self.admitted
             session = self._engine.open(prepared, sampling, seed)
             self._open.add(session)
             return session
 
         return SharedSession(self, self.between_frames(begin))
+
+    def _admit(self, others: int) -> str:
+        """Say what speaks for a session beside others; raises RuntimeError with what is against."""
+        if not others:  # the first is welcome on any device
+            return ""
+        return self._admission.check(self._engine.rows_with(others + 1))
 
     def push(self, session: Session, frame: np.ndarray) -> StepResult:
         """Run a frame of one session together with those of others; see ``Session.push``."""

@@ -57,6 +57,7 @@ class Conversation:
         self.monitor = monitor
         self.frames = 0
         self.late_frames = 0
+        self.dropped_requests = 0
         self._asked_s = 0.0  # when the model was asked for the frame that it is at; 0 for none
         self._session = session
         self._frame_s = frame_s
@@ -95,6 +96,7 @@ class Conversation:
 
     def do(self, request: Callable[[SharedSession], object]) -> None:
         """Let the conversation's thread do something with its session before the next frame."""
+        self.dropped_requests += len(self._requests) == MOST_REQUESTS
         self._requests.append(request)
 
     def hold(self) -> None:

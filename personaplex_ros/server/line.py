@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
@@ -15,8 +16,9 @@ from personaplex_ros.server.refusal import Cause, Refusal
 
 CLOSE_S = 2.0
 """For a client to answer that it is hung up on."""
-UNSENT_BYTES = 16 << 10
-"""Of what is sent, that may wait here for the network; then speech waits in the outbox."""
+UNSENT_BYTES = 8 << 10
+"""Of what is sent, that may wait here for the network, and as much in the kernel, which would take
+half a minute of speech; then speech waits in the outbox."""
 LOOK_S = 1.0
 """How often it is seen whether a client still sends audio."""
 LONGEST_REASON = 123
@@ -48,7 +50,7 @@ class Line:
         protocols: Sequence[str] = (),
     ) -> Line:
         """Answer a request with a WebSocket of these subprotocols; raises HTTP 426 for another."""
-        socket = web.WebSocketResponse(
+        response = web.WebSocketResponse(
             timeout=CLOSE_S,
             heartbeat=limits.alive_s,
             max_msg_size=message_bytes,
@@ -56,12 +58,14 @@ class Line:
             compress=False,
             writer_limit=UNSENT_BYTES,
         )
-        if not socket.can_prepare(request):
+        if not response.can_prepare(request):
             raise web.HTTPUpgradeRequired(text=f"this is for WebSockets: ws://...{request.path}\n")
-        await socket.prepare(request)
+        await response.prepare(request)
         if request.transport is not None:
             request.transport.set_write_buffer_limits(high=UNSENT_BYTES)
-        return Line(socket, limits)
+            if (connection := request.transport.get_extra_info("socket")) is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        return Line(response, limits)
 
     async def messages(self) -> AsyncIterator[WSMessage]:
         """Yield what comes until the client hangs up; raises Refusal for too much of it."""

@@ -56,6 +56,10 @@ class Metrics:
             name + "frames_lost", "frames of 80 ms that were dropped or filled in", ["what"],
             registry=registry,
         )  # fmt: skip
+        self._untold = Counter(
+            name + "outputs_lost", "words, events and requests that were dropped", ["what"],
+            registry=registry,
+        )  # fmt: skip
         self._events = Counter(name + "turn_events", "turn events", ["kind"], registry=registry)
 
     def begun(self, protocol: str) -> None:
@@ -74,6 +78,8 @@ class Metrics:
         self._lost.labels("heard").inc(inbox.dropped_frames)
         self._lost.labels("filled").inc(inbox.filled_frames)
         self._lost.labels("spoken").inc(outbox.dropped_frames)
+        self._untold.labels("told").inc(outbox.dropped_others)
+        self._untold.labels("asked").inc(conversation.dropped_requests)
 
     def refused(self, cause: Cause) -> None:
         """Note a refusal."""

@@ -19,6 +19,8 @@ from personaplex_ros.turns import TurnMonitor
 MEASURED_FRAMES = 25
 """Frames of all slots that are timed before anybody comes, where the engine has timed none."""
 
+NO_ROOM = "no room for one more conversation"
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -64,6 +66,11 @@ class Model:
         """Conversations that are open."""
         return self._engine.sessions
 
+    @property
+    def obstacle(self) -> str:
+        """Why frames would be late with one more conversation; empty where they would not."""
+        return self._engine.obstacle
+
     def prepare(self, persona: Persona) -> PreparedPersona:
         """Take a persona's prompt through the model; the last few are remembered.
 
@@ -87,7 +94,7 @@ class Model:
         try:
             session = self._engine.open(prepared, wish.sampling, wish.seed)
         except RuntimeError as error:
-            raise Refusal(Cause.FULL, f"no room for one more conversation: {error}") from error
+            raise Refusal(Cause.FULL, f"{NO_ROOM}: {error}") from error
         try:
             return Opened(session, self._monitors.popleft())
         except IndexError:  # that of a conversation that hangs

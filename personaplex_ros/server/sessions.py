@@ -16,7 +16,7 @@ from personaplex_ros.server.conversation import Conversation
 from personaplex_ros.server.inbox import Inbox
 from personaplex_ros.server.limits import Limits
 from personaplex_ros.server.metrics import Metrics
-from personaplex_ros.server.model import Model, Opened
+from personaplex_ros.server.model import NO_ROOM, Model, Opened
 from personaplex_ros.server.outbox import Outbox
 from personaplex_ros.server.outputs import Ended
 from personaplex_ros.server.refusal import Cause, Refusal
@@ -84,7 +84,8 @@ class Sessions:
                 Cause.FULL,
                 f"all {self.model.slots} conversations of this server are taken; come back later",
             )
-        return None
+        late = self.model.obstacle
+        return Refusal(Cause.FULL, f"{NO_ROOM}: {late}") if late else None
 
     async def begin(
         self,
@@ -176,9 +177,10 @@ class Sessions:
         inbox, outbox = conversation.inbox, conversation.outbox
         LOGGER.info(
             "conversation %d ended after %.1f s: %s (frames: %d, late %d, heard but dropped %d, "
-            "filled in %d, not sent %d)",
+            "filled in %d, not sent %d; words and events not sent: %d, requests dropped: %d)",
             kept.number, conversation.seconds, why, conversation.frames, conversation.late_frames,
             inbox.dropped_frames, inbox.filled_frames, outbox.dropped_frames,
+            outbox.dropped_others, conversation.dropped_requests,
         )  # fmt: skip
 
     async def drain(self, patience_s: float) -> None:
