@@ -87,6 +87,13 @@ setup(
         "echo": ["livekit>=1.0"],
         "zenoh": ["eclipse-zenoh>=1.10"],
         "serve": ["aiohttp>=3.11", "av>=14", "prometheus_client>=0.20"],
+        "fleet": [
+            "ray[serve]>=2.60",
+            "starlette>=1.0",
+            "aiohttp>=3.11",
+            "av>=14",
+            "prometheus_client>=0.20",
+        ],
         "tether": ["aiohttp>=3.11", "av>=14"],
         "training": [
             "espeakng-loader>=0.2.4",

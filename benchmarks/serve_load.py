@@ -38,6 +38,7 @@ class EmptyEngine:
     """An engine whose frames take so long, without any work, and say nothing."""
 
     sample_rate, frame_size, frame_rate = RATE, FRAME, 12.5
+    takes_persona = True
     voice_folders: list[Path] = []  # noqa: RUF012
 
     def __init__(self, slots: int, frame_s: float) -> None:

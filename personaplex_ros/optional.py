@@ -8,6 +8,7 @@ from types import ModuleType
 
 CYCLONE = "cyclonedds"
 OF_THE_SERVER = ("aiohttp", "av", "prometheus_client")
+RAY = "ray"
 WITHOUT_CYCLONE_WHEELS = (3, 14)
 """The first Python for which PyPI has no wheel of cyclonedds."""
 
@@ -44,6 +45,11 @@ def missing_package(error: ImportError) -> str:
     missing = (error.name or "").partition(".")[0]
     if missing == CYCLONE:
         return without_cyclone(sys.version_info[:2])
+    if missing == RAY:
+        return (
+            f"personaplex fleet needs Ray: `{sys.executable} -m pip install "
+            f"'ray[serve]' {' '.join(OF_THE_SERVER)}`; personaplex serve does without it"
+        )
     if missing in OF_THE_SERVER:
         return (
             f"personaplex serve needs the Python package {missing}: "

@@ -119,7 +119,7 @@ def imported(*folders: str) -> Iterator[str]:
 
 
 def test_the_lists_of_packages_agree() -> None:
-    runtime, training, behaviours, zenoh, echo, serve, tether = documented()
+    runtime, training, behaviours, zenoh, echo, serve, tether, fleet = documented()
     extras = setup("extras_require")
     assert runtime - WITH_TORCH == set(pinned("requirements.txt"))
     assert runtime - WITH_TORCH == {plain(r) for r in setup("install_requires")}
@@ -130,6 +130,8 @@ def test_the_lists_of_packages_agree() -> None:
     assert echo == {plain(r) for r in extras["echo"]}
     assert serve == {plain(r) for r in extras["serve"]}
     assert tether == {plain(r) for r in extras["tether"]}
+    assert fleet == {plain(r) for r in extras["fleet"]}
+    assert fleet == set(pinned("requirements-fleet.txt")) | serve
     without_torch = (ROOT / "requirements-tether.txt").read_text().splitlines()
     beside = [line for line in without_torch if "==" in line and plain(line) not in tether]
     assert set(beside) <= set((ROOT / "requirements.txt").read_text().splitlines())

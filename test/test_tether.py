@@ -174,6 +174,22 @@ def test_where_the_server_keeps_the_conversation_it_goes_on(server: MoshiServer)
         assert any("the conversation goes on" in line for line in caller.news)
 
 
+def test_where_a_fleet_has_lost_the_conversation_it_is_told_that_it_begins_anew(
+    server: MoshiServer,
+) -> None:
+    server.faults.keeps = True
+    with Caller(server) as caller:
+        caller.push(10)
+        server.faults.before_handshake = (b'\x04{"type": "begun_anew", "remembers": "Hello."}',)
+        server.cut()
+        caller.until(lambda: caller.session.snapshot().connections == 2)
+        caller.talks()
+        assert server.visits[1].query["resume"] == "key"
+        assert caller.session.snapshot().resumed == 0
+        assert any("begins anew as maya" in line for line in caller.news)
+        assert not any("goes on" in line for line in caller.news)
+
+
 def test_a_conversation_that_the_server_has_forgotten_begins_anew(server: MoshiServer) -> None:
     server.faults.keeps = True
     with Caller(server) as caller:

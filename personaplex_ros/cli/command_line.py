@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "hold a recorded conversation with the node",
     "simulate": "let a simulated robot patrol and be spoken to",
     "serve": "hold conversations over the network, in Moshi's protocol and OpenAI's",
+    "fleet": "serve so with many replicas of the model behind one address, with Ray Serve",
     "node": "start the ROS node (over Cyclone DDS or Zenoh; no ROS install needed)",
     "timeline": "draw a conversation that was recorded",
     "microphone": "publish a sound card's microphone on audio_in (no ROS install needed)",

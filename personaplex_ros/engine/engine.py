@@ -76,6 +76,7 @@ class Engine:
         self.frame_size = codec.config.frame_size  # samples
         self.frame_rate = codec.config.frame_rate  # Hz
         self.context_frames = config.context
+        self.takes_persona = config.takes_persona
         self.long_conversation = long_conversation
         self.device = device
         self.startup = Startup()

@@ -23,6 +23,8 @@ WAKE_UP_S = 0.1
 """Longest wait for audio before the end is looked after."""
 STOP_S = 5.0
 """For a frame in progress to be done."""
+MOST_SAID = 400
+"""Pieces of words of the robot's that are remembered."""
 MOST_REQUESTS = 8
 """That may wait for a frame; of more, the oldest is dropped."""
 
@@ -34,9 +36,9 @@ class Conversation:
     """Runs a session with a thread of its own, until it is stopped or the model fails.
 
     `key` names it to a client that comes back; `outbox` has what is to be sent; `monitor` may be
-    used by another when this has ended. Held, it stands
-    still: nothing is heard and nothing is said. `codec` has its sound as the protocol does, else
-    None; this thread alone calls it.
+    used by another when this has ended; `said` has the last pieces of what the robot said.
+    Held, it stands still: nothing is heard and nothing is said. `codec` has its sound as the
+    protocol does, else None; this thread alone calls it.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Conversation:
         self.outbox = outbox
         self.inbox = inbox
         self.monitor = monitor
+        self.said: deque[str] = deque(maxlen=MOST_SAID)
         self.frames = 0
         self.late_frames = 0
         self.dropped_requests = 0
@@ -141,6 +144,8 @@ class Conversation:
         packets = self.codec.encode(samples) if self.codec is not None else ()
         speech = Speech(self.frames, samples, heard.complete_s + model_s, packets)
         words = [Words(self.frames, result.piece)] if result.piece else []
+        if result.piece:
+            self.said.append(result.piece)
         self.outbox.put(speech, *words)
         stamp_ns = self.frames * self._frame_ns
         update = self.monitor.push(heard.samples, result.audio, result.piece, stamp_ns)

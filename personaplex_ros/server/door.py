@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -22,6 +23,15 @@ TURNED_AWAY = (
     b"Content-Length: 52\r\nConnection: close\r\n\r\n"
     b"this server has no room for one more connection now\n"
 )
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a request may not come in, as HTTP says it."""
+
+    status: int
+    words: str
+    headers: dict[str, str]
 
 
 class Door:
@@ -41,28 +51,37 @@ class Door:
         """Return a handler for those who may come in; others get 401 or 403, with words."""
 
         async def guard(request: web.Request) -> web.StreamResponse:
-            if not self._known_origin(request):
-                self._metrics.turned_away("origin")
-                raise web.HTTPForbidden(
-                    text=f"pages of {request.headers['Origin'][:100]} may not speak with this "
-                    "server; start it with --allow-origin for them\n"
-                )
-            if self._tokens and not self._knows(_token(request)):
-                self._metrics.turned_away("token")
-                raise web.HTTPUnauthorized(
-                    headers={"WWW-Authenticate": "Bearer"},
-                    text="a token is needed: the header `Authorization: Bearer TOKEN`, or "
-                    "`token=TOKEN` in the query\n",
-                )
-            return await handler(request)
+            objection = self.objection(request.headers, request.query)
+            if objection is None:
+                return await handler(request)
+            refused = web.HTTPForbidden if objection.status == 403 else web.HTTPUnauthorized
+            raise refused(text=objection.words, headers=objection.headers)
 
         return guard
 
-    def _known_origin(self, request: web.Request) -> bool:
-        origin = request.headers.get("Origin", "").lower()
+    def objection(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Objection | None:
+        """Return why a request may not come in; names of headers are in lower case, or in any."""
+        if not self._known_origin(headers):
+            self._metrics.turned_away("origin")
+            words = (
+                f"pages of {headers['origin'][:100]} may not speak with this server; start it with "
+                "--allow-origin for them\n"
+            )
+            return Objection(403, words, {})
+        if self._tokens and not self._knows(_token(headers, query)):
+            self._metrics.turned_away("token")
+            words = (
+                "a token is needed: the header `Authorization: Bearer TOKEN`, or `token=TOKEN` in "
+                "the query\n"
+            )
+            return Objection(401, words, {"WWW-Authenticate": "Bearer"})
+        return None
+
+    def _known_origin(self, headers: Mapping[str, str]) -> bool:
+        origin = headers.get("origin", "").lower()
         if not origin or self._origins & {origin, ANY_ORIGIN}:
             return True
-        return urlsplit(origin).netloc == request.headers.get("Host", "").lower()
+        return urlsplit(origin).netloc == headers.get("host", "").lower()
 
     def _knows(self, token: str) -> bool:
         given = _digest(token)
@@ -79,14 +98,14 @@ class TurnedAway(asyncio.Protocol):
         transport.close()
 
 
-def _token(request: web.Request) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+def _token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
-    for offered in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
+    for offered in headers.get("sec-websocket-protocol", "").split(","):
         if offered.strip().startswith(TOKEN_PROTOCOL):
             return offered.strip().removeprefix(TOKEN_PROTOCOL)
-    return request.query.get("token", "")
+    return query.get("token", "")
 
 
 def _digest(token: str) -> bytes:

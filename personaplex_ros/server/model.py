@@ -44,6 +44,7 @@ class Model:
         prepared = engine.prepare(default)
         self.default = default
         self.slots = slots
+        self.takes_persona = engine.takes_persona
         self.rate = engine.sample_rate
         self.frame_size = engine.frame_size
         self.frame_s = engine.frame_size / engine.sample_rate

@@ -70,6 +70,11 @@ class Sessions:
         return len(self._kept)
 
     @property
+    def conversations(self) -> list[Conversation]:
+        """Those that are open."""
+        return [kept.conversation for kept in self._kept.values()]
+
+    @property
     def stalled_s(self) -> float:
         """How long the model has not come back, in seconds."""
         return max((kept.conversation.stalled_s for kept in self._kept.values()), default=0.0)

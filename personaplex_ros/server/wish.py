@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from personaplex_ros.engine import Persona, Sampling
 
@@ -20,3 +20,12 @@ class Wish:
 def any_seed() -> int:
     """Return a seed for a client that names none."""
     return secrets.randbits(31)
+
+
+def with_memory(wish: Wish, said: str) -> Wish:
+    """Return a wish whose robot is told what it said before, if it is told who it is at all."""
+    persona = wish.persona
+    if not said or not persona.text_prompt:
+        return wish
+    text = f"{persona.text_prompt} Before, you said: {said}"
+    return replace(wish, persona=replace(persona, text_prompt=text))

@@ -174,7 +174,7 @@ class Link:
                 await asyncio.wait({talking, changed, ready}, return_when=FIRST_COMPLETED)
                 if ready.done() and not changed.done():
                     begun_s = time.monotonic()
-                    self._has_begun(talk, opening, bool(key))
+                    self._has_begun(talk, opening, bool(key) and not talk.anew)
                     await asyncio.wait({talking, changed}, return_when=FIRST_COMPLETED)
                 if talking.done():
                     talking.result()

@@ -34,8 +34,9 @@ LONGEST_KEY = 200  # characters
 class Talk:
     """Sends what is heard and takes what comes, until the connection ends or is no good any more.
 
-    `ready` is set when the persona is. key: by which the server would know the conversation again;
-    empty where it would not.
+    `ready` is set when the persona is; `anew` tells by then whether the server has begun another
+    conversation than the one that was asked for. key: by which the server would know the
+    conversation again; empty where it would not.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Talk:
         self._said, self._said_s = "", 0.0
         self._foreign = 0
         self.ready = asyncio.Event()
+        self.anew = False
         self.key = key
         self.round_trip_s: float | None = None
         self._shortest_s = 0.0  # of all round trips
@@ -135,13 +137,16 @@ class Talk:
             self._delay.came(len(samples), time.monotonic(), self._shortest_s)
 
     def _note(self, payload: bytes) -> None:
-        """Read what the server tells of itself; only the key of the conversation matters here."""
+        """Read what the server tells of itself; of it only which conversation it is matters."""
         try:
             content = json.loads(payload)
         except (ValueError, RecursionError):
             self._foreign += 1
             return
-        key = content.get("resume") if isinstance(content, dict) else None
+        if not isinstance(content, dict):
+            return
+        self.anew = self.anew or content.get("type") == "begun_anew"
+        key = content.get("resume")
         if isinstance(key, str) and key.isprintable() and len(key) <= LONGEST_KEY:
             self.key = key
 
