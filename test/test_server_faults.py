@@ -23,12 +23,13 @@ from server_support import (
     Caller,
     Heard,
     ServerInThread,
+    always,
     calling,
     never,
     spoken,
 )
 
-from personaplex_ros.engine import Engine, ModelFault, StepResult, StepTiming
+from personaplex_ros.engine import Engine, ModelFault
 from personaplex_ros.server import app
 from personaplex_ros.server.limits import Limits
 
@@ -168,10 +169,8 @@ def test_a_client_that_does_not_read_loses_the_oldest_and_nobody_else_anything(
 ) -> None:
     """It sends 10 s of sound at once through a narrow socket, and reads when all is answered."""
     caplog.set_level("INFO")
-    noise = np.random.default_rng(0).normal(0, 0.1, FRAME).astype(np.float32)
-    timing = StepTiming(0.0, 0.0, 0.0, 0.0, 0.0)
-    said = StepResult(0, noise, 9, " word", "", np.zeros(8, np.int64), timing)
-    monkeypatch.setattr(engine, "step", lambda frames: dict.fromkeys(frames, said))
+    noise = np.random.default_rng(0).normal(0, 0.1, FRAME)
+    monkeypatch.setattr(engine, "step", always(noise, " word"))
     limits = Limits(catch_up_s=20.0, ahead_s=30.0, unsent_s=0.4, unsent_outputs=8)
 
     def narrow(address: Any) -> socket.socket:

@@ -162,7 +162,19 @@ def test_the_end_closes_what_is_open(open_response: bool) -> None:
     outputs = [speech(0), turn("robot_started", 1)] if open_response else [speech(0)]
     for output in outputs:
         list(responses.take(output, SETTINGS))
-    ended = list(responses.end(SETTINGS))
+    ended = list(responses.end(SETTINGS, 0))
     assert kinds(ended) == (DONE if open_response else [])
     assert all(event["response"]["status"] == "cancelled" for event in ended[-1:])
-    assert list(responses.end(SETTINGS)) == []
+    assert list(responses.end(SETTINGS, 0)) == []
+
+
+def test_who_speaks_on_behind_what_was_committed_makes_another_item() -> None:
+    responses = Responses(FRAME_S)
+    first, *_ = responses.commit(round(4 * FRAME_S * 1e9))
+    committed = first["item_id"]
+    outputs = [turn("user_started", 2), turn("user_stopped", 40)]
+    events = [event for output in outputs for event in responses.take(output, SETTINGS)]
+    told = [(event["type"].rpartition(".")[2], event["item_id"]) for event in events
+            if event["type"].startswith("input_audio_buffer.")]  # fmt: skip
+    assert [kind for kind, _ in told] == ["speech_started", "speech_stopped", "committed"]
+    assert told[0][1] == committed != told[1][1] == told[2][1]

@@ -31,6 +31,10 @@ class Allowance:
         self._left -= amount
         return True
 
+    def fill(self) -> None:
+        """Let there be the most again, as at the beginning."""
+        self._left = self._most
+
     def wait_s(self, amount: float) -> float:
         """Return how long it is until so much may be taken, in seconds."""
         return max(0.0, (amount - self.left) / self._rate)

@@ -66,6 +66,12 @@ class Inbox:
         self.dropped_frames = 0
         self.filled_frames = 0
 
+    @property
+    def waiting_s(self) -> float:
+        """How much has come and was not taken, in seconds."""
+        with self._changed:
+            return self._frame_s * (len(self._frames) + self._filled / len(self._partial))
+
     def put(self, samples: NDArray[np.float32], came_s: float | None = None) -> None:
         """Take samples float32 [n]; what is not a number counts as 0, what is too loud is cut.
 

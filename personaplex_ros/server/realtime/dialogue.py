@@ -12,10 +12,11 @@ import numpy as np
 from personaplex_ros.engine import Sampling
 from personaplex_ros.server.conversation import Conversation
 from personaplex_ros.server.outputs import Ended, Speech
+from personaplex_ros.server.realtime.events import Event
 from personaplex_ros.server.realtime.heard import Samples
 from personaplex_ros.server.realtime.invalid import Invalid
 from personaplex_ros.server.realtime.items import Item
-from personaplex_ros.server.realtime.responses import Event, Responses
+from personaplex_ros.server.realtime.responses import Responses
 from personaplex_ros.server.realtime.settings import Settings
 from personaplex_ros.server.sessions import Sessions
 from personaplex_ros.server.wish import Wish, any_seed
@@ -51,17 +52,24 @@ class Dialogue:
         self.settings = Settings.begin(sessions.model.default)
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def set(self, settings: Settings) -> None:
+    async def set(self, settings: Settings) -> bool:
         """Go on with other settings; another persona begins the conversation anew.
 
-        Raises Refusal for a persona that cannot be.
+        Returns whether it does; then nothing waits to be heard. Raises Refusal for a persona that
+        cannot be.
         """
-        if settings.persona != self.settings.persona:
+        another = settings.persona != self.settings.persona
+        if another:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(None, self._sessions.model.prepare, settings.persona)
+            over = self._conversation
             await self.close("another persona was asked for")
-            await self._send(self._responses.end(self.settings))
+            length_ns = 0 if over is None else _ns(over.seconds)
+            await self._send(self._responses.end(self.settings, length_ns))
+        if settings.turn_detection is None:
+            await self._send(self._responses.tell_no_turns(self._now_ns))
         self.settings = settings
+        return another
 
     def hear(self, samples: Samples) -> None:
         """Let the robot hear samples float32 [n]; the first begin the conversation."""
@@ -78,10 +86,11 @@ class Dialogue:
         self._early.clear()
         if self._conversation is not None:
             self._conversation.inbox.clear()
+        self._responses.cleared(self._now_ns)
 
     async def commit(self, name: str | None = None) -> None:
-        """Make an item of what was heard, with the client's name for it if it has one."""
-        await self._send(self._responses.commit(name))
+        """Make an item of what has come, with the client's name for it if it has one."""
+        await self._send(self._responses.commit(self._until_ns, name))
 
     async def created(self, item: Item) -> None:
         """Tell that an item of the assistant's was taken."""
@@ -111,6 +120,20 @@ class Dialogue:
             self._to_say = text
         else:
             conversation.do(lambda session: session.say(text))
+
+    @property
+    def _now_ns(self) -> int:
+        """The time of the conversation, by what was heard of it."""
+        return 0 if self._conversation is None else _ns(self._conversation.seconds)
+
+    @property
+    def _until_ns(self) -> int:
+        """When all that has come will have been heard."""
+        model = self._sessions.model
+        if self._conversation is None:
+            return _ns(sum(map(len, self._early)) / model.rate)
+        # The frame that is heard just now waits no longer, and does not count yet.
+        return self._now_ns + _ns(self._conversation.inbox.waiting_s + model.frame_s)
 
     def _speak_on(self, after_s: float | None) -> None:
         """Leave to the model what it says, after a while; None for not at all."""
@@ -162,3 +185,7 @@ class Dialogue:
         error = running.exception()
         assert error is not None  # it ends by nothing else
         self.ended.set_exception(error)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

@@ -7,15 +7,15 @@ response of one item, each of the person's an item of theirs.
 from __future__ import annotations
 
 import base64
-import secrets
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from personaplex_ros.audio import float32_to_int16
 from personaplex_ros.server.outputs import Output, Speech, Words
+from personaplex_ros.server.realtime.events import Event, History, event, message, new_id
 from personaplex_ros.server.realtime.items import Item
+from personaplex_ros.server.realtime.person import Person
 from personaplex_ros.server.realtime.settings import FORMAT, Settings
 from personaplex_ros.turns import TurnEvent
 from personaplex_ros.turns.events import (
@@ -26,8 +26,6 @@ from personaplex_ros.turns.events import (
     USER_STARTED,
     USER_STOPPED,
 )
-
-Event = dict[str, Any]
 
 LEAD_FRAMES = 4
 """Before the robot is known to speak, in which it may have begun."""
@@ -45,19 +43,14 @@ class _Response:
     id: str = field(default_factory=lambda: new_id("resp"))
 
 
-def new_id(kind: str) -> str:
-    """Return a name that nothing else has, such as item_3f..."""
-    return f"{kind}_{secrets.token_hex(10)}"
-
-
 class Responses:
     """Makes the events of one connection, in the order of what happens."""
 
     def __init__(self, frame_s: float) -> None:
         self._frame_s = frame_s
         self._conversation = new_id("conv")
-        self._last_item: str | None = None
-        self._heard: str | None = None  # the item of the person who speaks
+        self._history = History()
+        self._person = Person(self._history)
         self._open: _Response | None = None
         self._speaking = False  # the robot, as far as is known
         self._cancelled = False  # and the robot still speaks
@@ -71,7 +64,7 @@ class Responses:
         elif isinstance(output, Words):
             yield from self._piece(output.piece)
         elif isinstance(output, TurnEvent):
-            yield turn_event(output)
+            yield turn_event(output, self._history)
             yield from self._turn(output, settings)
 
     def cancel(self, settings: Settings) -> Iterator[Event]:
@@ -90,35 +83,37 @@ class Responses:
         self._words.clear()
         yield from self._begin(settings, 0.0)
 
-    def end(self, settings: Settings) -> Iterator[Event]:
-        """Yield the end of what is open, as another persona begins anew, and forget it."""
+    def end(self, settings: Settings, length_ns: int) -> Iterator[Event]:
+        """Yield the end of what is open, as another persona begins anew, and forget it.
+
+        length_ns: of the conversation that is over; the session's time goes on behind it.
+        """
         if self._open is not None and self._open.silent_frames is not None:
             yield from self._close(settings, "completed")
         yield from self._close(settings, "cancelled", "client_cancelled")
-        self._heard, self._speaking, self._cancelled = None, False, False
+        yield from self._person.forget(length_ns)
+        self._history.over(length_ns)
+        self._speaking, self._cancelled = False, False
         self._frames.clear()
         self._words.clear()
 
-    def commit(self, name: str | None = None) -> Iterator[Event]:
-        """Yield what makes an item of what was heard: of the person who speaks, or a new one."""
-        item = name or self._heard or new_id("item")
-        self._heard = None
-        before = self._last_item
-        yield event("input_audio_buffer.committed", item_id=item, previous_item_id=before)
-        content = [{"type": "input_audio", "transcript": None}]
-        yield from self._item(_message(item, "user", "completed", content))
+    def commit(self, until_ns: int, name: str | None = None) -> Iterator[Event]:
+        """Yield what makes an item of what came; all of it will have been heard by `until_ns`."""
+        yield from self._person.commit(until_ns, name)
+
+    def cleared(self, at_ns: int) -> None:
+        """Note that what was not heard by then will not be."""
+        self._person.cleared(at_ns)
+
+    def tell_no_turns(self, at_ns: int) -> Iterator[Event]:
+        """Yield the end of the person's speech, as their turns are not told of from now on."""
+        yield from self._person.close(at_ns)
 
     def created(self, item: Item) -> Iterator[Event]:
         """Yield that an item of the assistant's was taken, which may be said later."""
         content = [{"type": "output_text", "text": item.words}]
-        yield from self._item(
-            _message(item.id or new_id("item"), "assistant", "completed", content)
-        )
-
-    def _item(self, message: Event) -> Iterator[Event]:
-        before, self._last_item = self._last_item, message["id"]
-        for kind in ("added", "done"):
-            yield event(f"conversation.item.{kind}", previous_item_id=before, item=message)
+        name = item.id or new_id("item")
+        yield from self._history.add(message(name, "assistant", "completed", content))
 
     def _speech(self, speech: Speech, settings: Settings) -> Iterator[Event]:
         response = self._open
@@ -153,31 +148,21 @@ class Responses:
             self._cancelled = False
             if self._open is not None:
                 self._open.silent_frames = 0
-        elif turn.kind == USER_STARTED and told and self._heard is None:
-            self._heard = new_id("item")
-            yield event(
-                "input_audio_buffer.speech_started",
-                audio_start_ms=turn.onset_ns // 1_000_000,
-                item_id=self._heard,
-            )
-        elif turn.kind == USER_STOPPED and told and self._heard is not None:
-            yield event(
-                "input_audio_buffer.speech_stopped",
-                audio_end_ms=turn.onset_ns // 1_000_000,
-                item_id=self._heard,
-            )
-            yield from self.commit()
+        elif turn.kind == USER_STARTED and told:
+            yield from self._person.started(turn.onset_ns)
+        elif turn.kind == USER_STOPPED and told:
+            yield from self._person.stopped(turn.onset_ns)
 
     def _begin(self, settings: Settings, onset: float) -> Iterator[Event]:
         """Begin a response with what was said from a frame on, `onset`, and words before it."""
         self._cancelled = False
         self._open = response = _Response(new_id("item"))
-        item = _message(response.item, "assistant", "in_progress", [])
+        item = message(response.item, "assistant", "in_progress", [])
         yield event("response.created", response=self._described(response, settings))
         yield event(
             "response.output_item.added", response_id=response.id, output_index=0, item=item
         )
-        yield event("conversation.item.added", previous_item_id=self._last_item, item=item)
+        yield event("conversation.item.added", previous_item_id=self._history.last, item=item)
         part = {"type": "audio", "transcript": ""}
         yield self._of(response, "response.content_part.added", part=part)
         for speech in self._frames:
@@ -195,14 +180,14 @@ class Responses:
         transcript = "".join(response.pieces).strip()
         done = "completed" if status == "completed" else "incomplete"
         content = [{"type": "output_audio", "transcript": transcript}]
-        item = _message(response.item, "assistant", done, content)
+        item = message(response.item, "assistant", done, content)
         part = {"type": "audio", "transcript": transcript}
         yield self._of(response, "response.output_audio.done")
         yield self._of(response, "response.output_audio_transcript.done", transcript=transcript)
         yield self._of(response, "response.content_part.done", part=part)
         yield event("response.output_item.done", response_id=response.id, output_index=0, item=item)
-        yield event("conversation.item.done", previous_item_id=self._last_item, item=item)
-        self._last_item = response.item
+        yield event("conversation.item.done", previous_item_id=self._history.last, item=item)
+        self._history.last = response.item
         details = {"type": status, "reason": reason} if reason else None
         whole = self._described(response, settings) | {
             "status": status, "status_details": details, "output": [item]
@@ -239,25 +224,15 @@ class Responses:
         }
 
 
-def event(kind: str, **content: object) -> Event:
-    """Return an event of a kind, with a name of its own."""
-    return {"type": kind, "event_id": new_id("event"), **content}
-
-
-def turn_event(turn: TurnEvent) -> Event:
+def turn_event(turn: TurnEvent, history: History) -> Event:
     """Return what the protocol has no event for: who interrupts whom, who yields, who is there."""
     return event(
         "personaplex.turn_event",
         event=turn.kind,
-        onset_ms=turn.onset_ns // 1_000_000,
-        decided_ms=turn.decided_ns // 1_000_000,
+        onset_ms=history.ms(turn.onset_ns),
+        decided_ms=history.ms(turn.decided_ns),
         confidence=round(turn.confidence, 3),
         episode=turn.episode,
         state=turn.state,
         revises=turn.revises,
     )
-
-
-def _message(item: str, role: str, status: str, content: list[Event]) -> Event:
-    return {"object": "realtime.item", "type": "message", "id": item, "role": role,
-            "status": status, "content": content}  # fmt: skip

@@ -14,10 +14,10 @@ from personaplex_ros.engine import Sampling
 from personaplex_ros.server.allowance import Allowance
 from personaplex_ros.server.line import Line, first
 from personaplex_ros.server.realtime.dialogue import BACKLOG_S, Dialogue
+from personaplex_ros.server.realtime.events import Event, event, new_id
 from personaplex_ros.server.realtime.heard import Samples, decoded
 from personaplex_ros.server.realtime.invalid import Invalid
 from personaplex_ros.server.realtime.items import read_item
-from personaplex_ros.server.realtime.responses import Event, event, new_id
 from personaplex_ros.server.realtime.settings import mapping
 from personaplex_ros.server.refusal import Cause, Refusal
 from personaplex_ros.server.sessions import Sessions
@@ -106,7 +106,7 @@ class _Talk:
             await self._commit()
         elif kind == "input_audio_buffer.clear":
             self._dialogue.clear()
-            self._uncommitted = False
+            self._nothing_waits()
             await self._send([event("input_audio_buffer.cleared")])
         elif kind == "conversation.item.create":
             await self._item(content)
@@ -124,8 +124,14 @@ class _Talk:
     async def _update(self, content: Mapping[str, Any]) -> None:
         session = content.get("session")
         settings = self._dialogue.settings.updated(session, self._longest_prompt)
-        await self._dialogue.set(settings)
+        if await self._dialogue.set(settings):
+            self._nothing_waits()
         await self._send([self._session("session.updated")])
+
+    def _nothing_waits(self) -> None:
+        """Note that what came and was not heard is forgotten."""
+        self._uncommitted = False
+        self._seconds.fill()
 
     def _hear(self, samples: Samples, param: str) -> None:
         if not self._seconds.take(len(samples) / self._rate):
