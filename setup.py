@@ -105,7 +105,7 @@ setup(
             "pyarrow>=15",
         ],
     },
-    entry_points={"console_scripts": ["personaplex = personaplex_ros.cli:main"]},
+    entry_points={"console_scripts": ["personaplex = personaplex_ros.program:main"]},
     package_data={
         f"{PACKAGE}.server.web": ["*.html", "*.css", "*.js"],
         f"{PACKAGE}.timeline": ["page.*"],

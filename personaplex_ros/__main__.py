@@ -2,6 +2,6 @@
 
 import sys
 
-from personaplex_ros.cli import main
+from personaplex_ros.program import main
 
 sys.exit(main())

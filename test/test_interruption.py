@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from server_support import HANDSHAKE, Caller, calling, never
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "personaplex_ros")
@@ -94,11 +96,12 @@ def imports_torch(process: int) -> bool:
     return "libtorch" in Path(f"/proc/{process}/maps").read_text()
 
 
-def read_until(command: subprocess.Popen[str], words: str) -> None:
+def read_until(command: subprocess.Popen[str], words: str) -> str:
+    """Return the line with these words."""
     assert command.stdout is not None
     for line in command.stdout:
         if words in line:
-            return
+            return line
     assert command.stderr is not None
     pytest.fail(f"it never said {words!r}: {command.stderr.read()}")
 
@@ -188,6 +191,46 @@ def test_ctrl_c_says_nothing_and_leaves_nothing(
     _, errors = command.communicate(timeout=20.0)
     assert command.returncode == 130 and silent(errors), errors
     assert [path.name for path in tmp_path.iterdir()] == ["question.wav"]
+
+
+IMPORTS_FOR_LONG = """
+import importlib.abc, sys, time
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == "personaplex_ros.interruption":
+            print("importing", flush=True)
+            time.sleep(60)
+
+sys.meta_path.insert(0, Slow())
+from personaplex_ros.program import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_while_the_first_of_our_modules_is_imported_says_nothing(start: Start) -> None:
+    command = start("serve", program=(sys.executable, "-c", IMPORTS_FOR_LONG))
+    read_until(command, "importing")
+    command.send_signal(signal.SIGINT)
+    _, errors = command.communicate(timeout=20.0)
+    assert command.returncode == -signal.SIGINT and errors == ""
+
+
+def test_a_second_signal_ends_a_server_that_waits_for_a_conversation(start: Start) -> None:
+    server = start("serve", "--port", "0", "--sessions", "1", PYTHONUNBUFFERED="1")
+    url = read_until(server, "listening at ws://").split()[2].rstrip(",")
+
+    async def end_twice(caller: Caller) -> None:
+        await caller.listen(lambda heard: HANDSHAKE in heard.kinds)
+        server.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(wait_for, lambda: not handles(server.pid, signal.SIGTERM))
+        assert server.poll() is None
+        server.send_signal(signal.SIGINT)
+        await caller.listen(never)
+
+    calling(url, end_twice)
+    _, errors = server.communicate(timeout=20.0)
+    assert server.returncode == -signal.SIGINT and silent(errors), errors
 
 
 WAITS_AT_THE_END = """

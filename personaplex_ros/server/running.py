@@ -155,12 +155,17 @@ async def run(
     ending: asyncio.Future[float] = loop.create_future()
 
     def end(patience: float) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in patiences:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)  # of SIGINT, asyncio makes it an exception
         ending.set_result(patience)
 
-    loop.add_signal_handler(signal.SIGINT, end, 0.0)
-    loop.add_signal_handler(signal.SIGTERM, end, patience_s)
+    patiences = {signal.SIGINT: 0.0, signal.SIGTERM: patience_s}
+    for number in list(patiences):
+        if signal.getsignal(number) is signal.SIG_IGN:  # as of a job in the background
+            del patiences[number]
+        else:
+            loop.add_signal_handler(number, end, patiences[number])
     keep_from_collector()
     try:
         opened(await listener.open(place))
