@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
+import av
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 from server_support import ServerInThread, serving
 
-from personaplex_ros.audio import read_wave
 from personaplex_ros.engine import Engine
 from personaplex_ros.resources import share_directory
 
@@ -60,22 +60,36 @@ def test_somebody_talks_from_a_browser_and_takes_the_recording_along(tmp_path: P
             expect(page.locator("#answer")).to_contain_text(" s", timeout=30_000)
             expect(page.locator("#network")).to_contain_text(" ms")
             assert float(page.inner_text("#answer").removesuffix(" s")) < 1.0
+            # What a screen reader says aloud, the microphone hears.
+            assert page.get_attribute("#words", "aria-live") == "off"
+            assert page.get_attribute("#state", "aria-live") == "off"
             page.wait_for_timeout(2_000)
             page.keyboard.press("Enter")
             page.wait_for_selector("#after:not([hidden])")
-            for link, name in (("#sound", "talk.wav"), ("#happened", "talk.json")):
+            assert page.get_attribute("#state", "aria-live") == "polite"
+            for link, name in (("#sound", "conversation.webm"), ("#happened", "conversation.json")):
                 with page.expect_download() as download:
                     page.click(link)
+                assert download.value.suggested_filename == name
                 download.value.save_as(tmp_path / name)
             page.set_viewport_size(PHONE)  # type: ignore[arg-type]
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
             assert page.inner_text("#problem") == ""
         server.terminate()
-    person, robot = read_wave(tmp_path / "talk.wav").samples.T
+    person, robot = recorded(tmp_path / "conversation.webm")
     assert np.abs(person).max() > 0.1 and np.abs(robot).max() > 0.1
-    told = json.loads((tmp_path / "talk.json").read_text())
+    assert abs(np.corrcoef(person, robot)[0, 1]) < 0.1  # each has a side of its own
+    told = json.loads((tmp_path / "conversation.json").read_text())
     assert "second floor" in "".join(word["piece"] for word in told["words"])
     assert {"user_started", "robot_started"} <= {event["kind"] for event in told["events"]}
+
+
+def recorded(path: Path) -> np.ndarray:
+    """Return both sides of a recording, float32 [2, n]."""
+    with av.open(path) as file:
+        sides = np.concatenate([frame.to_ndarray() for frame in file.decode(audio=0)], axis=1)
+    assert sides.shape[0] == 2 and sides.dtype == np.float32
+    return sides
 
 
 def test_nobody_is_kept_by_a_server_that_answers_no_more() -> None:
@@ -114,19 +128,64 @@ def test_what_stands_in_the_way_is_said(small_checkpoint: Path) -> None:
             expect(page.locator("#talk")).to_have_attribute("aria-busy", "false")
 
 
-def test_what_is_too_loud_is_cut_in_the_recording(small_checkpoint: Path) -> None:
+def test_what_is_too_loud_is_cut(small_checkpoint: Path) -> None:
     engine = Engine.load(small_checkpoint, device="cpu", slots=1)
     with ServerInThread(engine, 1) as server, page_at(f"http://{server.host}/") as page:
         samples = page.evaluate(
             """async () => {
-                const history = new (await import("/web/history.js")).History();
-                history.keepSound();
-                history.hear(new Float32Array([1.1, -1.1]));
-                const wave = await history.wave(24000).arrayBuffer();
-                return [...new Int16Array(wave.slice(44))];
+                const { toInt16 } = await import("/web/line.js");
+                return [...toInt16(new Float32Array([1.1, -1.1, 0.5]))];
             }"""
         )
-    assert samples == [32767, 0, -32768, 0]
+    assert samples == [32767, -32768, 16384]
+
+
+COUNT_PICTURES = """async () => {
+    const { History } = await import("/web/history.js");
+    const draw = History.prototype.draw;
+    globalThis.pictures = 0;
+    History.prototype.draw = function (...all) { globalThis.pictures++; draw.apply(this, all); };
+}"""
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def pictures(page: Page, milliseconds: int = 500) -> int:
+    """Return how many are drawn in that time."""
+    page.evaluate("globalThis.pictures = 0")
+    page.wait_for_timeout(milliseconds)
+    return int(page.evaluate("globalThis.pictures"))
+
+
+def test_it_draws_what_is_new_and_seen_and_keeps_a_recording_as_long_as_it_may_be(
+    small_checkpoint: Path, tmp_path: Path
+) -> None:
+    engine = Engine.load(small_checkpoint, device="cpu", slots=1)
+    with ServerInThread(engine, 1) as server, page_at(f"http://{server.host}/") as page:
+        expect(page.locator("#people")).to_contain_text("host")
+        page.evaluate(COUNT_PICTURES)
+        page.evaluate("import('/web/recording.js').then((m) => { m.Recording.most = 4000; })")
+        assert pictures(page) == 0
+        page.check("#consent")
+        page.click("#talk")
+        page.wait_for_selector("#talk[data-talking=true]", timeout=30_000)
+        assert pictures(page) > 2
+        page.evaluate(HIDE, True)
+        page.wait_for_timeout(100)
+        assert pictures(page) == 0
+        page.evaluate(HIDE, False)
+        assert pictures(page) > 2
+        expect(page.locator("#state")).to_contain_text("The recording is full", timeout=10_000)
+        assert page.get_attribute("#talk", "data-talking") == "true"
+        page.click("#talk")
+        page.wait_for_timeout(100)
+        assert pictures(page) == 0
+        with page.expect_download() as download:
+            page.click("#sound")
+        download.value.save_as(tmp_path / "begin.webm")
+    assert 20_000 < recorded(tmp_path / "begin.webm").shape[1] < 10 * 48_000
 
 
 def test_nothing_but_its_own_files_is_served(small_checkpoint: Path) -> None:

@@ -1,7 +1,5 @@
 // What was heard and said, by the time of the conversation in seconds, and its pictures.
 
-import { toInt16 } from "./line.js";
-
 const STEP_S = 0.02; // of a column of sound
 const MARKS = { interruption: "--alarm", robot_yielded: "--robot", backchannel: "--user" };
 
@@ -11,37 +9,22 @@ export class History {
     this.robot = [];
     this.words = [];
     this.events = [];
-    this.sound = null; // both sides, where somebody has agreed to it
   }
 
   get seconds() {
     return this.user.length * STEP_S;
   }
 
-  keepSound() {
-    this.sound = { user: [], robot: [] };
-  }
-
   // Samples of 20 ms of the person.
   hear(samples) {
     this.user.push(peak(samples));
-    if (this.sound) this.sound.user.push(samples);
   }
 
   // Samples of any number of the robot, heard from now on or after what it still says.
   say(samples, rate) {
     const size = Math.round(rate * STEP_S);
-    while (this.robot.length < this.user.length) this.fill(size);
-    for (let at = 0; at < samples.length; at += size) {
-      const part = samples.subarray(at, at + size);
-      this.robot.push(peak(part));
-      if (this.sound) this.sound.robot.push(part);
-    }
-  }
-
-  fill(size) {
-    this.robot.push(0);
-    if (this.sound) this.sound.robot.push(new Float32Array(size));
+    while (this.robot.length < this.user.length) this.robot.push(0);
+    for (let at = 0; at < samples.length; at += size) this.robot.push(peak(samples.subarray(at, at + size)));
   }
 
   // Draw from a time to another, with words if there is room for them.
@@ -92,41 +75,9 @@ export class History {
       pen.fillRect(x(at * STEP_S), side > 0 ? base : base - tall, wide, tall);
     }
   }
-
-  // The recording as a WAV file of two channels, 16 bits.
-  wave(rate) {
-    const user = toInt16(joined(this.sound.user)), robot = toInt16(joined(this.sound.robot));
-    const count = Math.max(user.length, robot.length);
-    const view = new DataView(new ArrayBuffer(44 + 4 * count));
-    const write = (at, text) => [...text].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
-    write(0, "RIFF");
-    view.setUint32(4, 36 + 4 * count, true);
-    write(8, "WAVEfmt ");
-    view.setUint32(16, 16, true);
-    [1, 2].forEach((value, i) => view.setUint16(20 + 2 * i, value, true));
-    [rate, 4 * rate].forEach((value, i) => view.setUint32(24 + 4 * i, value, true));
-    [4, 16].forEach((value, i) => view.setUint16(32 + 2 * i, value, true));
-    write(36, "data");
-    view.setUint32(40, 4 * count, true);
-    for (let at = 0; at < count; at++) {
-      view.setInt16(44 + 4 * at, user[at] ?? 0, true);
-      view.setInt16(46 + 4 * at, robot[at] ?? 0, true);
-    }
-    return new Blob([view.buffer], { type: "audio/wav" });
-  }
 }
 
 const peak = (samples) => samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
-
-const joined = (parts) => {
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-};
 
 const mark = (pen, kind, x, y, colour) => {
   pen.fillStyle = pen.strokeStyle = colour;

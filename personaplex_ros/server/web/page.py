@@ -17,6 +17,7 @@ FILES = {
     "talk.js": "text/javascript",
     "line.js": "text/javascript",
     "history.js": "text/javascript",
+    "recording.js": "text/javascript",
     "worklets.js": "text/javascript",
 }
 HEADERS = {

@@ -2,6 +2,7 @@
 
 import { History } from "./history.js";
 import { Line } from "./line.js";
+import { Recording } from "./recording.js";
 
 const RATE = 24000;
 const LIVE_S = 15;
@@ -25,6 +26,7 @@ let history = new History();
 const rows = new WeakMap(); // in the list of events, by event
 let call = null; // the conversation that is open
 let opening = null; // the one that gets ready
+let drawing = 0; // the request to do so
 let turn = {}; // when the person fell silent and the robot began, in seconds
 
 class Call {
@@ -47,7 +49,22 @@ class Call {
     await this.line.begin($("prompt").value, $("voice").value);
     const ears = new AudioWorkletNode(this.sound, "microphone", { numberOfOutputs: 1, channelCount: 1 });
     ears.port.onmessage = ({ data }) => this.heard(data);
-    this.sound.createMediaStreamSource(this.stream).connect(ears).connect(this.sound.destination);
+    const source = this.sound.createMediaStreamSource(this.stream);
+    source.connect(ears).connect(this.sound.destination);
+    if (!$("consent").checked) return;
+    const full = () => tell(`It listens. The recording is full: it has what was said until ${time(history.seconds)}.`);
+    this.recording = new Recording(this.sound, source, this.speaker, full);
+  }
+
+  // Two short tones, for those who do not see that it listens: a voice that said so would be heard.
+  chime() {
+    const tone = this.sound.createOscillator(), level = this.sound.createGain(), now = this.sound.currentTime;
+    [660, 880].forEach((pitch, at) => tone.frequency.setValueAtTime(pitch, now + 0.08 * at));
+    level.gain.setValueAtTime(0.05, now);
+    level.gain.setTargetAtTime(0, now + 0.12, 0.03);
+    tone.connect(level).connect(this.sound.destination);
+    tone.start();
+    tone.stop(now + 0.3);
   }
 
   async listen() {
@@ -58,6 +75,7 @@ class Call {
   heard(samples) {
     history.hear(samples);
     this.line.speak(samples);
+    redraw();
   }
 
   speech(samples) {
@@ -107,11 +125,12 @@ class Call {
 
   over(why) {
     this.release();
-    if (call === this) finish(why);
+    if (call === this) finish(why, this.recording);
   }
 
   release() {
     this.gone = true;
+    this.recording?.end();
     this.line?.close();
     this.stream?.getTracks().forEach((track) => track.stop());
     if (this.sound?.state !== "closed") this.sound?.close();
@@ -139,7 +158,7 @@ async function begin() {
   $("talk").setAttribute("aria-busy", true); // not disabled: that would take the focus from it
   tell("It gets ready ... Press again to give up.");
   history = new History();
-  if ($("consent").checked) history.keepSound();
+  redraw();
   turn = {};
   const made = (opening = new Call());
   try {
@@ -155,10 +174,11 @@ async function begin() {
   }
   call = made;
   show(true);
+  made.chime();
   tell("It listens. Say something.");
 }
 
-function finish(why) {
+function finish(why, recording) {
   call = null;
   show(false);
   tell("The conversation is over.");
@@ -167,8 +187,13 @@ function finish(why) {
   $("after").hidden = false;
   history.draw($("whole"), 0, history.seconds, false);
   offer($("happened"), new Blob([JSON.stringify({ words: history.words, events: history.events }, null, 1)]));
-  $("sound").hidden = history.sound === null;
-  if (history.sound) offer($("sound"), history.wave(RATE));
+  $("sound").hidden = true;
+  recording?.end().then((file) => {
+    if (call || opening) return; // another conversation has begun
+    offer($("sound"), file);
+    $("sound").download = file.name;
+    $("sound").hidden = false;
+  });
 }
 
 function offer(link, content) {
@@ -179,7 +204,8 @@ function offer(link, content) {
 function show(talking) {
   $("talk").setAttribute("data-talking", talking);
   $("talk").lastChild.textContent = talking ? "Hang up" : "Talk";
-  for (const id of ["people", "prompt", "voice", "consent"]) $(id).disabled = talking;
+  $("state").ariaLive = talking ? "off" : "polite"; // a screen reader would speak into the microphone
+  for (const id of ["people", "prompt", "voice", "consent"]) $(id).disabled = talking || (id === "consent" && !Recording.type);
 }
 
 function tell(words) {
@@ -214,12 +240,25 @@ function choose() {
   $("voice").value = person.voice ?? "";
 }
 
-function animate() {
+function time(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds) % 60).padStart(2, "0")}`;
+}
+
+// Draw once soon, if somebody can see it.
+function redraw() {
+  if (!drawing && !document.hidden) drawing = requestAnimationFrame(draw);
+}
+
+function draw() {
+  drawing = 0;
   const now = Math.max(LIVE_S, history.seconds);
   history.draw($("live"), now - LIVE_S, now, true);
-  const seconds = Math.floor(history.seconds);
-  $("clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-  requestAnimationFrame(animate);
+  $("clock").textContent = time(history.seconds);
+}
+
+function redrawAll() {
+  redraw();
+  if (!$("after").hidden) history.draw($("whole"), 0, history.seconds, false);
 }
 
 async function meet() {
@@ -238,6 +277,9 @@ $("talk").onclick = () => {
   else if (opening) opening.giveUp();
   else begin();
 };
-addEventListener("resize", () => history.seconds && history.draw($("whole"), 0, history.seconds, false));
+addEventListener("resize", redrawAll);
+document.addEventListener("visibilitychange", redraw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+$("consent").disabled = !Recording.type;
 meet().catch((error) => ($("problem").textContent = error.message));
-animate();
+redraw();
