@@ -7,7 +7,7 @@ from typing import Any
 
 from personaplex_ros.server.line import CLOSE_CODES, LONGEST_REASON
 from personaplex_ros.server.moshi import protocol
-from personaplex_ros.server.realtime.responses import event
+from personaplex_ros.server.realtime.events import event
 from personaplex_ros.server.realtime.talk import error_of
 from personaplex_ros.server.refusal import Cause, Refusal
 
