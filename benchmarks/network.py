@@ -20,19 +20,18 @@ the clean line. What plays the robot's answer has to wait for the latest.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from network_ends import RATE, caller, started
 from network_line import Line, LineQuality, why_not
+from network_rows import keep
 
 from personaplex_ros.audio import AudioChunk, IntakeLimits
 from personaplex_ros.audio.network import StreamJoiner
 from personaplex_ros.benchmark.recogniser import Recogniser, load_recogniser
 from personaplex_ros.engine import Engine, load_persona
-from personaplex_ros.files import write_whole
 from personaplex_ros.resources import share_directory
 
 FRAME = 1_920
@@ -86,9 +85,7 @@ def main() -> int:
                 }
                 print(f"    right answers of {3 * arguments.answers}: {row['right']}", flush=True)
             rows.append(row)
-    if arguments.json:
-        text = json.dumps(rows, indent=1) + "\n"
-        write_whole(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
+    keep(rows, arguments.json)
     return 0
 
 

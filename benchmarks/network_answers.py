@@ -12,17 +12,16 @@ wordings and personas that it was not trained on) are held again with each share
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from network_rows import keep
 
 from personaplex_ros.audio import AudioChunk, IntakeLimits
 from personaplex_ros.audio.network import StreamJoiner
 from personaplex_ros.engine import Engine, Sampling
 from personaplex_ros.estimate import share
-from personaplex_ros.files import write_whole
 from personaplex_ros.training.evaluation.caller import Caller
 from personaplex_ros.training.evaluation.converse import Job, Stage
 from personaplex_ros.training.evaluation.judge import judge
@@ -98,9 +97,7 @@ def main() -> None:
                 line += f"  {title} {sum(values)} of {len(values)}"
             print(line, flush=True)
             rows.append(row)
-    if arguments.json:
-        text = json.dumps(rows, indent=1) + "\n"
-        write_whole(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
+    keep(rows, arguments.json)
 
 
 if __name__ == "__main__":

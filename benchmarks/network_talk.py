@@ -17,16 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from network import ANSWERS, JITTER
 from network_ends import DOMAIN, RATE, START_S, caller
-from network_line import Line, LineQuality, dds_environment, inside, why_not
+from network_line import Line, LineQuality, dds_environment, inside
+from network_rows import add_options, tell
 
 from personaplex_ros.demo import Player
-from personaplex_ros.files import write_whole
 from personaplex_ros.node.dds.bus import DdsBus
 from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.node.hosts.messages import time_ns
@@ -42,17 +43,17 @@ WAYS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    add_options(parser, seeds=[0, 1])
     parser.add_argument("--loss", type=float, default=0.05)
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--call", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.call:
         return call(arguments.call)
-    if problem := why_not():
-        print(f"no line can be made here: {problem}")
-        return 1
-    rows = []
+    return tell(rows(arguments), arguments.json)
+
+
+def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield what becomes of each conversation."""
     for way, (line, reliability, lost_audio) in WAYS.items():
         for seed in arguments.seeds:
             quality = LineQuality(**JITTER, loss=arguments.loss) if line else LineQuality()
@@ -60,13 +61,7 @@ def main() -> int:
                 "seed": seed, "audio_in_reliability": reliability, "lost_audio": lost_audio,
                 "network_delay_max_s": 0.0 if lost_audio == "silence" else 0.2,
             }  # fmt: skip
-            row = {"way": way, "seed": seed, **talk(quality, parameters)}
-            rows.append(row)
-            print(json.dumps(row), flush=True)
-    if arguments.json:
-        text = json.dumps(rows, indent=1) + "\n"
-        write_whole(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
-    return 0
+            yield {"way": way, "seed": seed, **talk(quality, parameters)}
 
 
 def talk(quality: LineQuality, parameters: dict[str, object]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -30,7 +31,8 @@ from typing import IO, Any
 import numpy as np
 from network import ANSWERS
 from network_ends import DOMAIN, START_S
-from network_line import Line, LineQuality, dds_environment, inside, why_not
+from network_line import Line, LineQuality, dds_environment, inside
+from network_rows import add_options, tell
 
 from personaplex_ros.files import write_whole
 
@@ -51,8 +53,7 @@ TOLD = (
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", nargs="+", choices=LINES, default=list(LINES)[::2])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--json", type=Path)
+    add_options(parser, seeds=[0])
     parser.add_argument("--empty", type=float, metavar="MS")
     parser.add_argument("--push", help=argparse.SUPPRESS)
     parser.add_argument("--listen", type=Path, help=argparse.SUPPRESS)
@@ -61,21 +62,16 @@ def main() -> int:
         return listen(arguments.listen)
     if arguments.push:
         return push(arguments.push)
-    if problem := why_not():
-        print(f"no line can be made here: {problem}")
-        return 1
-    rows = []
+    return tell(rows(arguments), arguments.json)
+
+
+def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield what becomes of each conversation."""
     for name in arguments.lines:
         for seed in arguments.seeds:
             quality, empty_ms = LINES[name], arguments.empty
             found = talk(quality, seed) if empty_ms is None else delays(quality, empty_ms)
-            row = {"line": name, "seed": seed, **found}
-            rows.append(row)
-            print(json.dumps(row), flush=True)
-    if arguments.json:
-        text = json.dumps(rows, indent=1) + "\n"
-        write_whole(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
-    return 0
+            yield {"line": name, "seed": seed, **found}
 
 
 def talk(quality: LineQuality, seed: int) -> dict[str, Any]:

@@ -30,6 +30,8 @@ from personaplex_ros.node.hosts.bus import RELIABLE
 from personaplex_ros.optional import CYCLONE, without_cyclone
 
 if TYPE_CHECKING:
+    from moshi_server import MoshiServer
+
     from personaplex_ros.node.dds.bus import DdsBus
 
 
@@ -147,3 +149,18 @@ def robots_graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         robot.subscribe(topic, kind, RELIABLE, lambda message, _, name=topic: heard.append(name))
     yield heard
     robot.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a tether try a server that is gone again soon."""
+    monkeypatch.setattr("personaplex_ros.tether.link.LONGEST_BACKOFF_S", 0.3)
+
+
+@pytest.fixture
+def server() -> Iterator[MoshiServer]:
+    """Run a server of Moshi's protocol that is the tests' own."""
+    from moshi_server import moshi_server
+
+    with moshi_server() as running:
+        yield running

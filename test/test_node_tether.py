@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from moshi_server import MoshiServer, moshi_server
+from moshi_server import MoshiServer
 from node_support import FRAME, RATE, MemoryBus, Robot, talks
 
 from personaplex_ros.node.conversation import Conversation
@@ -21,20 +21,9 @@ from personaplex_ros.node.parameters.definition import ParameterError
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.shared_model import SharedModel
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("impatient")]
 
 FRAME_S = FRAME / RATE
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("personaplex_ros.tether.link.LONGEST_BACKOFF_S", 0.3)
-
-
-@pytest.fixture
-def server() -> Iterator[MoshiServer]:
-    with moshi_server() as running:
-        yield running
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +21,10 @@ from personaplex_ros.tether.delay import LONGEST_S, DelayMeter
 from personaplex_ros.tether.jitter import PATIENCE_S, JitterBuffer
 from personaplex_ros.tether.session import TetherSession
 
+pytestmark = pytest.mark.usefixtures("impatient")
+
 FRAME_S = FRAME / RATE
 MAYA = Persona("maya", "Your name is Maya.", "NATF2")
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("personaplex_ros.tether.link.LONGEST_BACKOFF_S", 0.3)
-
-
-@pytest.fixture
-def server() -> Iterator[MoshiServer]:
-    with moshi_server() as running:
-        yield running
 
 
 class Caller:
