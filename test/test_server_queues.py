@@ -113,13 +113,24 @@ def test_of_too_much_that_waits_the_newest_is_heard() -> None:
 
 
 def test_a_protocol_may_let_more_wait() -> None:
-    line = Line(catch_up_s=0.16, backlog_s=60.0)
+    line = Line(catch_up_s=0.16, burst_s=60.0)
     line.send(100)
     numbers = line.taken()
     for _ in range(98):
         line.clock.now += FRAME_S
         numbers += line.taken()
     assert numbers == list(range(1, 101))
+
+
+def test_who_speaks_at_the_pace_of_time_is_heard_soon_by_a_model_that_is_too_slow() -> None:
+    line = Line(catch_up_s=5.0, burst_s=30.0)
+    for number in range(500):
+        line.send(1)
+        line.clock.now += FRAME_S
+        assert line.inbox.waiting_s < 1.4
+        if number % 2:  # it takes twice as long as a frame lasts
+            assert line.inbox.take(0.0) is not None
+    assert 200 < line.inbox.dropped_frames < 250
 
 
 def speech(number: int) -> Speech:

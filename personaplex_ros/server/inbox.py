@@ -16,6 +16,8 @@ from personaplex_ros.server.allowance import Allowance
 from personaplex_ros.server.limits import Limits
 from personaplex_ros.server.refusal import Cause, Refusal
 
+MADE_UP_S = 1.0
+"""Of audio, at most, that may wait since the model was late."""
 PACKET_COST = 128
 """Bytes that a packet takes besides its own."""
 
@@ -38,8 +40,10 @@ class Inbox:
 
     `put` is for any thread, `take` for the conversation's. Time that passes without a frame is
     credit, at most `catch_up_s` of it, so that audio which was late is made up for at once; a
-    client that sends more than that waits, and does not take the model's time from others. Audio
-    beyond the credit waits up to `backlog_s`, then all of it is dropped, but the newest.
+    client that sends more than that waits, and does not take the model's time from others. What a
+    client has sent ahead of time may wait, up to `burst_s`, and beside it what the model makes up
+    for at once; of more than `backlog_s` beyond that all is dropped, but the newest. So who speaks
+    at the pace of time is never answered much later than the model can, be it too slow.
 
     What comes coded (`put_coded`) is decoded by `take`, with `decode`.
     """
@@ -62,6 +66,7 @@ class Inbox:
         self._frames: deque[Heard] = deque()
         self._changed = threading.Condition()
         self._credit = Allowance(1 / self._frame_s, limits.catch_up_s / self._frame_s, now)
+        self._burst = Allowance(1.0, limits.burst_s, now)  # what is left of it
         self._silence_due_s = now() + limits.silence_after_s
         self.dropped_frames = 0
         self.filled_frames = 0
@@ -81,6 +86,8 @@ class Inbox:
         came_s = self._now() if came_s is None else came_s
         with self._changed:
             self._silence_due_s = self._now() + self._limits.silence_after_s
+            seconds = self._frame_s * len(samples) / len(self._partial)
+            self._burst.take(min(self._burst.left, seconds))
             while len(samples):
                 part = samples[: len(self._partial) - self._filled]
                 self._partial[self._filled : self._filled + len(part)] = part
@@ -129,6 +136,7 @@ class Inbox:
             self._coded.clear()
             self._coded_bytes = 0
             self._filled = 0
+            self._burst.fill()
             self._silence_due_s = self._now() + self._limits.silence_after_s
 
     def _decode_all(self) -> None:
@@ -155,9 +163,10 @@ class Inbox:
         return Heard(np.zeros_like(self._partial), now, filled=True)
 
     def _skip_ahead(self) -> None:
-        credit = self._credit.left
-        if len(self._frames) > credit + self._limits.backlog_s / self._frame_s:
-            kept = max(1, int(credit))
+        ahead_s = self._limits.burst_s - self._burst.left
+        most = min(self._credit.left, MADE_UP_S / self._frame_s) + ahead_s / self._frame_s
+        if len(self._frames) > most + self._limits.backlog_s / self._frame_s:
+            kept = max(1, int(most))
             self.dropped_frames += len(self._frames) - kept
             while len(self._frames) > kept:
                 self._frames.popleft()

@@ -16,8 +16,9 @@ class Limits:
     idle_s: without any audio of the client. alive_s: between two signs that it still reads.
     resume_s: for which a conversation whose connection broke is kept.
     silence_after_s: without audio, after which silence stands in for it. catch_up_s: audio that may
-    be made up for at once after it was late. backlog_s: audio that may wait beyond that; of more,
-    the oldest is dropped. ahead_s: by which a client may be faster than real time.
+    be made up for at once after it was late. burst_s: audio that may wait because it came ahead of
+    time. backlog_s: audio that may wait beyond that; of more, the oldest is dropped. ahead_s: by
+    which a client may be faster than real time.
     undecoded_bytes: of audio that waits to be decoded, in whatever packets.
     unsent_s: speech that waits for a client that reads slowly; of more, the oldest is dropped.
     unsent_outputs: speech, words and events that wait.
@@ -36,6 +37,7 @@ class Limits:
     silence_after_s: float = 0.5
     catch_up_s: float = 1.0
     backlog_s: float = 0.32
+    burst_s: float = 0.0
     ahead_s: float = 10.0
     undecoded_bytes: int = 1 << 20
     unsent_s: float = 2.0

@@ -22,8 +22,8 @@ from personaplex_ros.server.sessions import Sessions
 from personaplex_ros.server.wish import Wish, any_seed
 
 PROTOCOL = "realtime"
-BACKLOG_S = 30.0
-"""Of audio that may wait to be heard: many clients send a recorded question at once."""
+BURST_S = 30.0
+"""Of audio that may come ahead of time: many clients send a recorded question at once."""
 CATCH_UP_S = 5.0
 """Of audio that was late, by client or model, and is made up for at once."""
 CANCELLED_S = 1.0
@@ -42,7 +42,7 @@ class Dialogue:
         self._sessions = sessions
         self._sampling = sampling
         self._send = send
-        self._limits = replace(sessions.limits, backlog_s=BACKLOG_S, catch_up_s=CATCH_UP_S)
+        self._limits = replace(sessions.limits, burst_s=BURST_S, catch_up_s=CATCH_UP_S)
         self._responses = Responses(sessions.model.frame_s)
         self._early: list[Samples] = []  # until there is somebody to hear it
         self._to_say: str | None = None  # likewise, to say it

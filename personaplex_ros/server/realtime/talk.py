@@ -13,7 +13,7 @@ from aiohttp import web
 from personaplex_ros.engine import Sampling
 from personaplex_ros.server.allowance import Allowance
 from personaplex_ros.server.line import Line, first
-from personaplex_ros.server.realtime.dialogue import BACKLOG_S, Dialogue
+from personaplex_ros.server.realtime.dialogue import BURST_S, Dialogue
 from personaplex_ros.server.realtime.events import Event, event, new_id
 from personaplex_ros.server.realtime.heard import Samples, decoded
 from personaplex_ros.server.realtime.invalid import Invalid
@@ -59,7 +59,7 @@ class _Talk:
         self._rate = sessions.model.rate
         self._id = new_id("sess")
         self._dialogue = Dialogue(sessions, sampling, self._send)
-        self._seconds = Allowance(1.0, BACKLOG_S)
+        self._seconds = Allowance(1.0, BURST_S)
         self._uncommitted = False
         self._text: str | None = None  # that the robot is to say when a response is asked for
 
@@ -136,7 +136,7 @@ class _Talk:
     def _hear(self, samples: Samples, param: str) -> None:
         if not self._seconds.take(len(samples) / self._rate):
             raise Invalid(
-                f"audio is {BACKLOG_S:g} s ahead of time, this was not heard; send it at the pace "
+                f"audio is {BURST_S:g} s ahead of time, this was not heard; send it at the pace "
                 "it is spoken",
                 param,
                 "input_audio_buffer_full",
