@@ -1,11 +1,11 @@
 """A fleet of two replicas, many callers, and one replica that is killed amid them.
 
 ``python benchmarks/fleet.py [--callers 20] [--sessions 1] [--at-once 20] [--seconds 10]`` starts
-`personaplex fleet` on this machine and lets callers come, each with the demo's recording at its own
-pace over Moshi's protocol. Who is refused comes again after a second. When a quarter of the callers
-is through, one replica is ended with SIGKILL: who was on it comes again at once. Printed are how
-many were refused, how long those who were lost had to wait and what their robot then knew, and the
-longest pause in the speech of each of the others.
+`personaplex fleet` on this machine (other options are its own) and lets callers come, each with the
+demo's recording at its own pace over Moshi's protocol. Who is refused comes again after a second.
+When a quarter of the callers is through, one replica is ended with SIGKILL: who was on it comes
+again at once. Printed are how many were refused, how long those who were lost had to wait and what
+their robot then knew, and the longest pause in the speech of each of the others.
 """
 
 from __future__ import annotations
@@ -206,10 +206,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8123)
     parser.add_argument("--checkpoint", default="nano")
     parser.add_argument("--json", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
+    arguments, rest = parser.parse_known_args()
     command = [sys.executable, "-m", "personaplex_ros", "fleet", "--replicas", "2",
                "--sessions", str(arguments.sessions), "--port", str(arguments.port),
-               "--checkpoint", arguments.checkpoint, "--device", "cpu", "--drain", "0"]  # fmt: skip
+               "--checkpoint", arguments.checkpoint, "--device", "cpu", "--drain", "0",
+               *rest]  # fmt: skip
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None

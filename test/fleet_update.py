@@ -35,7 +35,7 @@ def deploy(words: str) -> None:
 def main() -> None:
     port, words = int(sys.argv[1]), " ".join(sys.argv[2:])
     ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False,
-             object_store_memory=80 << 20, _node_ip_address="127.0.0.1")  # fmt: skip
+             object_store_memory=80 << 20)  # fmt: skip
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": port})
         deploy(words)

@@ -137,17 +137,17 @@ def run(arguments: argparse.Namespace) -> int:
         gpus=most * _gpus(arguments),
     )
 
-    def opened() -> None:
+    def opened(port: int) -> None:
         scheme = "wss" if arguments.tls_cert else "ws"
         host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
         print(
-            f"listening at {scheme}://{host}:{arguments.port}/api/chat, {arguments.replicas} "
+            f"listening at {scheme}://{host}:{port}/api/chat, {arguments.replicas} "
             f"replicas with {arguments.sessions} conversations each\n"
-            f"in a browser: {scheme.replace('ws', 'http')}://{host}:{arguments.port}/",
+            f"in a browser: {scheme.replace('ws', 'http')}://{host}:{port}/",
             flush=True,
         )
 
-    serve_here(_application(arguments), machine, arguments.drain, opened)
+    serve_here(_application(arguments, LOCAL[0]), machine, arguments.drain, opened)
     return 0
 
 
@@ -163,7 +163,7 @@ def application(content: Mapping[str, str]) -> Any:
     return _application(arguments)
 
 
-def _application(arguments: argparse.Namespace) -> Any:
+def _application(arguments: argparse.Namespace, host: str = "") -> Any:
     from personaplex_ros.fleet.application import Scale, fleet
     from personaplex_ros.fleet.replica import Work
 
@@ -187,7 +187,8 @@ def _application(arguments: argparse.Namespace) -> Any:
         arguments.wait,
         arguments.waiting,
     )
-    return fleet(work, scale, read_tokens(arguments.token_file), arguments.allow_origin)
+    tokens = read_tokens(arguments.token_file)
+    return fleet(work, scale, tokens, arguments.allow_origin, host)
 
 
 class _Model:

@@ -51,10 +51,9 @@ class Scale:
 class FleetReplica(Replica):
     """The deployment of the model."""
 
-    async def __init__(self, work: Work, ledger: Any) -> None:  # type: ignore[misc]
-        context = serve.get_replica_context()
-        name = context.replica_id.unique_id
-        super().__init__(work, ledger, name, ray.util.get_node_ip_address())
+    async def __init__(self, work: Work, ledger: Any, host: str) -> None:  # type: ignore[misc]
+        name = serve.get_replica_context().replica_id.unique_id
+        super().__init__(work, ledger, name, host or ray.util.get_node_ip_address())
         await self.start()
 
     async def __del__(self) -> None:
@@ -81,8 +80,13 @@ class FleetDoor:
         return self._gate
 
 
-def fleet(work: Work, scale: Scale, tokens: Sequence[str], origins: Sequence[str]) -> Any:
-    """Return the application, to be run by Ray Serve at the prefix ``/``."""
+def fleet(
+    work: Work, scale: Scale, tokens: Sequence[str], origins: Sequence[str], host: str = ""
+) -> Any:
+    """Return the application, to be run by Ray Serve at the prefix ``/``.
+
+    host: where replicas listen for the doors, if not at the address of their machine.
+    """
     ledger = serve.deployment(
         Ledger,
         name="ledger",
@@ -100,7 +104,7 @@ def fleet(work: Work, scale: Scale, tokens: Sequence[str], origins: Sequence[str
         health_check_period_s=ASKED_EVERY_S,
         ray_actor_options={"num_cpus": scale.cpus, "num_gpus": scale.gpus},
         **_many(scale),
-    ).bind(work, ledger)
+    ).bind(work, ledger, host)
     door = serve.deployment(
         serve.ingress()(FleetDoor),
         name="door",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -35,12 +37,14 @@ class Machine:
 
 
 def serve_here(
-    application: Any, machine: Machine, drain_s: float, opened: Callable[[], None]
+    application: Any, machine: Machine, drain_s: float, opened: Callable[[int], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT comes; `opened` is called when the replicas are there.
+    """Serve until SIGTERM or SIGINT comes; `opened` is told the port when the replicas are there.
 
-    SIGTERM lets conversations go on for `drain_s`, SIGINT does not.
+    Raises OSError where it cannot listen, RuntimeError where a replica cannot start. SIGTERM lets
+    conversations go on for `drain_s`, SIGINT does not.
     """
+    port = _port(machine)
     ray.init(
         "local",
         num_cpus=max(1, math.ceil(machine.cpus)),
@@ -49,16 +53,15 @@ def serve_here(
         include_dashboard=False,
         log_to_driver=False,
         logging_level="warning",
-        _node_ip_address="127.0.0.1",
     )
     try:
-        options: dict[str, Any] = {"host": machine.host, "port": machine.port}
+        options: dict[str, Any] = {"host": machine.host, "port": port}
         if machine.certificate:
             options |= {"ssl_keyfile": machine.key, "ssl_certfile": machine.certificate}
         serve.start(proxy_location="HeadOnly", http_options=options)
-        serve.run(application, name=NAME, route_prefix="/", blocking=False)
+        _deploy(application)
         ending = _Ending()
-        opened()
+        opened(port)
         if ending.wait():
             serve.delete(NAME, _blocking=False)
             until_s = time.monotonic() + drain_s + ENDS_S
@@ -67,6 +70,33 @@ def serve_here(
                     break
     finally:
         ray.shutdown()
+
+
+def _port(machine: Machine) -> int:
+    """Return a port where it can be listened; raises OSError where that of the machine cannot."""
+    with socket.create_server((machine.host, machine.port), family=_family(machine.host)) as trial:
+        return int(trial.getsockname()[1])
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _deploy(application: Any) -> None:
+    """Wait until all is there; raises RuntimeError that says what failed in a replica."""
+    try:
+        serve.run(application, name=NAME, route_prefix="/", blocking=False)
+    except RuntimeError as error:
+        known = serve.status().applications.get(NAME)
+        told = [] if known is None else [d.message for d in known.deployments.values()]
+        why = next((line for message in told if (line := _reason(message))), str(error))
+        raise RuntimeError(f"a replica could not start: {why}") from error
+
+
+def _reason(message: str) -> str:
+    """Return what was raised, of what Ray Serve tells with its traceback; or nothing."""
+    raised = re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception): (.+)$", message, re.MULTILINE)
+    return raised[-1] if raised else ""
 
 
 class _Ending:
