@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -62,7 +63,7 @@ class Handle:
             if free:
                 break
             await asyncio.sleep(0.02)
-        replica = min(free, key=lambda r: self.replicas[r])
+        replica = min(free, key=lambda r: (self.replicas[r], random.random()))
         self.replicas[replica] += 1
         try:
             async for item in replica.lease(said):

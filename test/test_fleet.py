@@ -109,12 +109,31 @@ def test_callers_are_shared_out_and_the_last_is_told_that_all_is_taken(
                 "all conversations of this fleet are taken; come back later (0.3 s were waited)"
             ]
             await callers[0].socket.close(code=BYE)
+            await until(lambda: sum(fleet.handle.replicas.values()) == 3)
             async with fleet.caller() as again:
                 assert not (await talking(again)).errors
         await until(lambda: not any(r.sessions.open for r in fleet.handle.replicas))
         await until(lambda: set(fleet.handle.replicas.values()) == {0})
 
     held(engines, work)
+
+
+def test_a_replica_that_declines_does_not_keep_a_caller_from_another(
+    engines: dict[str, Engine],
+) -> None:
+    async def work(fleet: FleetHere) -> None:
+        await fleet.named("one").sessions.drain(0.0)
+        async with fleet.caller() as caller:
+            assert not (await talking(caller)).errors
+            assert fleet.busy() is fleet.named("two")
+            await caller.socket.close(code=BYE)
+        await fleet.named("two").sessions.drain(0.0)
+        async with fleet.caller() as caller:
+            heard = await caller.listen(never)
+        assert heard.close_code == 1013
+        assert heard.errors == ["the server is about to end; come back in a while"]
+
+    held(engines, work, wait_s=2.0)
 
 
 def test_a_broken_connection_finds_its_replica_again(engines: dict[str, Engine]) -> None:

@@ -40,11 +40,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Granted:
-    """A lease of a replica at `address`; takes_memory: whether its model takes words at all."""
+    """A lease of a replica at `address`; takes_memory: whether its model takes words at all.
+
+    obstacle: why there is none, though a place is free: frames would be late, for one.
+    """
 
     address: str
     lease: str
     takes_memory: bool
+    obstacle: str = ""
 
 
 class Replica:
@@ -75,9 +79,13 @@ class Replica:
         LOGGER.info("replica %s (process %d) listens at %s", self.name, os.getpid(), self.address)
 
     async def lease(self, said: str) -> AsyncIterator[Granted]:
-        """Give a lease, and end when it is over."""
+        """Give a lease, and end when it is over; or say what is in the way, and end."""
+        takes = self.sessions.model.takes_persona
+        if (obstacle := self.sessions.obstacle) is not None:
+            yield Granted(self.address, "", takes, obstacle.words)
+            return
         with self._leases.new(said) as lease:
-            yield Granted(self.address, lease.name, self.sessions.model.takes_persona)
+            yield Granted(self.address, lease.name, takes)
             await lease.over()
 
     def check_health(self) -> None:

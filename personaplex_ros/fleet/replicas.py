@@ -22,8 +22,8 @@ CONNECT_S = 2.0
 """For a replica to answer."""
 ALIVE_S = 5.0
 """Between two pings over a connection, which breaks when one is not answered in half of it."""
-ATTEMPTS = 5
-"""Of leases, where replicas end meanwhile."""
+MOST_ATTEMPTS = 100
+"""Of leases, where replicas end meanwhile or decline."""
 AGAIN_S = 0.3
 """Before the next attempt."""
 RETURN_S = 30.0
@@ -80,15 +80,19 @@ class Replicas:
         """
         wait_s = self._wait_s if said is None else max(self._wait_s, RETURN_S)
         until_s = time.monotonic() + wait_s
-        for _ in range(ATTEMPTS):
+        why = ""
+        for attempt in range(MOST_ATTEMPTS):
+            if attempt and time.monotonic() >= until_s:
+                break
             try:
                 granted = await self._granted(said or "", until_s)
-                return await self.connect(granted.address, path, query, protocols,
-                                          granted.lease), granted  # fmt: skip
+                if not (why := granted.obstacle):
+                    return await self.connect(granted.address, path, query, protocols,
+                                              granted.lease), granted  # fmt: skip
             except Unreachable as error:
                 LOGGER.info("a replica is gone (%s), another is asked", error)
-                await asyncio.sleep(AGAIN_S)
-        raise Refusal(Cause.FULL, "the replicas of this fleet begin anew; come back later")
+            await asyncio.sleep(AGAIN_S)
+        raise Refusal(Cause.FULL, why or "the replicas of this fleet begin anew; come back later")
 
     async def connect(
         self,
