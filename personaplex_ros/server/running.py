@@ -80,6 +80,7 @@ class Listener:
 
     async def open(self, place: Place) -> int:
         """Listen; return the port. Raises OSError where that cannot be."""
+        sys.setswitchinterval(SWITCH_S)
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         self._tls = place.tls is not None
@@ -150,7 +151,6 @@ async def run(
 
     SIGTERM lets conversations go on for `patience_s`, SIGINT does not; a second one ends all.
     """
-    sys.setswitchinterval(SWITCH_S)
     loop = asyncio.get_running_loop()
     ending: asyncio.Future[float] = loop.create_future()
 
