@@ -85,9 +85,14 @@ def test_an_index_without_sense_is_soon_ignored_where_publishers_have_no_names()
     with robot(max_backlog_frames=50) as r:
         for number in range(40):
             send(r, first_sample=number * 1_000_000_007, publisher="")
-        r.bus.wait_for(lambda: r.frames == 37)
+        r.bus.wait_for(lambda: sounding(r) == 37)
         send(r, first_sample=0, publisher="")
-        r.bus.wait_for(lambda: r.frames == 38)
+        r.bus.wait_for(lambda: sounding(r) == 38)
+
+
+def sounding(r: Robot) -> int:
+    """Return how many frames were heard, but for the silence that stands in on a busy machine."""
+    return sum(bool(frame.any()) for frame in r.session.heard)
 
 
 def test_a_missing_microphone_is_told_once_a_minute_and_so_is_its_return(clock: Clock) -> None:

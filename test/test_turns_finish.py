@@ -144,6 +144,8 @@ def test_what_is_trained_is_what_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {kind for line in lines for kind in line.labels} == {-1, 0, 1}
     network, losses = learn(lines, lines, passes=120)
     assert losses[-1] < 0.5 < losses[0]
+    # One that knows four lines by heart makes much of the last bit of a number.
+    network, _ = learn(lines, lines, passes=20)
     export(network, tmp_path / "weights.safetensors", {"trained on": "a test"})
     monkeypatch.setattr(turn_end, "WEIGHTS", tmp_path / "weights.safetensors")
     turn_end._weights.cache_clear()
@@ -156,7 +158,7 @@ def test_what_is_trained_is_what_runs(tmp_path: Path, monkeypatch: pytest.Monkey
             expected = torch.sigmoid(network(features))[0].numpy()
         silent = (np.asarray(told) > 0) & (judged.silence_s > 0.05)
         assert silent.sum() > 5
-        assert np.asarray(told)[silent] == pytest.approx(expected[silent], abs=0.05)
+        assert np.asarray(told)[silent] == pytest.approx(expected[silent], abs=0.03)
     finally:
         turn_end._weights.cache_clear()
     assert isinstance(network, Network)
