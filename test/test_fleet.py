@@ -43,6 +43,8 @@ from personaplex_ros.fleet.replica import TELL_S
 from personaplex_ros.fleet.replicas import RETURN_S
 from personaplex_ros.interruption import Interruption
 
+pytestmark = pytest.mark.alone
+
 QUIET = np.zeros(FRAME, np.float32)
 BYE = 1000
 TOLD_S = TELL_S + 0.1
