@@ -17,6 +17,8 @@ from server_support import FRAME, RATE, ServerInThread, always
 from personaplex_ros.audio import float32_to_int16, read_wave
 from personaplex_ros.engine import Engine
 from personaplex_ros.resources import share_directory
+from personaplex_ros.server.realtime.events import History
+from personaplex_ros.server.realtime.person import Person
 
 CALLER = share_directory() / "config" / "demo" / "caller.wav"
 QUESTION = round(0.95 * RATE)
@@ -112,7 +114,7 @@ def test_speech_ends_where_turns_are_not_told_of_any_more(server: ServerInThread
         started = await client.until(BEFORE + "speech_started")
         await client.update(audio={"input": {"turn_detection": None}})
         assert client.told[1:] == [("speech_stopped", started.item_id)]
-        assert client.times[0] < client.times[1] <= 12_000
+        assert client.times[0] <= client.times[1] <= 12_000
         await client.connection.input_audio_buffer.clear()
         await client.say(recording(1.0, 1.0), commit=True)
         assert (await client.until(BEFORE + "committed")).item_id == started.item_id
@@ -152,3 +154,10 @@ def test_times_go_on_and_speech_ends_when_another_persona_begins(server: ServerI
         assert client.times == sorted(client.times) and client.times[1] < client.times[2]
 
     talk(server, work)
+
+
+def test_speech_that_is_closed_in_the_frame_in_which_it_began_ends_no_sooner() -> None:
+    person = Person(History())
+    (started,) = person.started(96_000_000)
+    (stopped,) = person.close(80_000_000)
+    assert started["audio_start_ms"] == stopped["audio_end_ms"]

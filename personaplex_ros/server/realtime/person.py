@@ -17,6 +17,7 @@ MOST_COMMITTED = 32
 class _Speech:
     """Speech that is told to have begun; `until_ns` of it has been made an item already."""
 
+    from_ns: int
     item: str
     until_ns: int | None = None
 
@@ -42,9 +43,9 @@ class Person:
             self._committed.popleft()
         if self._committed:
             until_ns, item = self._committed[0]
-            self._speech = _Speech(item, until_ns)
+            self._speech = _Speech(at_ns, item, until_ns)
         else:
-            self._speech = _Speech(self._pending or new_id("item"))
+            self._speech = _Speech(at_ns, self._pending or new_id("item"))
         yield event(
             "input_audio_buffer.speech_started",
             audio_start_ms=self._history.ms(at_ns),
@@ -66,14 +67,17 @@ class Person:
         yield from self.commit(at_ns)
 
     def close(self, at_ns: int) -> Iterator[Event]:
-        """Yield the end of speech that is told to have begun, if there is any."""
+        """Yield the end of speech that is told to have begun, if there is any.
+
+        It begins amid a frame and may be closed before the next: it does not end before it began.
+        """
         speech, self._speech = self._speech, None
         if speech is None:
             return
         self._pending = speech.item if speech.until_ns is None else None
         yield event(
             "input_audio_buffer.speech_stopped",
-            audio_end_ms=self._history.ms(at_ns),
+            audio_end_ms=self._history.ms(max(at_ns, speech.from_ns)),
             item_id=speech.item,
         )
 
