@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ sys.meta_path.append(WithoutCyclone())
 
 torch.set_num_threads(1)
 register_profiles()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a job in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # our programs would ignore it, too
 
 # Of a checkpoint made with seed 7; stated in the reference's MODEL.md. A SentencePiece file holds
 # the paths it was made from, so the tokenizer's sum is another in every folder.

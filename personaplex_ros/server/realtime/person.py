@@ -10,6 +10,8 @@ from personaplex_ros.server.realtime.events import Event, History, event, messag
 
 SLACK_NS = 500_000_000
 """By which the end of a speech may be found behind that of its sound."""
+LEAD_NS = 150_000_000
+"""By which a speech may be found to have begun before its sound did."""
 MOST_COMMITTED = 32
 
 
@@ -39,7 +41,7 @@ class Person:
         """Yield that the person has begun to speak."""
         if self._speech is not None:
             return
-        while self._committed and self._committed[0][0] <= at_ns:
+        while self._committed and self._committed[0][0] <= at_ns + LEAD_NS:
             self._committed.popleft()
         if self._committed:
             until_ns, item = self._committed[0]
