@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from personaplex_ros.audio import AudioChunk
 from personaplex_ros.audio.devices import (
@@ -30,6 +31,10 @@ A card is meant by its number, its name, or words of its name, in any case and o
   personaplex devices --tone hdmi                       hear a tone
   personaplex node --ros-args -p audio_source:="device:usb pnp" -p audio_sink:=device:hdmi
 """
+
+
+SLOW_CARD_S = 5.0
+"""What a card may take to begin to play."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,13 +148,23 @@ def _print(source: SoundCardSource, blocks: list[Any], terminal: bool) -> None:
 
 
 def _play_tone(device: int | str | None) -> int:
-    seconds = 1.0
-    sink = SoundCardSink(USUAL_RATE, device=device, buffer_s=2.0)
+    seconds, played_s, until_ns = 1.0, 0.0, 0
+
+    def played(samples: NDArray[np.float32], rate: int, play_ns: int) -> None:
+        nonlocal played_s, until_ns
+        if samples.any():
+            played_s += len(samples) / rate
+            until_ns = play_ns + round(len(samples) / rate * 1e9)
+
+    sink = SoundCardSink(USUAL_RATE, device=device, buffer_s=2.0, on_played=played)
     print(f"{sink.name}, {sink.rate} Hz: a tone of {seconds:g} s")
     sink.start()
     try:
         sink.write(tone(USUAL_RATE, seconds))
-        time.sleep(seconds + 0.5)
+        deadline = time.monotonic() + seconds + SLOW_CARD_S
+        while played_s < 0.9 * seconds and not sink.problem and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(max(0.0, until_ns / 1e9 - time.time()) + 0.5)
         if sink.problem:
             raise RuntimeError(sink.problem)
     finally:
