@@ -6,7 +6,6 @@ import asyncio
 import importlib.util
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,18 +15,16 @@ import pytest
 import sentencepiece
 import torch
 from aiohttp import web
-from moshi_server import FRAME, RATE
-from node_support import MemoryBus, Robot, talks
+from node_support import RATE, MemoryBus, Robot, talks
 from oracles import moshi_lm, moshi_mimi
 from reference import CODEC, moshi_config, random_codec, random_lm, tokenizer_bytes
+from test_tether_talk import speak
 
 from personaplex_ros.node.conversation import Conversation
 from personaplex_ros.node.loading import load_engine
 from personaplex_ros.node.parameters.table import Parameters
 
 pytestmark = pytest.mark.alone
-
-FRAME_S = FRAME / RATE
 
 
 def kyutais_module(monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -115,8 +112,4 @@ def test_it_talks_with_kyutais_server_and_again_after_a_reset(
 
 def hear(robot: Robot, seconds: float) -> None:
     """Let it hear a tone for so long, at the pace of a microphone."""
-    due_s = time.monotonic()
-    for _ in range(round(seconds / FRAME_S)):
-        robot.send(robot.audio(1000 * np.sign(np.sin(0.1 * np.arange(FRAME)))))
-        due_s += FRAME_S
-        time.sleep(max(0.0, due_s - time.monotonic()))
+    speak(robot, 1000 * np.sign(np.sin(0.1 * np.arange(round(seconds * RATE)))))

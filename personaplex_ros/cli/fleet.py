@@ -7,25 +7,21 @@ more machines than one.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import secrets
 import shlex
-import sys
 from collections.abc import Mapping
 from typing import Any
 
-from personaplex_ros.cli.model_arguments import (
-    add_model_arguments,
-    chosen_persona,
-    chosen_sampling,
-    load_engine,
-)
+from personaplex_ros.cli.model_arguments import add_model_arguments, chosen_sampling
 from personaplex_ros.cli.server_arguments import (
     LOCAL,
     add_server_arguments,
+    begin_log,
     check_server_arguments,
+    load_model,
     read_tokens,
+    told_addresses,
 )
 from personaplex_ros.server.model import Model
 from personaplex_ros.server.running import tls_context
@@ -118,15 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
         os.environ.setdefault(name, value)
     from personaplex_ros.fleet.running import Machine, serve_here
 
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    guarded = arguments.tls_cert and read_tokens(arguments.token_file)
-    if arguments.host not in LOCAL and not guarded:
-        logging.warning(
-            "anybody who reaches %s can listen in or speak here: give --tls-cert and --token-file",
-            arguments.host,
-        )
+    guarded = bool(arguments.tls_cert and read_tokens(arguments.token_file))
+    begin_log(arguments.host, guarded)
     most = arguments.most_replicas or arguments.replicas
     machine = Machine(
         arguments.host,
@@ -138,14 +127,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     def opened(port: int) -> None:
-        scheme = "wss" if arguments.tls_cert else "ws"
-        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-        print(
-            f"listening at {scheme}://{host}:{port}/api/chat, {arguments.replicas} "
-            f"replicas with {arguments.sessions} conversations each\n"
-            f"in a browser: {scheme.replace('ws', 'http')}://{host}:{port}/",
-            flush=True,
-        )
+        about = f"{arguments.replicas} replicas with {arguments.sessions} conversations each"
+        tls = arguments.tls_cert is not None
+        print(told_addresses(arguments.host, port, tls, about), flush=True)
 
     serve_here(_application(arguments, LOCAL[0]), machine, arguments.drain, opened)
     return 0
@@ -199,10 +183,7 @@ class _Model:
         self._arguments = argparse.Namespace(**values)
 
     def __call__(self) -> Model:
-        arguments = self._arguments
-        engine = load_engine(arguments, arguments.sessions)
-        persona = chosen_persona(arguments)
-        return Model(engine, arguments.sessions, persona, arguments.admission_share)
+        return load_model(self._arguments)
 
 
 def _gpus(arguments: argparse.Namespace) -> float:

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
-import sys
 
-from personaplex_ros.cli.model_arguments import (
-    add_model_arguments,
-    chosen_persona,
-    chosen_sampling,
-    load_engine,
-)
+from personaplex_ros.cli.model_arguments import add_model_arguments, chosen_sampling
 from personaplex_ros.cli.server_arguments import (
-    LOCAL,
     add_server_arguments,
+    begin_log,
     check_server_arguments,
+    load_model,
     read_tokens,
+    told_addresses,
 )
 from personaplex_ros.server.app import make_app
 from personaplex_ros.server.door import Door
@@ -48,17 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tls_cert:
         tls = tls_context(arguments.tls_cert, arguments.tls_key)
     place = Place(arguments.host, arguments.port, tls)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    if arguments.host not in LOCAL and not (tokens and tls):
-        logging.warning(
-            "anybody who reaches %s can listen in or speak here: give --tls-cert and --token-file",
-            arguments.host,
-        )
-    engine = load_engine(arguments, arguments.sessions)
-    persona = chosen_persona(arguments)
-    model = Model(engine, arguments.sessions, persona, arguments.admission_share)
+    begin_log(arguments.host, bool(tokens and tls))
+    model = load_model(arguments)
     asyncio.run(_serve(arguments, model, tokens, place))
     return 0
 
@@ -73,14 +59,11 @@ async def _serve(
     app = make_app(sessions, door, chosen_sampling(arguments))
 
     def opened(port: int) -> None:
-        scheme = "ws" if place.tls is None else "wss"
-        host = f"[{place.host}]" if ":" in place.host else place.host
         times = ", ".join(f"{rows}: {1e3 * s:.0f} ms" for rows, s in model.frame_times.items())
-        print(
-            f"listening at {scheme}://{host}:{port}/api/chat, {model.slots} conversations at a "
-            f"time (a frame of 80 ms takes, by conversations, {times})\n"
-            f"in a browser: {scheme.replace('ws', 'http')}://{host}:{port}/",
-            flush=True,
+        about = (
+            f"{model.slots} conversations at a time (a frame of 80 ms takes, by conversations, "
+            f"{times})"
         )
+        print(told_addresses(place.host, port, place.tls is not None, about), flush=True)
 
     await run_server(sessions, Listener(app, limits, metrics), place, arguments.drain, opened)

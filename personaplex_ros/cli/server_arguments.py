@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import sys
 from pathlib import Path
 
+from personaplex_ros.cli.model_arguments import chosen_persona, load_engine
 from personaplex_ros.engine.admission import SHARE
+from personaplex_ros.server.model import Model
 from personaplex_ros.text_file import read_text
 
 PORT = 8998
@@ -94,3 +98,32 @@ def check_server_arguments(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--drain is {arguments.drain:g}; it must not be negative")
     if arguments.tls_key and not arguments.tls_cert:
         raise ValueError("--tls-key needs --tls-cert")
+
+
+def load_model(arguments: argparse.Namespace) -> Model:
+    """Load the model that conversations are held with; raises what loading raises."""
+    engine = load_engine(arguments, arguments.sessions)
+    persona = chosen_persona(arguments)
+    return Model(engine, arguments.sessions, persona, arguments.admission_share)
+
+
+def begin_log(host: str, guarded: bool) -> None:
+    """Begin to write the log, with a warning where anybody could come."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    if host not in LOCAL and not guarded:
+        logging.warning(
+            "anybody who reaches %s can listen in or speak here: give --tls-cert and --token-file",
+            host,
+        )
+
+
+def told_addresses(host: str, port: int, tls: bool, about: str) -> str:
+    """Return where it is listened, with something about it, and where a browser goes."""
+    scheme = "wss" if tls else "ws"
+    place = f"[{host}]" if ":" in host else host
+    return (
+        f"listening at {scheme}://{place}:{port}/api/chat, {about}\n"
+        f"in a browser: {scheme.replace('ws', 'http')}://{place}:{port}/"
+    )

@@ -75,9 +75,8 @@ class RecordedVoice:
 
     def changed(self, rng: np.random.Generator) -> RecordedVoice:
         """Return another speaker, drawn, who says the same sentences."""
-        file, _ = max(self.sentences.values(), key=lambda sentence: len(sentence[1]))
-        wave = read_wave(self.folder / file)
-        spoken = soxr.resample(to_mono(wave.samples), wave.rate, RATE).astype(np.float32)
+        longest = max(self.sentences, key=lambda key: len(self.sentences[key][1]))
+        spoken, _ = replace(self, factor=1.0, change=None)._read(longest)
         return replace(self, change=VoiceChange.draw(mean_pitch(spoken), rng))
 
     def _parts(self, text: str) -> Sequence[str]:
