@@ -166,8 +166,20 @@ def sound(codec: Mimi, latent: Tensor) -> Tensor:
 
 def frame_latents(codec: Mimi, wave: Tensor) -> Tensor:
     """Encode waveforms float32 [B, n] from a stream's start, without quantising: [B, F, D]."""
-    state = codec.encoder_state(wave.shape[0])
-    x = codec.encoder_transformer(codec.encoder(wave[..., None], state.seanet), state.transformer)
+    return latents_from(codec, wave[..., None], 0)
+
+
+def encoder_layers(codec: Mimi, x: Tensor, first: int, last: int) -> Tensor:
+    """Pass x [B, T, C] through some of the encoder's layers, from a stream's start."""
+    for layer in list(codec.encoder.model)[first:last]:
+        x = layer(x) if isinstance(layer, nn.ELU) else layer(x, layer.initial_state(len(x)))
+    return x
+
+
+def latents_from(codec: Mimi, x: Tensor, layer: int) -> Tensor:
+    """Encode what the layers before ``layer`` have made, without quantising: [B, F, D]."""
+    x = encoder_layers(codec, x, layer, len(codec.encoder.model))
+    x = codec.encoder_transformer(x, codec.encoder_transformer.initial_state(len(x)))
     # As codec.down does, whose flag of having started is changed in place.
     past = x[:, :1].expand(-1, codec.down.keep, -1)
     return codec.down.over(torch.cat([past, x], dim=1))

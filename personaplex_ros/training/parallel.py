@@ -27,8 +27,12 @@ def temporal(model: LanguageModel, columns: Tensor, positions: Tensor) -> list[T
     ``model.out_norm`` of the last is what the heads see. ``positions`` int64 [B, T] are what the
     rotary embedding sees; they increase within a row and stay within the context.
     """
+    return from_embedded(model, model.embed(columns), positions)
+
+
+def from_embedded(model: LanguageModel, x: Tensor, positions: Tensor) -> list[Tensor]:
+    """Return the same for columns that are embedded, [B, T, D]."""
     turn = rotation(positions, ring_spec(model.config))
-    x = model.embed(columns)
     # Where there is a GPU: its kernel for float32 takes several times as long.
     attended = torch.bfloat16 if x.is_cuda else x.dtype
     handed_on = []

@@ -1,10 +1,11 @@
 """From nothing to a checkpoint folder, in stages that each go on where they were stopped.
 
 A work folder holds what is not shipped: the corpus, the trainings' states and logs. Stages, in
-order: ``voices`` (what natural voices say, recorded), ``codec`` (the whole codec), ``corpus``
-(conversations as its codes), ``language`` (the language model), ``decoder`` (the codec's decoder
-alone, which changes no codes), ``export`` and ``evaluate``. A recipe that starts with a finished
-checkpoint has its codec and goes on with its language model.
+order: ``voices`` (what natural voices say, recorded), ``codec`` (the whole codec), ``hearing`` (a
+finished codec's encoder, which learns these voices), ``corpus`` (conversations as codes),
+``language`` (the language model), ``decoder`` (the codec's decoder alone, which changes no codes),
+``export`` and ``evaluate``. A recipe that starts with a finished checkpoint has its codec and goes
+on with its language model.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ import torch
 from tqdm import tqdm
 
 from personaplex_ros.audio import write_wave
-from personaplex_ros.checkpoint import CheckpointFiles, load_language_model
+from personaplex_ros.checkpoint import CheckpointFiles, load_codec, load_language_model
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, resolve
 from personaplex_ros.files import write_whole
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
-from personaplex_ros.training.corpus import Materials, load_corpus
+from personaplex_ros.training.corpus import Materials, caller_words, load_corpus
 from personaplex_ros.training.corpus_making import build_corpus, prompt_texts, voice_sample
 from personaplex_ros.training.curves import add_to_log, draw_curves
 from personaplex_ros.training.evaluation import Bars, evaluate
@@ -38,6 +39,10 @@ from personaplex_ros.training.export import (
     export_voice,
     with_prompt_codes,
 )
+from personaplex_ros.training.hearing.encoder import HearingTrainer
+from personaplex_ros.training.hearing.moments import Moments
+from personaplex_ros.training.hearing.understanding import Understanding
+from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
 from personaplex_ros.training.language import Batches, LanguageTrainer
 from personaplex_ros.training.loop import Batch, Run, drawn
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
@@ -49,9 +54,10 @@ from personaplex_ros.training.text_row import train_tokenizer
 from personaplex_ros.training.voices.making import record_voices
 from personaplex_ros.training.world import World, load_world
 
-STAGES = ("voices", "codec", "corpus", "language", "decoder", "export", "evaluate")
+STAGES = ("voices", "codec", "hearing", "corpus", "language", "decoder", "export", "evaluate")
 REPORT_STEPS, SAVE_STEPS = 50, 250
-RUNS = ("codec", "reading", "language", "decoder")
+UTTERANCES = 200  # of a file
+RUNS = ("codec", "understanding", "hearing", "reading", "language", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
 WORK = (*STATES, *LOGS, "curves.png", "evaluation.md", "evaluation.json")
 CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, "config.json")
@@ -94,6 +100,7 @@ def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
             {
                 "voices": make_voices,
                 "codec": train_codec,
+                "hearing": train_hearing,
                 "corpus": make_corpus,
                 "language": train_language_model,
                 "decoder": train_decoder,
@@ -128,9 +135,36 @@ def train_codec(shop: Workshop) -> None:
 
 
 def _take_over(source: Path, output: Path) -> None:
-    for name in (MIMI, MIMI_CONFIG, TOKENIZER):
+    for name in CHECKPOINT:
         content = (source / name).read_bytes()
         write_whole(output / name, partial(Path.write_bytes, data=content))
+
+
+def train_hearing(shop: Workshop) -> None:
+    """Teach the checkpoint that the recipe starts with to hear natural voices."""
+    recipe = shop.recipe
+    if recipe.start is None or not recipe.corpus.natural:
+        return
+    folder, processes = shop.work / "utterances", os.cpu_count() or 1
+    files = build_utterances(folder, shop.voices, recipe.corpus.utterances, UTTERANCES, processes)
+    for _ in tqdm(files, unit="file"):
+        pass
+    begin, numbers = CheckpointFiles.find(recipe.start), caller_words(shop.world)
+    lm = load_language_model(begin.model, begin.config, "cpu", torch.float32)
+    codec = load_codec(begin.mimi, begin.mimi_config, "cpu")
+    settings = recipe.hearing_training
+    moments = Moments(
+        load_utterances(folder), numbers, settings.batch, settings.frames, settings.seed
+    )
+    understanding = Understanding(codec, lm, len(numbers), settings.seed).to(shop.device)
+    run = Run(understanding, recipe.understanding_schedule)
+    _follow(run, moments.draw, shop.work / "understanding")
+    trainer = HearingTrainer(understanding, settings).to(shop.device)
+    _follow(Run(trainer, recipe.hearing_schedule), moments.draw, shop.work / "hearing")
+    trainer.cpu()
+    export_codec(trainer.codec, shop.output)
+    trainer.lm.config = with_prompt_codes(trainer.lm.config, trainer.codec)
+    export_language_model(trainer.lm, shop.output)
 
 
 def make_corpus(shop: Workshop) -> None:
@@ -167,7 +201,7 @@ def train_language_model(shop: Workshop) -> None:
         reading = Run(ReadingTrainer(trainer), recipe.reading_schedule)
         _follow(reading, prompts.draw, shop.work / "reading")
     else:
-        begin = CheckpointFiles.find(recipe.start)
+        begin = CheckpointFiles.find(shop.output)
         known = load_language_model(begin.model, begin.config, "cpu", torch.float32)
         trainer.model.load_state_dict(known.state_dict())
     run = Run(trainer, recipe.language_schedule)

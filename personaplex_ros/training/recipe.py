@@ -13,6 +13,7 @@ from personaplex_ros.lm import LMConfig
 from personaplex_ros.mimi import MimiConfig
 from personaplex_ros.resources import share_directory
 from personaplex_ros.training.codec import CodecTraining
+from personaplex_ros.training.hearing.encoder import HearingTraining
 from personaplex_ros.training.language import LanguageTraining
 from personaplex_ros.training.loop import Schedule
 
@@ -30,6 +31,7 @@ class Amounts:
     seconds: float  # of a conversation, about
     pieces: int  # of the text tokenizer
     natural: bool = False  # whether callers have natural voices, too
+    utterances: int = 0  # files of sentences, for the encoder to learn these
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Recipe:
     decoder_schedule: Schedule
     language: LMConfig
     language_training: LanguageTraining
+    understanding_schedule: Schedule
+    hearing_training: HearingTraining
+    hearing_schedule: Schedule
     reading_schedule: Schedule
     language_schedule: Schedule
     evaluation: Examination
@@ -68,7 +73,9 @@ def load_recipe(recipe: str | Path) -> Recipe:
     kinds: dict[str, Any] = {
         "corpus": Amounts, "codec_training": CodecTraining, "codec_schedule": Schedule,
         "decoder_schedule": Schedule, "language": LMConfig, "language_training": LanguageTraining,
-        "reading_schedule": Schedule, "language_schedule": Schedule, "evaluation": Examination,
+        "understanding_schedule": Schedule, "hearing_training": HearingTraining,
+        "hearing_schedule": Schedule, "reading_schedule": Schedule,
+        "language_schedule": Schedule, "evaluation": Examination,
     }  # fmt: skip
     missing = [name for name in (*kinds, "codec") if not isinstance(content.get(name), Mapping)]
     if missing:

@@ -1,4 +1,4 @@
-"""When each word of a sentence is spoken, found by pocketsphinx, which is told the words."""
+"""When each word and phone of a sentence is spoken, found by pocketsphinx, which is told it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from personaplex_ros.training.speech import RATE, Interval
 from personaplex_ros.training.world import plain
 
 FRAME_S = 0.01  # of the recogniser
+SILENCE = "SIL"
+PHONES = (
+    SILENCE, "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G",
+    "HH", "IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH",
+    "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
 
 
 def align(text: str, samples: NDArray[np.float32]) -> tuple[Interval, ...]:
@@ -33,22 +39,56 @@ def align(text: str, samples: NDArray[np.float32]) -> tuple[Interval, ...]:
     )
 
 
+def phones_of(text: str, samples: NDArray[np.float32]) -> tuple[Interval, ...]:
+    """Return when each phone, one of ``PHONES``, is spoken; nothing where it was not found."""
+    decoder, pcm = _decoder(), _pcm(samples)
+    if not _found(plain(text), pcm):
+        return ()
+    decoder.set_alignment()  # of the words that were found, in a second pass
+    try:
+        _listen(pcm)
+    except RuntimeError:  # which does not always come to the sentence's end
+        return ()
+    return tuple(
+        Interval(phone.name, phone.start * FRAME_S - MARGIN_S, _end_s(phone) - MARGIN_S)
+        for word in decoder.get_alignment()
+        for phone in word
+    )
+
+
+def _end_s(entry: Any) -> float:
+    return float((entry.start + entry.duration) * FRAME_S)
+
+
 def _segments(words: str, samples: NDArray[np.float32]) -> list[tuple[float, float]]:
-    decoder = _decoder()
-    if any(decoder.lookup_word(word) is None for word in words.split()):
-        return []
-    decoder.set_align_text(words)
-    decoder.start_utt()
-    pcm = recogniser_input(samples, np.random.default_rng(0))
-    decoder.process_raw(pcm.tobytes(), full_utt=True)
-    decoder.end_utt()
-    if decoder.hyp() is None:
+    if not _found(words, _pcm(samples)):
         return []
     return [
         (one.start_frame * FRAME_S - MARGIN_S, (one.end_frame + 1) * FRAME_S - MARGIN_S)
-        for one in decoder.seg()
+        for one in _decoder().seg()
         if not one.word.startswith("<") and not one.word.startswith("[")
     ]
+
+
+def _found(words: str, pcm: bytes) -> bool:
+    """Look for words in sound; tell whether they are there."""
+    decoder = _decoder()
+    if not words or any(decoder.lookup_word(word) is None for word in words.split()):
+        return False
+    decoder.set_align_text(words)
+    _listen(pcm)
+    return decoder.hyp() is not None
+
+
+def _listen(pcm: bytes) -> None:
+    decoder = _decoder()
+    decoder.start_utt()
+    decoder.process_raw(pcm, full_utt=True)
+    decoder.end_utt()
+
+
+def _pcm(samples: NDArray[np.float32]) -> bytes:
+    return recogniser_input(samples, np.random.default_rng(0)).tobytes()
 
 
 @functools.cache

@@ -1,0 +1,101 @@
+"""Sentences as a microphone hears them, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+
+from personaplex_ros.training.chance import pick
+from personaplex_ros.training.corpus import NOTHING_HEARD
+from personaplex_ros.training.hearing.utterances import FULL_SCALE, Utterance
+from personaplex_ros.training.loop import Batch
+from personaplex_ros.training.microphone import Microphone
+from personaplex_ros.training.recordings import FRAME_S
+from personaplex_ros.training.speakers import FACTORS
+from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.alignment import PHONES, SILENCE
+from personaplex_ros.training.world import plain
+
+START_S = (0.1, 0.9)  # of a sentence
+FACTOR_CHANCE = 0.6  # that it is made higher or lower as a whole
+OTHERS_CHANCE, OTHERS_DB = 0.15, (8, 25)  # somebody else speaks, so much softer
+ASKED_S = (-0.01, 0.03)  # after a frame's begin: a causal encoder knows a phone a little later
+BEFORE_S, AFTER_S = 0.08, 0.2  # of a sentence, that are not silence either
+UNKNOWN_PHONE = -1
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Random batches of ``batch`` sentences, each at some time within ``frames``."""
+
+    utterances: Sequence[Utterance]
+    numbers: dict[str, int]  # of words, see ``corpus.caller_words``
+    batch: int
+    frames: int
+    seed: int
+
+    def draw(self, step: int) -> Batch:
+        """Return the batch of a step.
+
+        ``wave`` float32 [B, n]; ``heard`` int64 [B, F], the words that have just ended, or
+        ``NOTHING_HEARD``; ``phones`` int64 [B, F, 2], ``UNKNOWN_PHONE`` where nobody knows;
+        ``spoken`` bool [B, F]; ``familiar`` bool [B].
+        """
+        rng = np.random.default_rng((self.seed, step))
+        rows = [self._moment(rng) for _ in range(self.batch)]
+        names = ("wave", "heard", "phones", "spoken", "familiar")
+        return {
+            name: torch.from_numpy(np.stack(column))
+            for name, column in zip(names, zip(*rows, strict=True), strict=True)
+        }
+
+    def _moment(self, rng: np.random.Generator) -> tuple[NDArray, ...]:
+        one, microphone = pick(self.utterances, rng), Microphone.draw(rng)
+        factor = float(np.exp(rng.uniform(*np.log(FACTORS))))
+        factor = factor if rng.random() < FACTOR_CHANCE else 1.0
+        start_s = float(rng.uniform(*START_S))
+        count = round(self.frames * FRAME_S * RATE)
+        wave = microphone.noise(count, rng)
+        self._add(wave, microphone.hear(_sound(one, factor)), start_s)
+        if rng.random() < OTHERS_CHANCE:
+            softer = 10 ** (-rng.uniform(*OTHERS_DB) / 20)
+            other = microphone.hear(_sound(pick(self.utterances, rng), 1.0))
+            self._add(wave, other * np.float32(softer), float(rng.uniform(0, START_S[1])))
+
+        def at(moment_s: float) -> float:
+            return start_s + moment_s / factor
+
+        heard = np.full(self.frames, NOTHING_HEARD)
+        for word in one.words:
+            frame = int(at(word.end_s) / FRAME_S) + 1
+            if frame < self.frames:
+                heard[frame] = self.numbers[plain(word.text)]
+        times = np.arange(self.frames) * FRAME_S
+        begin, end = at(0.0) - BEFORE_S, at(one.words[-1].end_s) + AFTER_S
+        phones = np.full((self.frames, len(ASKED_S)), UNKNOWN_PHONE)
+        if one.phones:
+            phones[:] = PHONES.index(SILENCE)
+            asked = times[:, None] + np.array(ASKED_S)
+            for phone in one.phones:
+                inside = (asked >= at(phone.start_s)) & (asked < at(phone.end_s))
+                phones[inside] = PHONES.index(phone.text)
+        spoken = (times > begin) & (times < end)
+        return np.clip(wave, -1, 1), heard, phones, spoken, np.array(one.familiar)
+
+    def _add(self, wave: NDArray[np.float32], sound: NDArray[np.float32], start_s: float) -> None:
+        start = round(start_s * RATE)
+        part = sound[: len(wave) - start]
+        wave[start : start + len(part)] += part
+
+
+def _sound(one: Utterance, factor: float) -> NDArray[np.float32]:
+    samples = one.samples.astype(np.float32) / np.float32(FULL_SCALE)
+    if factor == 1.0:
+        return samples
+    resampled: NDArray[np.float32] = soxr.resample(samples, RATE, RATE / factor)
+    return resampled

@@ -1,0 +1,169 @@
+"""A finished codec's encoder learns to hear: what it is given, what moves and what must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from personaplex_ros.lm import LanguageModel, LMConfig
+from personaplex_ros.mimi import Mimi, MimiConfig
+from personaplex_ros.training.codec import frame_latents, start_codebooks
+from personaplex_ros.training.codec import initialise as initialise_codec
+from personaplex_ros.training.corpus import NOTHING_HEARD, caller_words
+from personaplex_ros.training.hearing.encoder import HearingTrainer, HearingTraining
+from personaplex_ros.training.hearing.moments import UNKNOWN_PHONE, Moments
+from personaplex_ros.training.hearing.understanding import Understanding, quantise
+from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
+from personaplex_ros.training.language import initialise
+from personaplex_ros.training.recordings import FRAME_S
+from personaplex_ros.training.speakers import Callers
+from personaplex_ros.training.speech import RATE, Voice, speak
+from personaplex_ros.training.voices.alignment import PHONES, SILENCE, align, phones_of
+from personaplex_ros.training.voices.recorded import Recorder
+from personaplex_ros.training.world import load_world
+
+TEXTS = ("Where is the lift?", "Mhm.", "Hello there,")
+FRAMES = 40
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return sentences of the synthesiser and of one recorded voice."""
+    place = tmp_path_factory.mktemp("hearing")
+    recorder = Recorder(place / "voices" / "somebody")
+    for text in (*TEXTS, load_world().intents["name"].wordings[0]):
+        samples = speak(text, Voice("en-us+f5")).samples
+        recorder.add(text, samples, align(text, samples))
+    assert len(list(build_utterances(place / "said", place / "voices", 1, 16, 1))) == 1
+    return place
+
+
+@pytest.fixture(scope="module")
+def moments(folder: Path) -> Moments:
+    """Return batches of them."""
+    said = load_utterances(folder / "said")
+    return Moments(said, caller_words(load_world()), 6, FRAMES, 0)
+
+
+@pytest.fixture
+def understanding() -> Understanding:
+    """Return a random model of toy size, whose codebooks lie where its latents do."""
+    torch.manual_seed(0)
+    codec = Mimi(MimiConfig(filters=2, dimension=32, heads=2, layers=1, hidden=32, context=8,
+                            code_dimension=8, codebooks=8, cardinality=32))  # fmt: skip
+    initialise_codec(codec)
+    with torch.no_grad():
+        some = frame_latents(codec, 0.1 * torch.randn(4, FRAMES * 1920)).flatten(0, 1)
+    for quantizer in (codec.quantizer.rvq_first, codec.quantizer.rvq_rest):
+        start_codebooks(quantizer, some, 5.0)
+    config = LMConfig(
+        dim=32, heads=2, layers=1, hidden=64, context=600, cardinality=32, depth_steps=8,
+        depth_dim=16, depth_heads=2, depth_layers=1, depth_hidden=32, text_cardinality=60,
+        silence_codes=tuple(range(8)),
+    )  # fmt: skip
+    lm = LanguageModel(config, dtype=torch.float32)
+    initialise(lm)
+    return Understanding(codec, lm, len(caller_words(load_world())), 0)
+
+
+def test_phones_are_found_where_the_synthesiser_put_them() -> None:
+    text = "The reception is closed today"
+    speech = speak(text, Voice("en-us+m3"))
+    found = phones_of(text, speech.samples)
+    said = [p for p in found if p.text != SILENCE]
+    assert " ".join(p.text for p in said) == "DH AH R IH S EH P SH AH N IH Z K L OW Z D T AH D EY"
+    assert {p.text for p in found} <= set(PHONES)
+    theirs = [p for p in speech.phones if not p.text.startswith("_")]
+    off = [abs(a.start_s - b.start_s) for a, b in zip(said, theirs, strict=True)]
+    assert np.median(off) <= 0.05 and max(off) <= 0.1
+    assert phones_of("Xyzzyx ab", speech.samples) == (), "in no dictionary"
+
+
+def test_sentences_are_kept_and_made_once(folder: Path) -> None:
+    said = load_utterances(folder / "said")
+    assert len(said) == 16 and {one.familiar for one in said} == {True, False}
+    assert not list(build_utterances(folder / "said", folder / "voices", 1, 16, 1))
+    for one in said:
+        assert np.abs(one.samples).max() == 32767
+        assert 0 < one.words[-1].end_s <= len(one.samples) / RATE + 0.01
+    with pytest.raises(FileNotFoundError, match="stage hearing"):
+        load_utterances(folder)
+    assert len(Callers.open(folder / "voices").recorded) == 1
+
+
+def test_words_and_phones_are_told_where_the_sound_is(moments: Moments) -> None:
+    found = 0
+    for step in range(8):
+        batch = moments.draw(step)
+        assert batch["wave"].shape == (6, FRAMES * 1920) and batch["wave"].dtype == torch.float32
+        level = batch["wave"].view(6, FRAMES, -1).square().mean(-1)
+        for row in range(6):
+            spoken, phones = batch["spoken"][row], batch["phones"][row]
+            heard = batch["heard"][row]
+            last = torch.nonzero(heard != NOTHING_HEARD)
+            assert spoken.any() and level[row][spoken].max() >= level[row].max() * 0.99
+            if len(last) and not (phones == UNKNOWN_PHONE).any():
+                sounding = torch.nonzero((phones != PHONES.index(SILENCE)).any(-1))
+                if int(sounding[-1]) < FRAMES - 4:  # else it is cut off
+                    assert abs(int(last[-1]) - int(sounding[-1])) * FRAME_S <= 0.2
+                    found += 1
+    assert found > 10
+
+
+def test_what_hears_learns_and_nothing_else(moments: Moments, understanding: Understanding) -> None:
+    batch = moments.draw(1)
+    assert {bool(one) for one in batch["familiar"]} == {True, False}
+    named = understanding.losses(batch)["words"]
+    named.backward()
+    assert understanding.word_head.weight.grad is not None
+    counts = understanding.phones_of_codes
+    sure = (batch["phones"] != UNKNOWN_PHONE).all(-1)[batch["familiar"]].sum()
+    assert float((counts - 0.05).sum()) == pytest.approx(2 * int(sure), rel=1e-3)
+
+    for step in range(8):
+        understanding.losses(moments.draw(step))
+    trainer = HearingTrainer(understanding, HearingTraining(frames=FRAMES))
+    before = {name: value.clone() for name, value in trainer.codec.state_dict().items()}
+    first = trainer.losses(batch)
+    assert float(first["kept"]) == 0.0, "it begins as what it was"
+    learning = [p for p in trainer.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learning, lr=3e-3)
+    for _ in range(20):
+        optimiser.zero_grad()
+        losses = trainer.losses(batch)
+        (losses["words"] + losses["phones"]).backward()
+        optimiser.step()
+    assert float(losses["kept"]) > 0
+    assert float(losses["phones"]) < 0.97 * float(first["phones"])
+    moved = {n for n, v in trainer.codec.state_dict().items() if not torch.equal(v, before[n])}
+    assert moved and all(
+        name.startswith(("encoder.", "encoder_transformer.", "downsample.")) for name in moved
+    )
+    fixed = tuple(f"encoder.model.{k}." for k in range(trainer.settings.fixed_layers))
+    assert not any(name.startswith(fixed) for name in moved)
+    assert all(
+        torch.equal(v, before[n]) for n, v in trainer.understanding.codec.state_dict().items()
+    )
+    lm, was = trainer.lm, dict(understanding.lm.named_parameters())
+    heard = {f"emb.{k}.weight" for k in range(lm.config.codebooks, lm.config.audio_rows)}
+    assert {n for n, v in lm.named_parameters() if not torch.equal(v, was[n])} == heard
+
+
+def test_codes_are_those_of_the_codec_and_words_are_asked_of_the_model_as_it_hears_them(
+    moments: Moments, understanding: Understanding
+) -> None:
+    batch, codec = moments.draw(2), understanding.codec
+    with torch.no_grad():
+        choices = quantise(codec, frame_latents(codec, batch["wave"]))
+    wave, state = batch["wave"][:, None], codec.encoder_state(6)
+    theirs = codec.encode(wave, state, 8)
+    ours = torch.stack([choice.ids for choice in choices], dim=1)
+    assert (ours == theirs).float().mean() > 0.99
+    columns = understanding.columns(choices)
+    config = understanding.lm.config
+    row = 1 + config.codebooks
+    assert torch.equal(columns[:, 1:, row], ours[:, 0, 1:]), "the first codebook has no delay"
+    assert torch.equal(columns[:, 2:, row + 1], ours[:, 1, 1:-1]), "the others have one frame"
