@@ -22,7 +22,8 @@ from personaplex_ros.training.dialogue import (
     converse,
 )
 from personaplex_ros.training.evaluation.scenarios import plan_dialogue
-from personaplex_ros.training.recordings import FRAME_S, Recording, record
+from personaplex_ros.training.recording_making import record
+from personaplex_ros.training.recordings import FRAME_S, Recording
 from personaplex_ros.training.speakers import AGENTS, HELD_OUT, random_caller
 from personaplex_ros.training.speech import RATE, speak
 from personaplex_ros.training.world import World, hesitations, load_world, plain
@@ -135,7 +136,7 @@ def test_a_seed_gives_one_recording_in_new_processes() -> None:
     program = """
 import hashlib
 import numpy as np
-from personaplex_ros.training.recordings import record
+from personaplex_ros.training.recording_making import record
 from personaplex_ros.training.world import load_world
 wave, takes = record(load_world(), np.random.default_rng(3))
 print(hashlib.sha256(wave.tobytes() + repr(takes).encode()).hexdigest())

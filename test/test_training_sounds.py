@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from personaplex_ros.training.recordings import FRAME_S, Take, record
+from personaplex_ros.training.recording_making import record
+from personaplex_ros.training.recordings import FRAME_S, Take
 from personaplex_ros.training.robot_echo import FRAME, RobotEcho, robot_speech
 from personaplex_ros.training.sounds import moment, surroundings
 from personaplex_ros.training.speech import RATE
@@ -51,7 +52,7 @@ def test_a_robot_comes_back_as_loud_as_it_is_said_to(cancelled: bool) -> None:
 
 def test_who_breaks_into_a_robot_is_heard_over_it(monkeypatch) -> None:
     def recorded(chance: float) -> tuple[np.ndarray, tuple[Take, ...]]:
-        monkeypatch.setattr("personaplex_ros.training.recordings.ROBOT_CHANCE", chance)
+        monkeypatch.setattr("personaplex_ros.training.recording_making.ROBOT_CHANCE", chance)
         return record(load_world(), np.random.default_rng(11))
 
     wave, takes = recorded(1.0)

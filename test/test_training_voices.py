@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from personaplex_ros.audio import write_wave
-from personaplex_ros.training.recordings import FRAME_S, record
+from personaplex_ros.training.recording_making import record
+from personaplex_ros.training.recordings import FRAME_S
 from personaplex_ros.training.speakers import Callers
 from personaplex_ros.training.speech import RATE, Voice, speak
 from personaplex_ros.training.voices import fetching, making

@@ -20,7 +20,7 @@ from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.corpus import PROMPTS, SENTENCES, Materials, Piece, encode
-from personaplex_ros.training.recordings import record
+from personaplex_ros.training.recording_making import record
 from personaplex_ros.training.speakers import AGENTS, Callers
 from personaplex_ros.training.speech import RATE, Speech, Voice, speak
 from personaplex_ros.training.speech_bank import at_level

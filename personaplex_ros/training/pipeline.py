@@ -163,7 +163,6 @@ def train_hearing(shop: Workshop) -> None:
     _follow(Run(trainer, recipe.hearing_schedule), moments.draw, shop.work / "hearing")
     trainer.cpu()
     export_codec(trainer.codec, shop.output)
-    trainer.lm.config = with_prompt_codes(trainer.lm.config, trainer.codec)
     export_language_model(trainer.lm, shop.output)
 
 

@@ -7,32 +7,15 @@ hours of recordings make any number of conversations.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.training.callers import Spoken, ask, random_intent
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.microphone import Microphone
-from personaplex_ros.training.robot_echo import RobotEcho, robot_speech
-from personaplex_ros.training.sounds import moment, surroundings
-from personaplex_ros.training.speakers import Callers
-from personaplex_ros.training.speech import RATE, Interval, Speaker, Speech
-from personaplex_ros.training.speech_bank import LEVEL, at_level
-from personaplex_ros.training.world import World
+from personaplex_ros.training.speech import Interval
 
 FRAME_S = 0.08
-QUESTIONS, INTERRUPTIONS, BACKCHANNELS = 22, 8, 5  # in a recording
-STORY_CHANCE, STORY_PARTS = 0.35, 4
-NOISES = 6  # that nobody should answer
-GAP_S = (0.9, 1.6)
-ROBOT_CHANCE, ROBOT_LEAD_S = 0.4, (0.6, 1.6)
-INTO_ROBOT = ("interruption", "backchannel", "noise")
-SURROUNDED_CHANCE, BELOW_DB = 0.3, (0, 25)  # music, people or a television, against the caller
-TAIL_FRAMES = 4  # after speech, until the codes are those of the room again
 STREAM_START_FRAMES = 6  # whose codes know that the stream has just begun
 
 
@@ -75,116 +58,3 @@ class Recording:
         while sum(part.shape[1] for part in parts) < frames:
             parts.append(self.codes[:, slice(*pick(self.quiet, rng))])
         return np.concatenate(parts, axis=1)[:, :frames]
-
-
-def record(
-    world: World, rng: np.random.Generator, callers: Callers | None = None
-) -> tuple[NDArray[np.float32], tuple[Take, ...]]:
-    """Let a random caller speak: float32 [n] at 24 kHz, whole frames, and what is said when."""
-    voice = (callers or Callers()).draw(rng)
-    robot = RobotEcho.draw(rng) if rng.random() < ROBOT_CHANCE else None
-    texts = world.agent_texts(rng, 1) if robot else []
-    takes, clips, played = [], [], []
-    now = float(rng.uniform(1.0, 1.5))
-    for part in _speeches(world, voice, rng):
-        if robot and part.kind in INTO_ROBOT:
-            # It speaks alone at first, as it does when somebody breaks in.
-            lead_s = float(rng.uniform(*ROBOT_LEAD_S))
-            said = robot_speech(texts, lead_s + part.speech.duration_s, rng)
-            played.append((now, said))
-            now += lead_s
-        take = _place(part, now)
-        takes.append(take)
-        clips.append((now, part.speech.samples))
-        now = (take.first + take.frames) * FRAME_S + float(rng.uniform(*GAP_S))
-        if played:
-            now = max(now, played[-1][0] + len(played[-1][1]) / RATE)
-    count = round(math.ceil(now / FRAME_S) * FRAME_S * RATE)
-    heard = _heard(world, clips, count, rng)
-    if robot:
-        heard = robot.heard(heard, _placed(played, count))
-    return np.clip(heard, -1, 1), tuple(takes)
-
-
-def _heard(
-    world: World,
-    clips: Sequence[tuple[float, NDArray[np.float32]]],
-    count: int,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Return what a random microphone hears of clips (start, samples) in ``count`` samples."""
-    microphone = Microphone.draw(rng)
-    wave = microphone.noise(count, rng)
-    if rng.random() < SURROUNDED_CHANCE:
-        around = at_level(surroundings(world.elsewhere, count / RATE, rng)[:count])
-        below = 10 ** (-float(rng.uniform(*BELOW_DB)) / 20)
-        wave[: len(around)] += microphone.level * below * around / LEVEL
-    wave += _placed([(start_s, microphone.hear(samples)) for start_s, samples in clips], count)
-    return wave
-
-
-def _placed(clips: Sequence[tuple[float, NDArray[np.float32]]], count: int) -> NDArray[np.float32]:
-    """Return clips (start, samples) one upon the other in ``count`` samples."""
-    wave = np.zeros(count, np.float32)
-    for start_s, samples in clips:
-        start = round(start_s * RATE)
-        part = samples[: max(0, count - start)]
-        wave[start : start + len(part)] += part
-    return wave
-
-
-def _speeches(world: World, voice: Speaker, rng: np.random.Generator) -> list[Spoken]:
-    """Draw what is said, in random order.
-
-    Raises ValueError for a voice that can ask for nothing that is trained on.
-    """
-    able = {name for name, one in world.intents.items() if any(map(voice.knows, one.wordings))}
-    if not able:
-        raise ValueError(f"{voice} knows no wording of any question")
-    said = [
-        _asked(world, voice, kind, able, rng)
-        for kind, count in (("question", QUESTIONS), ("interruption", INTERRUPTIONS))
-        for _ in range(count)
-    ]
-    texts = [("backchannel", pick(world.user_backchannels, rng)) for _ in range(BACKCHANNELS)]
-    if rng.random() < STORY_CHANCE:
-        texts += _story(world, voice, rng)
-    said += [Spoken(kind, "", text, voice.say(text)) for kind, text in texts]
-    for _ in range(NOISES):
-        sound = at_level(moment(world.elsewhere, rng))
-        said.append(Spoken("noise", "", "", Speech(sound, (), ())))
-    return [said[number] for number in rng.permutation(len(said))]
-
-
-def _asked(
-    world: World, voice: Speaker, kind: str, able: set[str], rng: np.random.Generator
-) -> Spoken:
-    """Let a voice ask for something that it is able to ask for."""
-    while (intent := random_intent(world, rng)) not in able:
-        pass
-    return ask(world, voice, intent, kind, rng)
-
-
-def _story(world: World, voice: Speaker, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Draw a story as (kind, text), of what a voice can say; empty where that is too little."""
-    known = {
-        key: [text for text in world.stories[key] if voice.knows(text)]
-        for key in ("opening", "parts", "closing")
-    }
-    if not all(known.values()):
-        return []
-    parts = rng.permutation(known["parts"])[:STORY_PARTS]
-    ends = [(kind, pick(known[kind], rng)) for kind in ("opening", "closing")]
-    return [*(("part", str(text)) for text in parts), *ends]
-
-
-def _place(spoken: Spoken, start_s: float) -> Take:
-    first = math.floor(start_s / FRAME_S)
-    offset = start_s - first * FRAME_S
-    end_s = offset + spoken.speech.duration_s
-    words = tuple(word.later(offset) for word in spoken.speech.words)
-    pauses = tuple((offset + a, offset + b) for a, b in spoken.pauses)
-    frames = math.ceil(end_s / FRAME_S) + TAIL_FRAMES
-    return Take(
-        spoken.kind, spoken.intent, spoken.text, first, frames, offset, end_s, words, pauses
-    )
