@@ -2,6 +2,7 @@
 
 from personaplex_ros.checkpoint.embedded_voice import EmbeddedVoice
 from personaplex_ros.checkpoint.files import CheckpointFiles
+from personaplex_ros.checkpoint.listening import load_listening_head, save_listening_head
 from personaplex_ros.checkpoint.loading import load_codec, load_language_model, stored_in_half
 from personaplex_ros.checkpoint.tokenizer import TextTokenizer
 from personaplex_ros.checkpoint.voices import (
@@ -21,7 +22,9 @@ __all__ = [
     "find_voice",
     "load_codec",
     "load_language_model",
+    "load_listening_head",
     "load_voice",
+    "save_listening_head",
     "stored_bytes",
     "stored_in_half",
     "voice_file",

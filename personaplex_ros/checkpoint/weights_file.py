@@ -24,10 +24,12 @@ class WeightsFile:
 
     def __init__(self, path: Path, device: torch.device | str):
         self._files: dict[str, Any] = {}
+        self._metadata: dict[str, str] = {}
         with ExitStack() as opened:
             for part in parts_of(path):
                 file = opened.enter_context(_opened(part, device))
                 self._files |= dict.fromkeys(file.keys(), file)
+                self._metadata |= file.metadata() or {}
             self._opened = opened.pop_all()
 
     def __enter__(self) -> WeightsFile:
@@ -41,6 +43,10 @@ class WeightsFile:
     def names(self) -> list[str]:
         """Return the names of all tensors."""
         return list(self._files)
+
+    def metadata(self) -> dict[str, str]:
+        """Return what the files tell besides their tensors."""
+        return self._metadata
 
     def tensor(self, name: str) -> Tensor:
         """Read a tensor to the device."""

@@ -83,8 +83,11 @@ def add_model_arguments(
     group.add_argument("--seed", type=int, default=0, help="of the sampling (default: 0)")
 
 
-def load_engine(arguments: argparse.Namespace, slots: int = 1) -> Engine:
-    """Load the engine that the arguments name, for so many conversations at a time."""
+def load_engine(arguments: argparse.Namespace, slots: int = 1, listens: bool = False) -> Engine:
+    """Load the engine that the arguments name, for so many conversations at a time.
+
+    ``listens`` is that of ``Engine.load``.
+    """
     checkpoint = arguments.checkpoint
     if arguments.hf_repo and not checkpoint:
         checkpoint = cached_checkpoint(arguments.hf_repo)
@@ -106,6 +109,7 @@ def load_engine(arguments: argparse.Namespace, slots: int = 1) -> Engine:
         voice_folders=folders,
         plain=arguments.plain,
         long_conversation=arguments.long_conversation,
+        listens=listens,
     )
 
 

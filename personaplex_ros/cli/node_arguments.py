@@ -23,6 +23,11 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--persona", metavar="NAME", default="receptionist", help="default: receptionist"
     )
+    parser.add_argument(
+        "--user-transcript",
+        action="store_true",
+        help="write down what the caller says, too, if the checkpoint has a listening head",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     parser.add_argument(
         "--domain",
@@ -36,5 +41,5 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
 
 def node_parameters(arguments: argparse.Namespace) -> dict[str, object]:
     """Return the node's parameters that the arguments give."""
-    names = ("checkpoint", "engine", "persona", "device", "seed")
+    names = ("checkpoint", "engine", "persona", "user_transcript", "device", "seed")
     return {name: getattr(arguments, name) for name in names}

@@ -25,13 +25,14 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.timeline import (
     Mark,
     Recording,
+    Word,
     is_drawn,
     state_spans,
     timeline_files,
     words_from_pieces,
     write_timeline,
 )
-from personaplex_ros.turns import TurnMonitor
+from personaplex_ros.turns import TurnMonitor, TurnUpdate, UserUtterance
 
 NS = 1_000_000_000
 
@@ -59,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="draw the conversation (FILE.png) and a page that plays it (FILE.html)",
     )
+    parser.add_argument(
+        "--user-transcript",
+        action="store_true",
+        help="write down what the user says, too, if the checkpoint has a listening head",
+    )
     add_model_arguments(parser)
 
 
@@ -79,7 +85,7 @@ def _answer(arguments: argparse.Namespace) -> int:
         print(f"{arguments.input_wav}: {wave.remark}")
     persona, sampling = chosen_persona(arguments), chosen_sampling(arguments)
     started = time.perf_counter()
-    engine = load_engine(arguments)
+    engine = load_engine(arguments, listens=arguments.user_transcript)
     loaded = time.perf_counter()
     prepared = engine.prepare(persona)
     session = engine.open(prepared, sampling, arguments.seed)
@@ -98,11 +104,16 @@ def _answer(arguments: argparse.Namespace) -> int:
     if arguments.output_text:
         text = json.dumps([result.silent or result.piece for result in results], indent=0)
         write_whole(arguments.output_text, lambda path: path.write_text(text + "\n", "utf-8"))
+    updates = []
+    if arguments.timeline or arguments.user_transcript:
+        updates = _follow_turns(engine, frames, results)
     if arguments.timeline:
         title = f"{persona.name} answers {Path(arguments.input_wav).name}"
-        recording = _record(engine, user, agent, frames, results, title)
+        recording = _record(engine, user, agent, results, updates, title)
         for path in write_timeline(recording, arguments.timeline):
             print(f"wrote {path}")
+    for said in _heard(updates):
+        print(f"user, {said.start_ns / NS:.2f} to {said.end_ns / NS:.2f} s: {said.text}")
     print("text: " + "".join(result.piece for result in results).strip())
     print(timing_table([result.timing for result in results], 1 / engine.frame_rate))
     return 0
@@ -157,27 +168,40 @@ def _converse(session: Session, frames: list[np.ndarray], frame_s: float) -> lis
     return results
 
 
+def _follow_turns(
+    engine: Engine, frames: list[np.ndarray], results: list[StepResult]
+) -> list[TurnUpdate]:
+    """Return what is decided with each frame of a finished conversation, and at its end."""
+    monitor = TurnMonitor(engine.sample_rate, engine.frame_size)
+    updates = []
+    for index, (frame, result) in enumerate(zip(frames, results, strict=True)):
+        stamp = index * engine.frame_size * NS // engine.sample_rate
+        updates.append(monitor.push(frame, result.audio, result.piece, stamp, word=result.heard))
+    return [*updates, monitor.end()]
+
+
+def _heard(updates: list[TurnUpdate]) -> list[UserUtterance]:
+    return [update.heard for update in updates if update.heard and update.heard.final]
+
+
 def _record(
     engine: Engine,
     user: np.ndarray,
     agent: np.ndarray,
-    frames: list[np.ndarray],
     results: list[StepResult],
+    updates: list[TurnUpdate],
     title: str,
 ) -> Recording:
-    """Follow the turns of a finished conversation and put it together for the picture."""
-    monitor = TurnMonitor(engine.sample_rate, engine.frame_size)
+    """Put a finished conversation together for the picture."""
     frame_s = engine.frame_size / engine.sample_rate
-    marks, hold = [], []
-    for index, (frame, result) in enumerate(zip(frames, results, strict=True)):
-        stamp = index * engine.frame_size * NS // engine.sample_rate
-        update = monitor.push(frame, result.audio, result.piece, stamp)
-        marks += [
-            Mark(e.kind, e.onset_ns / NS, e.decided_ns / NS)
-            for e in update.events
-            if is_drawn(e.kind, e.state, e.revises)
-        ]
-        hold.append((index * frame_s, update.hold))
+    followed = updates[: len(results)]
+    marks = [
+        Mark(e.kind, e.onset_ns / NS, e.decided_ns / NS)
+        for update in followed
+        for e in update.events
+        if is_drawn(e.kind, e.state, e.revises)
+    ]
+    hold = [(index * frame_s, update.hold) for index, update in enumerate(followed)]
     pieces = [(index * frame_s, result.piece) for index, result in enumerate(results)]
     return Recording(
         sample_rate=engine.sample_rate,
@@ -186,5 +210,6 @@ def _record(
         words=words_from_pieces(pieces),
         marks=tuple(marks),
         title=title,
-        hold=state_spans(hold, len(frames) * frame_s),
+        hold=state_spans(hold, len(results) * frame_s),
+        heard=tuple(Word(s.text, s.start_ns / NS, s.end_ns / NS) for s in _heard(updates)),
     )

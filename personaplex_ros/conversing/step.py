@@ -33,3 +33,4 @@ class StepResult:
     silent: str  # "PAD" or "EPAD" when silent, else empty
     codes: np.ndarray  # int64 [codebooks], the frame of speech as codes
     timing: StepTiming
+    heard: str = ""  # word of the person that has just ended, where the engine writes them down

@@ -23,11 +23,13 @@ from personaplex_ros.recording import (
     head_line,
     line,
     transcript_line,
+    user_transcript_line,
+    user_utterance_line,
     utterance_line,
 )
 from personaplex_ros.recording.reading import read_folder
 from personaplex_ros.timeline import is_drawn, write_timeline
-from personaplex_ros.turns import TurnEvent, Utterance
+from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
 
 FILES = (WAVE, TRANSCRIPT, EVENTS, "timeline.png", "timeline.html")
 """What `Recorder.save` writes: a recording as the node's, without a bag, and its timeline."""
@@ -42,6 +44,7 @@ class Heard:
     pieces: list[tuple[float, str]] = field(default_factory=list)
     events: list[TurnEvent] = field(default_factory=list)
     utterances: list[Utterance] = field(default_factory=list)
+    user_utterances: list[UserUtterance] = field(default_factory=list)
     holds: list[tuple[float, bool]] = field(default_factory=list)
 
 
@@ -62,6 +65,7 @@ class Recorder:
             ("audio_out", own + "AudioFrame", RELIABLE, self._on_speech),
             ("text", own + "TextToken", RELIABLE, self._on_text),
             ("transcript", own + "Utterance", RELIABLE, self._on_transcript),
+            ("user_transcript", own + "UserUtterance", RELIABLE, self._on_user_transcript),
             ("turn_event", own + "TurnEvent", RELIABLE, self._on_event),
             ("motion_hold", "std_msgs/msg/Bool", LATCHED, self._on_hold),
         ):
@@ -97,9 +101,13 @@ class Recorder:
         write_whole(path, lambda place: place.write_text(content, encoding="utf-8"))
 
     def _transcript(self, heard: Heard) -> Iterator[str]:
-        for said in heard.utterances:
+        both: list[Utterance | UserUtterance] = [*heard.utterances, *heard.user_utterances]
+        for said in sorted(both, key=lambda said: said.start_ns):
             start_s, end_s = self._seconds(said.start_ns), self._seconds(said.end_ns)
-            yield transcript_line(start_s, end_s, said.text, said.interrupted)
+            if isinstance(said, Utterance):
+                yield transcript_line(start_s, end_s, said.text, said.interrupted)
+            else:
+                yield user_transcript_line(start_s, end_s, said.text)
 
     def _lines(self, heard: Heard, title: str, duration_s: float) -> list[str]:
         """Return the lines of the recording, in the order of their times."""
@@ -112,10 +120,13 @@ class Recorder:
         for said in heard.utterances:
             start_s, end_s = seconds(said.start_ns), seconds(said.end_ns)
             lines.append((start_s, utterance_line(said, start_s, end_s)))
-        told = sorted(lines, key=lambda entry: entry[0])
+        for told in heard.user_utterances:
+            start_s, end_s = seconds(told.start_ns), seconds(told.end_ns)
+            lines.append((start_s, user_utterance_line(told, start_s, end_s)))
+        ordered = sorted(lines, key=lambda entry: entry[0])
         return [
             head_line(title),
-            *(text for at, text in told if at < duration_s),
+            *(text for at, text in ordered if at < duration_s),
             line("end", duration_s, why="the caller hung up"),
         ]
 
@@ -167,6 +178,16 @@ class Recorder:
             with self._lock:
                 utterance = Utterance(start_ns, end_ns, message.text, bool(message.interrupted))
                 self.heard.utterances.append(utterance)
+
+    def _on_user_transcript(self, message: Any, _: str) -> None:
+        at = self._since_start(message.header.stamp)
+        if at is not None and message.final:
+            if at < self._duration_s:
+                self._console.line(f"{at:7.2f} s  caller: {message.text}")
+            start_ns, end_ns = time_ns(message.header.stamp), time_ns(message.end)
+            with self._lock:
+                heard = UserUtterance(start_ns, end_ns, message.text, final=True)
+                self.heard.user_utterances.append(heard)
 
     def _on_hold(self, message: Any, _: str) -> None:
         at = self._now_s()

@@ -18,6 +18,7 @@ from torch import Tensor
 from personaplex_ros.engine.clock import part_times
 from personaplex_ros.engine.frame import PARTS, FrameInput, FrameOutput, SlotStates, run_frame
 from personaplex_ros.lm import LanguageModel, Sampler
+from personaplex_ros.lm.listening import ListeningHead
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.state import first_rows
 
@@ -51,8 +52,16 @@ class Graph:
 class CapturedFrames:
     """Runs frames of ``PlainFrames`` as graphs; ``warm_up`` makes them."""
 
-    def __init__(self, lm: LanguageModel, codec: Mimi, states: SlotStates, sampler: Sampler):
+    def __init__(
+        self,
+        lm: LanguageModel,
+        codec: Mimi,
+        states: SlotStates,
+        sampler: Sampler,
+        listening: ListeningHead | None = None,
+    ):
         self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
+        self._listening = listening
         self._shape = lm.grid_shape()
         slots = len(states.lm.columns)
         size = codec.config.frame_size
@@ -61,6 +70,7 @@ class CapturedFrames:
         self._audio = _zeros(None, slots, 1, size)
         self._tokens = _zeros(None, slots, 1 + lm.config.codebooks, dtype=torch.int64)
         self._finite = _zeros(None, slots, len(PARTS), dtype=torch.bool)
+        self._heard = None if listening is None else _zeros(None, slots, dtype=torch.int64)
         self._sizes = row_counts(slots)
         self._graphs: dict[int, Graph] = {}
         self._pool = torch.cuda.graph_pool_handle()
@@ -100,7 +110,8 @@ class CapturedFrames:
         # Copies: the next frame writes into the same memory.
         spoken = (self._audio[:, 0], self._tokens, self._finite)
         audio, tokens, finite = (tensor.numpy().copy() for tensor in spoken)
-        return FrameOutput(audio, tokens, finite, timing)
+        heard = None if self._heard is None else self._heard.numpy().copy()
+        return FrameOutput(audio, tokens, finite, timing, heard)
 
     def rows_of(self, slot: int) -> int:
         """Return how many rows a frame has in which ``slot`` is the last to take part."""
@@ -156,9 +167,12 @@ class CapturedFrames:
             states.script,
         )
         models = (self._lm, self._codec, self._shape)
-        results = run_frame(*models, states, given, False, mark)
-        for back, result in zip((self._audio, self._tokens, self._finite), results, strict=True):
-            back[:rows].copy_(result, non_blocking=True)
+        results = run_frame(*models, states, given, False, mark, self._listening)
+        for back, result in zip(
+            (self._audio, self._tokens, self._finite, self._heard), results, strict=True
+        ):
+            if back is not None and result is not None:
+                back[:rows].copy_(result, non_blocking=True)
         mark()
 
     def _positions(self, rows: int) -> list[tuple[Tensor, int]]:

@@ -19,6 +19,7 @@ from personaplex_ros.conversing.step import StepResult
 from personaplex_ros.engine.captured import CapturedFrames
 from personaplex_ros.engine.fault import ModelFault, fault_of
 from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
+from personaplex_ros.engine.listening import Listening
 from personaplex_ros.engine.loading import choose_device, load_models
 from personaplex_ros.engine.long_conversation import FRESH, PIN, ROLL, check_mode
 from personaplex_ros.engine.persona_cache import PersonaCache
@@ -29,6 +30,7 @@ from personaplex_ros.engine.session import Session
 from personaplex_ros.engine.speaking import Speaking
 from personaplex_ros.lm import LanguageModel, Sampler, Script
 from personaplex_ros.lm.grid import UNSET
+from personaplex_ros.lm.listening import ListeningHead
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.nn.state import reset_row
@@ -65,6 +67,7 @@ class Engine:
         *,
         plain: bool = False,
         long_conversation: str = PIN,
+        listening: ListeningHead | None = None,
     ):
         if slots < 1:
             raise ValueError(f"slots is {slots}; an engine needs at least 1")
@@ -88,6 +91,7 @@ class Engine:
         self._slots: list[Slot | None] = [None] * slots
         self._tainted: set[int] = set()  # slots whose states hold numbers that are not finite
         self._longest_delay = lm.grid_shape().longest_delay
+        self._listening = None if listening is None else Listening(listening.words, slots)
         with torch.cuda.stream(self._stream):
             self.states = SlotStates(
                 lm.initial_state(slots, pinning=long_conversation == PIN),
@@ -106,7 +110,7 @@ class Engine:
             room = (min(ranks[0], vocabularies[0]), min(ranks[1], vocabularies[1]))
             self._sampler = Sampler(slots, config.codebooks, vocabularies, device, room)
             self._frames: PlainFrames | CapturedFrames
-            parts = (lm, codec, self.states, self._sampler)
+            parts = (lm, codec, self.states, self._sampler, listening)
             self.warm_frames: dict[int, float] = {}  # seconds by rows, every context full
             if captured:
                 self._frames = CapturedFrames(*parts)
@@ -128,6 +132,7 @@ class Engine:
         threads: int | None = None,
         plain: bool = False,
         long_conversation: str = PIN,
+        listens: bool = False,
     ) -> Engine:
         """Load a checkpoint folder (or the bundled one of that name) onto a device.
 
@@ -143,19 +148,24 @@ class Engine:
         published, forgets the persona's prompt first; with "pin" the prompt stays, and nothing
         is seen from further away than the model was trained with; "fresh" begins the context anew
         before it is full, from the prompt and the last frames (``engine.rereading``).
+        ``listens`` is for the person's words (``StepResult.heard``), by the checkpoint's listening
+        head.
         Raises FileNotFoundError or ValueError naming file and remedy.
         """
         flush_denormals()
         started = time.perf_counter()
         check_mode(long_conversation)
         trained = long_conversation != ROLL
-        models = load_models(checkpoint, choose_device(device), dtype, weights, threads, trained)
+        place = choose_device(device)
+        models = load_models(checkpoint, place, dtype, weights, threads, trained, listens)
         if models.lm.text_emb.weight.is_cuda:
             torch.cuda.synchronize(models.lm.text_emb.weight.device)
         load_s = time.perf_counter() - started
         folders = [*(voice_folders or []), models.folder]
         parts = (models.lm, models.codec, models.tokenizer, folders, slots)
-        engine = Engine(*parts, plain=plain, long_conversation=long_conversation)
+        engine = Engine(
+            *parts, plain=plain, long_conversation=long_conversation, listening=models.listening
+        )
         engine.startup = Startup(load_s, engine.startup.warm_up_s)
         return engine
 
@@ -304,7 +314,11 @@ class Engine:
         piece, silent = self._text(token)
         self._speaking.follow(session.slot, bool(silent))
         speech = spoken.audio[session.slot]
-        return StepResult(session.steps, speech, token, piece, silent, tokens[1:], spoken.timing)
+        heard = ""
+        if self._listening is not None and spoken.heard is not None:
+            heard = self._listening.follow(session.slot, int(spoken.heard[session.slot]))
+        told = (token, piece, silent, tokens[1:], spoken.timing, heard)
+        return StepResult(session.steps, speech, *told)
 
     def _begin(self, index: int) -> None:
         slot = self._slots[index]
@@ -318,6 +332,8 @@ class Engine:
                 self._rereading.begin(index, slot.prepared)
             self.states.restart_codec(index)
             self._sampler.start(index, slot.sampling, slot.seed)
+        if self._listening is not None:
+            self._listening.restart(index)
         self._speaking.leave(index)
         slot.session.steps = 0
 

@@ -13,6 +13,7 @@ from personaplex_ros.conversing.step import StepTiming
 from personaplex_ros.engine.clock import StepClock
 from personaplex_ros.lm import LanguageModel, LMState, Sampler, Script
 from personaplex_ros.lm.grid import GridShape
+from personaplex_ros.lm.listening import ListeningHead
 from personaplex_ros.lm.sampling import Draw
 from personaplex_ros.mimi import DecoderState, EncoderState, Mimi
 
@@ -59,6 +60,7 @@ class FrameOutput:
     tokens: np.ndarray  # int64 [B, 1 + codebooks], text first
     finite: np.ndarray  # bool [B, parts], whether the numbers of each of ``PARTS`` are
     timing: StepTiming
+    heard: np.ndarray | None  # int64 [B], what the listening head chose, where there is one
 
 
 def run_frame(
@@ -69,10 +71,12 @@ def run_frame(
     given: FrameInput,
     even: bool,
     mark: Callable[[], None],
-) -> tuple[Tensor, Tensor, Tensor]:
+    listening: ListeningHead | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Return speech float32 [B, 1, frame_size] and tokens int64 [B, 1 + codebooks] of a frame.
 
-    The third, bool [B, parts], tells whether the numbers of each of ``PARTS`` are finite.
+    The third, bool [B, parts], tells whether the numbers of each of ``PARTS`` are finite, the last,
+    int64 [B], what a listening head chose.
     ``even`` says that all rows are at the same column; ``mark`` is called after each part but the
     last. Asks the device for nothing, so it can be captured.
     """
@@ -81,6 +85,7 @@ def run_frame(
     heard = codec.quantizer.encode(latents, codebooks)
     mark()
     hidden = lm.temporal_step(states.lm, heard[..., 0], shape, even)
+    word = None if listening is None else listening.choose(hidden)
     mark()
     draws = (given.text, given.audio)
     tokens = lm.depth_step(states.lm, hidden, shape, *draws, given.active, given.script)
@@ -93,14 +98,22 @@ def run_frame(
         audio = audio * given.speaking.view(-1, 1, 1)
     # A sum is finite only if all of it is; the largest logits are kept by the draws.
     sums = (latents.sum((1, 2)), given.text.peak.sum(1), given.audio.peak.sum(1), audio.sum((1, 2)))
-    return audio, tokens, torch.stack(sums, 1).isfinite()
+    return audio, tokens, torch.stack(sums, 1).isfinite(), word
 
 
 class PlainFrames:
     """Runs frames operation by operation, on any device."""
 
-    def __init__(self, lm: LanguageModel, codec: Mimi, states: SlotStates, sampler: Sampler):
+    def __init__(
+        self,
+        lm: LanguageModel,
+        codec: Mimi,
+        states: SlotStates,
+        sampler: Sampler,
+        listening: ListeningHead | None = None,
+    ):
         self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
+        self._listening = listening
         self._device = lm.text_emb.weight.device
         self._shape = lm.grid_shape()
         slots = len(states.lm.columns)
@@ -117,13 +130,15 @@ class PlainFrames:
         given = FrameInput(self._wave, active, heard, sampler.text, sampler.audio, script)
         clock = StepClock(self._device)
         even = len(set(columns)) == 1
-        audio, *small = run_frame(
-            self._lm, self._codec, self._shape, self._states, given, even, clock.mark
+        models = (self._lm, self._codec, self._shape)
+        audio, *small, word = run_frame(
+            *models, self._states, given, even, clock.mark, self._listening
         )
         host_audio = audio[:, 0].cpu().numpy()
         tokens, finite = (tensor.cpu().numpy() for tensor in small)
+        words = None if word is None else word.cpu().numpy()
         clock.mark()
-        return FrameOutput(host_audio, tokens, finite, clock.timing())
+        return FrameOutput(host_audio, tokens, finite, clock.timing(), words)
 
     def rows_of(self, slot: int) -> int:
         """Return how many rows a frame has in which ``slot`` takes part."""

@@ -15,11 +15,14 @@ from personaplex_ros.checkpoint import (
     TextTokenizer,
     load_codec,
     load_language_model,
+    load_listening_head,
     stored_bytes,
     stored_in_half,
 )
+from personaplex_ros.checkpoint.listening import LISTENING
 from personaplex_ros.engine.packing import check_packable, pack, scale
 from personaplex_ros.lm import LanguageModel
+from personaplex_ros.lm.listening import ListeningHead
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.packed import available
 
@@ -36,6 +39,7 @@ class Models:
     codec: Mimi
     tokenizer: TextTokenizer
     folder: Path  # where its voices are
+    listening: ListeningHead | None  # where it is wanted
 
 
 def load_models(
@@ -45,6 +49,7 @@ def load_models(
     weights: str | None,
     threads: int | None,
     within_training: bool = False,
+    listens: bool = False,
 ) -> Models:
     """Load a checkpoint; the arguments are those of ``Engine.load``, which says what None means.
 
@@ -59,6 +64,7 @@ def load_models(
     files = checkpoint
     if not isinstance(files, CheckpointFiles):
         files = CheckpointFiles.find(files)
+    head = load_listening_head(files.directory, device) if listens else None
     codec = load_codec(files.mimi, files.mimi_config, device)
     if device.type == "cpu":
         lm = _for_cpu(files, codec, DTYPES[dtype], weights, threads, within_training)
@@ -81,8 +87,13 @@ def load_models(
             f"{files.mimi} has {codec.config.cardinality} codes a codebook, {files.model} has "
             f"{lm.config.cardinality}; they do not belong together"
         )
+    if head is not None and head.in_features != lm.config.dim:
+        raise ValueError(
+            f"{files.directory / LISTENING} is for a language model of width {head.in_features}, "
+            f"{files.model} has {lm.config.dim}; they do not belong together"
+        )
     tokenizer = TextTokenizer(files.tokenizer, lm.config.text_cardinality)
-    return Models(lm, codec, tokenizer, files.directory)
+    return Models(lm, codec, tokenizer, files.directory, head)
 
 
 def _for_cpu(

@@ -101,6 +101,7 @@ def configure(
             sink=sink,
             voices=voices,
             witness=witness,
+            user_transcript=parameters.user_transcript,
         )
         resources.callback(outputs.close)
         if parameters.presence_topic:

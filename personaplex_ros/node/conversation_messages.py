@@ -6,7 +6,7 @@ from typing import Any
 
 from personaplex_ros.node.hosts.bus import Bus
 from personaplex_ros.node.hosts.messages import set_header, set_time
-from personaplex_ros.turns import TurnEvent, Utterance
+from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
 
 
 class MessageFactory:
@@ -16,6 +16,7 @@ class MessageFactory:
         self._frame_id = frame_id
         self._text_token = bus.message("personaplex_ros/msg/TextToken")
         self._utterance = bus.message("personaplex_ros/msg/Utterance")
+        self._user_utterance = bus.message("personaplex_ros/msg/UserUtterance")
         self._turn_event = bus.message("personaplex_ros/msg/TurnEvent")
 
     def text_token(self, *, stamp_ns: int, frame: int, token: int, text: str) -> Any:
@@ -34,6 +35,15 @@ class MessageFactory:
         set_time(message.end, utterance.end_ns)
         message.text = utterance.text
         message.interrupted = utterance.interrupted
+        return message
+
+    def user_utterance(self, heard: UserUtterance) -> Any:
+        """Return a msg/UserUtterance."""
+        message = self._user_utterance()
+        set_header(message.header, heard.start_ns, self._frame_id)
+        set_time(message.end, heard.end_ns)
+        message.text = heard.text
+        message.final = heard.final
         return message
 
     def turn_event(self, event: TurnEvent) -> Any:

@@ -35,6 +35,7 @@ def load_engine(parameters: Parameters, slots: int = 1) -> AnyEngine:
         weights=None if parameters.weights == "auto" else parameters.weights,
         slots=slots,
         long_conversation=parameters.long_conversation,
+        listens=parameters.user_transcript,
     )
 
 
@@ -47,6 +48,11 @@ def _tether(parameters: Parameters) -> AnyEngine:
             f"a model elsewhere (engine) needs {error.name}: `pip install -r "
             "requirements-tether.txt`, or `pip install 'personaplex_ros[tether]'`"
         ) from error
+    if parameters.user_transcript:
+        raise ValueError(
+            "user_transcript cannot be had with a model elsewhere (engine): servers do not tell "
+            "what the person says; leave user_transcript off"
+        )
     address = read_address(
         parameters.engine, parameters.tether_token_file, parameters.tether_ca_file
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from personaplex_ros.audio import MicrophoneFrame, MicrophoneIntake
 from personaplex_ros.audio.echo import EchoFrame
-from personaplex_ros.conversing import AnyPrepared, AnySession, Sampling
+from personaplex_ros.conversing import AnyPrepared, AnySession, Sampling, StepResult
 from personaplex_ros.node.health.echo import EchoSnapshot
 from personaplex_ros.node.health.timing import FrameStatistics
 from personaplex_ros.node.hosts.bus import Bus, Goal
@@ -240,7 +240,7 @@ class ModelThread:
             )
         if not frame.filled:
             self._outputs.heard(listened)
-        self._follow_turns(frame.stamp_ns, heard, result.audio, result.piece)
+        self._follow_turns(frame.stamp_ns, heard, result)
         self._ready_at = time.perf_counter()
         statistics = self.statistics
         if not frame.filled:
@@ -251,8 +251,10 @@ class ModelThread:
         statistics.late += self._ready_at - taken_at > self._frame_s
         statistics.frames += 1
 
-    def _follow_turns(self, stamp_ns: int, heard: EchoFrame, speech: Sound, piece: str) -> None:
-        update = self._monitor.push(heard.clean, speech, piece, stamp_ns, heard)
+    def _follow_turns(self, stamp_ns: int, heard: EchoFrame, said: StepResult) -> None:
+        update = self._monitor.push(
+            heard.clean, said.audio, said.piece, stamp_ns, heard, said.heard
+        )
         self._publish_turns(update)
         gave_way = any(event.kind in (ROBOT_SILENCED, ROBOT_YIELDED) for event in update.events)
         if gave_way and self._adopted.yield_ == ASSIST:
@@ -270,6 +272,8 @@ class ModelThread:
             self._outputs.event(event)
         if update.utterance is not None:
             self._outputs.utterance(update.utterance)
+        if update.heard is not None:
+            self._outputs.user_utterance(update.heard)
 
     def _recover(self, fault: BaseException) -> None:
         statistics = self.statistics

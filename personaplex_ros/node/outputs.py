@@ -16,7 +16,7 @@ from personaplex_ros.node.sound.human_voices import HumanVoices
 from personaplex_ros.node.sound.types import AUDIO_DATA, AUDIO_DATA_STAMPED, AUDIO_INFO
 from personaplex_ros.node.sound.writing import AudioWriter, audio_info
 from personaplex_ros.node.state_topics import TurnState
-from personaplex_ros.turns import TurnEvent, Utterance
+from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
 
 
 class AudioSink(Protocol):
@@ -38,7 +38,7 @@ class AudioSink(Protocol):
 
 
 class Outputs:
-    """Publishers of audio_out, text, transcript and turn_event; call from one thread."""
+    """Publishers of audio_out, text, the transcripts and turn_event; call from one thread."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Outputs:
         sink: AudioSink | None,
         voices: HumanVoices | None = None,
         witness: Witness | None = None,
+        user_transcript: bool = False,
     ) -> None:
         """Open the topics; raises LookupError when a message type is not installed."""
         self._factory = MessageFactory(bus, frame_id)
@@ -63,6 +64,11 @@ class Outputs:
         self._text = bus.advertise("text", "personaplex_ros/msg/TextToken", RELIABLE)
         self._transcript = bus.advertise("transcript", "personaplex_ros/msg/Utterance", RELIABLE)
         self._events = bus.advertise("turn_event", "personaplex_ros/msg/TurnEvent", RELIABLE)
+        self._user_transcript = None
+        if user_transcript:
+            kind = "personaplex_ros/msg/UserUtterance"
+            self._user_transcript = bus.advertise("user_transcript", kind, RELIABLE)
+            self._open.callback(self._user_transcript.close)
         for publisher in (self._audio, self._text, self._transcript, self._events):
             self._open.callback(publisher.close)
         if audio_type in (AUDIO_DATA, AUDIO_DATA_STAMPED):
@@ -108,6 +114,13 @@ class Outputs:
         self._transcript.publish(self._factory.utterance(utterance))
         if self._witness is not None:
             self._witness.utterance(utterance)
+
+    def user_utterance(self, heard: UserUtterance) -> None:
+        """Send what the person has said so far, or all of it."""
+        if self._user_transcript is not None:
+            self._user_transcript.publish(self._factory.user_utterance(heard))
+            if self._witness is not None:
+                self._witness.user_utterance(heard)
 
     def event(self, event: TurnEvent) -> None:
         """Send one turn event."""

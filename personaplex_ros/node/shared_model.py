@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from personaplex_ros.engine import SharedEngine
 
 MODEL_PARAMETERS = (
-    "checkpoint", "device", "dtype", "weights", "long_conversation", "admission_share"
+    "checkpoint", "device", "dtype", "weights", "long_conversation", "user_transcript",
+    "admission_share",
 )  # fmt: skip
 
 

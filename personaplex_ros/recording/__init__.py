@@ -17,7 +17,16 @@ from .folder import (
     State,
 )
 from .journal import Heading, Journal, JournalState
-from .lines import event_line, head_line, line, read_lines, transcript_line, utterance_line
+from .lines import (
+    event_line,
+    head_line,
+    line,
+    read_lines,
+    transcript_line,
+    user_transcript_line,
+    user_utterance_line,
+    utterance_line,
+)
 from .recorder import Recorder
 
 __all__ = [
@@ -44,5 +53,7 @@ __all__ = [
     "line",
     "read_lines",
     "transcript_line",
+    "user_transcript_line",
+    "user_utterance_line",
     "utterance_line",
 ]

@@ -12,12 +12,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.turns import TurnEvent, Utterance
+from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
 
 from .bag import BagMessage, BagWriter, Topic
 from .growing_file import GrowingFile
 from .growing_wave import GrowingWave
-from .lines import event_line, head_line, line, transcript_line, utterance_line
+from .lines import (
+    event_line,
+    head_line,
+    line,
+    transcript_line,
+    user_transcript_line,
+    user_utterance_line,
+    utterance_line,
+)
 from .places import NS_PER_S, Places
 
 WAVE = "conversation.wav"
@@ -61,7 +69,7 @@ class State:
     hold: bool = False
 
 
-Happening = Piece | TurnEvent | Utterance | State
+Happening = Piece | TurnEvent | Utterance | UserUtterance | State
 
 
 class BagFormat(Protocol):
@@ -169,6 +177,11 @@ class FolderWriter:
             self._line(utterance_line(what, start_s, end_s))
             text = transcript_line(start_s, end_s, what.text, what.interrupted)
             self._transcript.write(text.encode())
+        elif isinstance(what, UserUtterance):
+            if what.final:
+                start_s, end_s = at(what.start_ns), at(what.end_ns)
+                self._line(user_utterance_line(what, start_s, end_s))
+                self._transcript.write(user_transcript_line(start_s, end_s, what.text).encode())
         elif what.hold != self._hold:
             self._hold = what.hold
             self._line(line("hold", self.duration_s, value=what.hold))

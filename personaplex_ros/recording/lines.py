@@ -6,6 +6,7 @@ Every line has `type` and `t`, the time in seconds from the first sample of the 
 - `text`: a piece of the robot's text; a leading space begins a word
 - `turn_event`: the fields of msg/TurnEvent.msg, `t` being the onset and `decided` the decision
 - `utterance`: what the robot said between two silences, with `end`, `text` and `interrupted`
+- `user_utterance`: what the person said between two silences, with `end` and `text`
 - `hold`: whether motion is held from now on (`value`)
 - `lost`: so many `seconds` were not recorded; silence takes their place
 - `end`: why the recording ended (`why`); missing where the process was killed
@@ -19,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from personaplex_ros.turns import TurnEvent, Utterance
+from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
 
 FORMAT = 1
 
@@ -55,6 +56,16 @@ def utterance_line(utterance: Utterance, start_s: float, end_s: float) -> str:
     end_s = round(max(0.0, start_s, end_s), 4)
     text, interrupted = utterance.text, utterance.interrupted
     return line("utterance", start_s, end=end_s, text=text, interrupted=interrupted)
+
+
+def user_utterance_line(heard: UserUtterance, start_s: float, end_s: float) -> str:
+    """Return the line of what the person said."""
+    return line("user_utterance", start_s, end=round(max(0.0, start_s, end_s), 4), text=heard.text)
+
+
+def user_transcript_line(start_s: float, end_s: float, text: str) -> str:
+    """Return what the person said as people read it, beside what the robot said."""
+    return transcript_line(start_s, end_s, f"person: {text}", interrupted=False)
 
 
 def transcript_line(start_s: float, end_s: float, text: str, interrupted: bool) -> str:

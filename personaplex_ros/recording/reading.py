@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from personaplex_ros.audio import read_wave
-from personaplex_ros.timeline import Mark, Recording, is_drawn, state_spans, words_from_pieces
+from personaplex_ros.timeline import Mark, Recording, Word, is_drawn, state_spans, words_from_pieces
 
 from .folder import EVENTS, WAVE
 from .lines import read_lines
@@ -19,6 +19,7 @@ class _Told:
     pieces: list[tuple[float, str]] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     holds: list[tuple[float, bool]] = field(default_factory=list)
+    heard: list[Word] = field(default_factory=list)
 
 
 def read_folder(folder: Path) -> Recording:
@@ -45,6 +46,7 @@ def read_folder(folder: Path) -> Recording:
             marks=tuple(told.marks),
             title=told.title or folder.name,
             hold=state_spans(told.holds, wave.duration_s),
+            heard=tuple(told.heard),
         )
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
@@ -70,6 +72,8 @@ def _take(content: dict[str, Any], told: _Told) -> None:
         told.title = str(content.get("title", ""))
     elif kind == "text":
         told.pieces.append((at_s, str(content["text"])))
+    elif kind == "user_utterance":
+        told.heard.append(Word(str(content["text"]), at_s, float(content["end"])))
     elif kind == "hold":
         told.holds.append((at_s, bool(content["value"])))
     elif kind == "turn_event":

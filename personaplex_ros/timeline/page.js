@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const recording = JSON.parse(document.getElementById("recording").textContent);
-  const { words, marks, hold, speaking, extent_s: extent } = recording;
+  const { words, heard, marks, hold, speaking, extent_s: extent } = recording;
   const byId = (id) => document.getElementById(id);
   const detail = byId("detail"), overview = byId("overview"), play = byId("play");
   const audio = new Audio();
@@ -254,15 +254,29 @@
 
   const wordButtons = words.map((word) => seekButton("word", word.start_s, word.text));
   function fillTranscript() {
+    const toCome = [...heard];
     let line = null, last = -Infinity;
-    words.forEach((word, index) => {
-      if (word.start_s - last > 1.2) {
-        const row = byId("transcript").appendChild(element("div", "utterance"));
-        row.append(element("span", "time", clock(word.start_s)), (line = element("p", "")));
+    function begin(side, s) {
+      const row = byId("transcript").appendChild(element("div", `utterance ${side}`));
+      row.append(element("span", "time", clock(s)), (line = element("p", "")));
+    }
+    // What the person says before a time has a row of its own, and so has what the robot says after it.
+    function tellUser(until) {
+      while (toCome.length && toCome[0].start_s <= until) {
+        const said = toCome.shift();
+        begin("user", said.start_s);
+        line.append(element("span", "who", "User: "), seekButton("word", said.start_s, said.text));
+        last = -Infinity;
       }
+    }
+    if (heard.length) byId("said").textContent = "What was said";
+    words.forEach((word, index) => {
+      tellUser(word.start_s);
+      if (word.start_s - last > 1.2) begin("robot", word.start_s);
       line.append(wordButtons[index], " ");
       last = word.end_s ?? word.start_s;
     });
+    tellUser(Infinity);
     if (!words.length) byId("transcript").append(element("p", "empty", "The robot said nothing."));
   }
 

@@ -80,6 +80,10 @@ def _data(recording: Recording) -> dict[str, object]:
             {"text": word.text, "start_s": word.start_s, "end_s": word.end_s}
             for word in sorted(recording.words, key=lambda word: word.start_s)
         ],
+        "heard": [
+            {"text": said.text, "start_s": said.start_s}
+            for said in sorted(recording.heard, key=lambda said: said.start_s)
+        ],
         "marks": [
             {"kind": mark.kind, "onset_s": mark.onset_s, "decided_s": mark.decided_s}
             for mark in sorted(recording.marks, key=lambda mark: mark.onset_s)

@@ -1,4 +1,4 @@
-"""The picture: rows of time with both waveforms, the robot's words and the turn events."""
+"""The picture: rows of time with both waveforms, what was said and the turn events."""
 
 from __future__ import annotations
 
@@ -29,9 +29,24 @@ ROW_GAP = 0.3
 WORD_LINES = 6
 FLAG_LINES = 5
 LONGEST_WORD = 26
+LONGEST_SAID = 90
 LONGEST_LABEL = 16
 DECISION = "until decided"
 TALLEST_PX = 32_000  # Agg ends at 65 536; at this height the image still takes under 350 MB
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a side said on a row, each with its place, if there is one for it."""
+
+    placed: list[tuple[Word, layout.Placed | None]]
+    longest: int  # characters of one; more are cut off
+
+    @property
+    def height(self) -> float:
+        """Height in inches."""
+        lines = 1 + max((place.level for _, place in self.placed if place), default=-1)
+        return WORD_LINE * lines + (0.06 if lines else 0.0)
 
 
 @dataclass(frozen=True)
@@ -39,8 +54,8 @@ class Row:
     """One row of time and all that it has to show; lines say how high its lanes must be."""
 
     start_s: float
-    words: list[tuple[Word, layout.Placed | None]]
-    word_lines: int
+    words: Labels
+    heard: Labels
     edges: list[Mark]
     flags: list[tuple[Mark, int]]
     flag_lines: int
@@ -49,7 +64,8 @@ class Row:
     @property
     def height(self) -> float:
         """Height in inches, with the gap below."""
-        lanes = FLAG_LINE * self.flag_lines + 2 * (STRIP + WAVE) + WORD_LINE * self.word_lines
+        said = self.words.height + self.heard.height
+        lanes = FLAG_LINE * self.flag_lines + 2 * (STRIP + WAVE) + said
         return 0.06 + lanes + (HOLD_LANE if self.hold else 0.0) + AXIS + ROW_GAP
 
 
@@ -93,14 +109,17 @@ def _plan(recording: Recording, start_s: float, span_s: float, ruler: Ruler) -> 
         last = scale.end_s >= recording.extent_s
         return start_s <= time_s and (time_s < scale.end_s or last)
 
-    words = sorted((w for w in recording.words if here(w.start_s)), key=lambda w: w.start_s)
-    placed = layout.place_labels(
-        [scale.x(word.start_s) for word in words],
-        [ruler.width(layout.elide(word.text, LONGEST_WORD), 7.5) for word in words],
-        right=WIDTH - 0.2,
-        gap=0.05,
-        levels=WORD_LINES,
-    )
+    def place(said: tuple[Word, ...], longest: int) -> Labels:
+        words = sorted((w for w in said if here(w.start_s)), key=lambda w: w.start_s)
+        placed = layout.place_labels(
+            [scale.x(word.start_s) for word in words],
+            [ruler.width(layout.elide(word.text, longest), 7.5) for word in words],
+            right=WIDTH - 0.2,
+            gap=0.05,
+            levels=WORD_LINES,
+        )
+        return Labels(list(zip(words, placed, strict=True)), longest)
+
     events = sorted((m for m in recording.marks if here(m.onset_s)), key=lambda m: m.onset_s)
     marks = [mark for mark in events if mark.kind not in style.EDGES]
     labels = [layout.elide(style.flag_style(mark.kind).label, LONGEST_LABEL) for mark in marks]
@@ -111,8 +130,8 @@ def _plan(recording: Recording, start_s: float, span_s: float, ruler: Ruler) -> 
     )
     return Row(
         start_s=start_s,
-        words=list(zip(words, placed, strict=True)),
-        word_lines=1 + max((p.level for p in placed if p), default=-1),
+        words=place(recording.words, LONGEST_WORD),
+        heard=place(recording.heard, LONGEST_SAID),
         edges=[mark for mark in events if mark.kind in style.EDGES],
         flags=list(zip(marks, levels, strict=True)),
         flag_lines=min(FLAG_LINES, 1 + max(levels, default=-1)),
@@ -171,8 +190,10 @@ def _draw_row(
         if row.start_s == 0.0:
             _level(sheet, y, level_db)
         y += WAVE
+        if side == "user":
+            y = _words(sheet, row.heard, scale, y, colour)
     _flags(sheet, row, scale, flags_end, y)
-    y = _words(sheet, row, scale, y)
+    y = _words(sheet, row.words, scale, y, style.ROBOT)
     if row.hold:
         _hold(sheet, recording, row, scale, y)
         y += HOLD_LANE
@@ -233,21 +254,21 @@ def _flags(sheet: Sheet, row: Row, scale: Scale, base: float, bottom: float) -> 
         sheet.text(GUTTER, base - FLAG_LINE / 2, text, 8, style.QUIET_INK, "right")
 
 
-def _words(sheet: Sheet, row: Row, scale: Scale, y: float) -> float:
+def _words(sheet: Sheet, labels: Labels, scale: Scale, y: float, colour: str) -> float:
     left_out = 0
-    for word, place in row.words:
+    for word, place in labels.placed:
         if place is None:
             left_out += 1
             continue
         x = scale.x(word.start_s)
-        sheet.line((x, x), (y, y + 0.045), style.ROBOT, 0.8)
+        sheet.line((x, x), (y, y + 0.045), colour, 0.8)
         middle = y + WORD_LINE * (place.level + 0.5) + 0.045
-        sheet.text(place.left, middle, layout.elide(word.text, LONGEST_WORD), 7.5)
+        sheet.text(place.left, middle, layout.elide(word.text, labels.longest), 7.5)
     if left_out:
         sheet.text(
             GUTTER, y + 0.045 + WORD_LINE / 2, f"+{left_out} words", 8, style.QUIET_INK, "right"
         )
-    return y + WORD_LINE * row.word_lines + (0.06 if row.word_lines else 0.0)
+    return y + labels.height
 
 
 def _hold(sheet: Sheet, recording: Recording, row: Row, scale: Scale, y: float) -> None:

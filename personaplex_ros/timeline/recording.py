@@ -1,4 +1,4 @@
-"""What a timeline shows: two voices, the robot's words, the turn events and the motion holds."""
+"""What a timeline shows: two voices, what they say, the turn events and the motion holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the robot; ``end_s`` is None where nothing tells when it ended."""
+    """A word of the robot, or what the user said in one go.
+
+    ``end_s`` is None where nothing tells when it ended.
+    """
 
     text: str
     start_s: float
@@ -39,7 +42,8 @@ class Recording:
 
     ``user`` and ``agent`` are mono samples in [-1, 1], float [n]; they may differ by one frame
     (80 ms), and the shorter is then continued with silence. All times are in seconds from the first
-    sample. ``hold`` lists the spans in which ``motion_hold`` was true.
+    sample. ``hold`` lists the spans in which ``motion_hold`` was true, ``heard`` what the user
+    said, where that was written down.
 
     Raises ValueError naming the field and the value that cannot be drawn.
     """
@@ -51,6 +55,7 @@ class Recording:
     marks: tuple[Mark, ...]
     title: str
     hold: tuple[Span, ...] = ()
+    heard: tuple[Word, ...] = ()
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0:
@@ -67,7 +72,7 @@ class Recording:
             raise ValueError("the recording is empty: user and agent have no samples")
         object.__setattr__(self, "user", np.pad(user, (0, length - user.size)))
         object.__setattr__(self, "agent", np.pad(agent, (0, length - agent.size)))
-        for word in self.words:
+        for word in (*self.words, *self.heard):
             _check_times(f"word {word.text!r}", word.start_s, word.end_s)
         for mark in self.marks:
             _check_times(f"mark {mark.kind!r}", mark.onset_s, mark.decided_s)
@@ -87,7 +92,7 @@ class Recording:
     @property
     def extent_s(self) -> float:
         """End of the last thing to show: the audio's, or of what was decided after it."""
-        words = [word.end_s or word.start_s for word in self.words]
+        words = [word.end_s or word.start_s for word in (*self.words, *self.heard)]
         marks = [mark.decided_s for mark in self.marks]
         return max([self.duration_s, *words, *marks, *(end for _, end in self.hold)])
 

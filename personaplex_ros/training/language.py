@@ -27,6 +27,7 @@ from personaplex_ros.prompt import prompt_frames
 from personaplex_ros.training import parallel
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.corpus import NOTHING_HEARD, Example
+from personaplex_ros.training.listening import heard_loss
 from personaplex_ros.training.loop import Batch, Trainer
 
 
@@ -153,15 +154,13 @@ class LanguageTrainer(Trainer):
         ).view(-1, config.codebooks)
         code_loss = (code_loss * keep_weight[:, None]).sum(0) / len(quiet)
 
-        words = batch["heard"][scored] - NOTHING_HEARD  # 0: none has just ended
-        word_weight = torch.where(words == 0, 0.05, 1.0)
-        word_loss = F.cross_entropy(self.heard_head(hidden[scored]), words, reduction="none")
+        heard = heard_loss(self.heard_head(hidden[scored]), batch["heard"][scored])
         facts = batch["facts"].repeat_interleave(scored.sum(dim=1), dim=0)
         return {
             "text": (text_loss * weight).sum() / weight.sum(),
             "semantic": settings.semantic * code_loss[0],
             "acoustic": settings.acoustic * code_loss[1:].sum(),
-            "heard": settings.heard * (word_loss * word_weight).sum() / word_weight.sum(),
+            "heard": settings.heard * heard,
             "facts": settings.facts * self.fact_loss(middle(layers)[scored], facts),
         }
 

@@ -3,9 +3,9 @@
 A work folder holds what is not shipped: the corpus, the trainings' states and logs. Stages, in
 order: ``voices`` (what natural voices say, recorded), ``codec`` (the whole codec), ``hearing`` (a
 finished codec's encoder, which learns these voices), ``corpus`` (conversations as codes),
-``language`` (the language model), ``decoder`` (the codec's decoder alone, which changes no codes),
-``export`` and ``evaluate``. A recipe that starts with a finished checkpoint has its codec and goes
-on with its language model.
+``language`` (the language model), ``listening`` (the head that writes down what the person says),
+``decoder`` (the codec's decoder alone, which changes no codes), ``export`` and ``evaluate``. A
+recipe that starts with a finished checkpoint has its codec and goes on with its language model.
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ import torch
 from tqdm import tqdm
 
 from personaplex_ros.audio import write_wave
-from personaplex_ros.checkpoint import CheckpointFiles, load_codec, load_language_model
+from personaplex_ros.checkpoint import (
+    CheckpointFiles,
+    load_codec,
+    load_language_model,
+    save_listening_head,
+)
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, resolve
+from personaplex_ros.checkpoint.listening import LISTENING
 from personaplex_ros.files import write_whole
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
@@ -44,6 +50,7 @@ from personaplex_ros.training.hearing.moments import Moments
 from personaplex_ros.training.hearing.understanding import Understanding
 from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
 from personaplex_ros.training.language import Batches, LanguageTrainer
+from personaplex_ros.training.listening import ListeningTrainer
 from personaplex_ros.training.loop import Batch, Run, drawn
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.recipe import Recipe
@@ -54,13 +61,16 @@ from personaplex_ros.training.text_row import train_tokenizer
 from personaplex_ros.training.voices.making import record_voices
 from personaplex_ros.training.world import World, load_world
 
-STAGES = ("voices", "codec", "hearing", "corpus", "language", "decoder", "export", "evaluate")
+STAGES = (
+    "voices", "codec", "hearing", "corpus", "language", "listening", "decoder", "export",
+    "evaluate",
+)  # fmt: skip
 REPORT_STEPS, SAVE_STEPS = 50, 250
 UTTERANCES = 200  # of a file
-RUNS = ("codec", "understanding", "hearing", "reading", "language", "decoder")
+RUNS = ("codec", "understanding", "hearing", "reading", "language", "listening", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
 WORK = (*STATES, *LOGS, "curves.png", "evaluation.md", "evaluation.json")
-CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, "config.json")
+CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, LISTENING, "config.json")
 GENERIC_PROMPTS = (
     "You enjoy having a good conversation.",
     "You are a wise and friendly teacher. Answer questions or provide advice in a clear and "
@@ -103,6 +113,7 @@ def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
                 "hearing": train_hearing,
                 "corpus": make_corpus,
                 "language": train_language_model,
+                "listening": train_listening_head,
                 "decoder": train_decoder,
                 "export": export,
                 "evaluate": examine,
@@ -214,6 +225,25 @@ def train_language_model(shop: Workshop) -> None:
     )
     _follow(run, batches.draw, shop.work / "language")
     export_language_model(trainer.model, shop.output)
+
+
+def train_listening_head(shop: Workshop) -> None:
+    """Train the listening head on the hidden states of the finished language model."""
+    recipe, files = shop.recipe, CheckpointFiles.find(shop.output)
+    materials = Materials.load(shop.output)
+    corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
+    model = load_language_model(files.model, files.config, "cpu", torch.float32)
+    trainer = ListeningTrainer(model, list(corpus.words)).to(shop.device)
+    batches = Batches(
+        corpus.example,
+        corpus.prompts,
+        materials.tokenizer,
+        model.config,
+        recipe.language_training,
+        recipe.codec.frame_rate,
+    )
+    _follow(Run(trainer, recipe.listening_schedule), batches.draw, shop.work / "listening")
+    save_listening_head(trainer.head.cpu(), shop.output)
 
 
 def train_decoder(shop: Workshop) -> None:

@@ -58,6 +58,7 @@ class Recipe:
     hearing_schedule: Schedule
     reading_schedule: Schedule
     language_schedule: Schedule
+    listening_schedule: Schedule
     evaluation: Examination
     start: str | None = None  # a checkpoint to go on with, by path or name
 
@@ -75,7 +76,7 @@ def load_recipe(recipe: str | Path) -> Recipe:
         "decoder_schedule": Schedule, "language": LMConfig, "language_training": LanguageTraining,
         "understanding_schedule": Schedule, "hearing_training": HearingTraining,
         "hearing_schedule": Schedule, "reading_schedule": Schedule,
-        "language_schedule": Schedule, "evaluation": Examination,
+        "language_schedule": Schedule, "listening_schedule": Schedule, "evaluation": Examination,
     }  # fmt: skip
     missing = [name for name in (*kinds, "codec") if not isinstance(content.get(name), Mapping)]
     if missing:

@@ -9,6 +9,7 @@ from .hold import HoldParameters, MotionHold
 from .monitor import TurnMonitor, TurnUpdate
 from .parameters import TurnParameters
 from .tracker import TurnTracker
+from .user_utterance import UserUtterance, UserUtteranceAssembler
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "TurnParameters",
     "TurnTracker",
     "TurnUpdate",
+    "UserUtterance",
+    "UserUtteranceAssembler",
     "Utterance",
     "UtteranceAssembler",
     "UtteranceParameters",

@@ -20,6 +20,7 @@ from .hold import HoldParameters, MotionHold
 from .parameters import NEVER, TurnParameters
 from .tracker import TurnTracker
 from .turn_end import TurnEndJudge
+from .user_utterance import UserUtterance, UserUtteranceAssembler
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 
 REFRESH_S = 1.0
@@ -30,7 +31,8 @@ REFRESH_S = 1.0
 class TurnUpdate:
     """The state of the conversation after a frame, and what the frame decided.
 
-    utterance: the robot's utterance that ended with it, if any. hold: whether motion should pause.
+    utterance: the robot's utterance that ended with it, if any. heard: what the person has said, if
+    there is more of it or it is final. hold: whether motion should pause.
     """
 
     events: list[TurnEvent]
@@ -39,6 +41,7 @@ class TurnUpdate:
     engaged: bool
     hold: bool
     utterance: Utterance | None
+    heard: UserUtterance | None
 
 
 class TurnMonitor:
@@ -65,6 +68,7 @@ class TurnMonitor:
         self._robot_delay_ns = round(robot_delay_s * SECOND_NS)
         self._user = SpeechActivity(sample_rate, frame_size)
         self._utterances = UtteranceAssembler(utterance)
+        self._heard = UserUtteranceAssembler()
         parameters = parameters or TurnParameters()
         self._echo = EchoGuard(*self._format, parameters.echo_loss_db)
         self._background = BackgroundGuard(*self._format, parameters.background_share)
@@ -87,11 +91,13 @@ class TurnMonitor:
         piece: str,
         stamp_ns: int,
         echo: EchoFrame | None = None,
+        word: str = "",
     ) -> TurnUpdate:
         """Take one frame of both sides, float32 [frame_size] each, and the robot's text `piece`.
 
         stamp_ns: capture time of the first of `user_samples`. echo: what is known of the robot's
-        echo in them, where anything is; they are its `clean`.
+        echo in them, where anything is; they are its `clean`. word: the person's that has just
+        ended, where the model tells.
         Raises ValueError for another shape or dtype.
         """
         robot = self._robot.push(robot_samples)
@@ -112,13 +118,15 @@ class TurnMonitor:
             robot_sounds,
             events,
         )
+        speaking = self._tracker.user_speaking
         return TurnUpdate(
             events,
-            self._tracker.user_speaking,
+            speaking,
             self._tracker.robot_speaking,
             self._tracker.engaged,
             self._hold.update(stamp_ns + self._frame_ns, events),
             utterance,
+            self._heard.push(stamp_ns, stamp_ns + self._frame_ns, word, speaking, events),
         )
 
     @property
@@ -145,9 +153,9 @@ class TurnMonitor:
     def end(self) -> TurnUpdate:
         """End the conversation and begin a new one; return what that ends.
 
-        The events close whatever is open, the utterance is the one that was not finished.
+        The events close whatever is open, the utterances are those that were not finished.
         """
-        utterance = self._utterances.flush()
+        utterance, heard = self._utterances.flush(), self._heard.flush()
         events = self._tracker.end()
         self._user.reset()
         if self._turn_end:
@@ -156,7 +164,7 @@ class TurnMonitor:
         self._echo.reset()
         self._background.reset()
         self._hold.reset()
-        return TurnUpdate(events, False, False, False, False, utterance)
+        return TurnUpdate(events, False, False, False, False, utterance, heard)
 
 
 def words_begun(piece: str) -> int:

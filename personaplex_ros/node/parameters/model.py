@@ -47,6 +47,12 @@ class ModelParameters:
         When.UNCONFIGURED,
         choices=("pin", "fresh", "roll"),
     )
+    user_transcript: bool = parameter(
+        False,
+        "Whether user_transcript tells what the person says, word by word; the checkpoint needs a "
+        "listening head (listening.safetensors).",
+        When.UNCONFIGURED,
+    )
     admission_share: float = parameter(
         0.75,
         "Share of a frame's time that the model's step may take with one more robot, for that "

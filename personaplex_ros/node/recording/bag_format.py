@@ -13,7 +13,7 @@ from personaplex_ros.audio import float32_to_int16
 from personaplex_ros.node.hosts.messages import NS_PER_S, without_comments
 from personaplex_ros.recording import BagMessage, Frame, Happening, Piece, State, Topic
 from personaplex_ros.resources import PACKAGE, share_directory
-from personaplex_ros.turns import TurnEvent, Utterance
+from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
 
 OWN = f"{PACKAGE}/msg/"
 BOOL = "std_msgs/msg/Bool"
@@ -22,6 +22,7 @@ TOPICS = {
     "audio_out": f"{OWN}AudioFrame",
     "text": f"{OWN}TextToken",
     "transcript": f"{OWN}Utterance",
+    "user_transcript": f"{OWN}UserUtterance",
     "turn_event": f"{OWN}TurnEvent",
     "motion_hold": BOOL,
     "user_speaking": BOOL,
@@ -82,6 +83,9 @@ class RosBag:
         elif isinstance(what, Utterance):
             header, end = self._header(what.start_ns), self._time(what.end_ns)
             yield "transcript", self._make("Utterance", header, end, what.text, what.interrupted)
+        elif isinstance(what, UserUtterance):
+            header, end = self._header(what.start_ns), self._time(what.end_ns)
+            yield "user_transcript", self._make("UserUtterance", header, end, what.text, what.final)
         elif isinstance(what, TurnEvent):
             yield "turn_event", self._event(what)
         else:

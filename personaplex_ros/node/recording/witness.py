@@ -16,7 +16,7 @@ from personaplex_ros.node.recording.topic import RecordingTopic
 from personaplex_ros.node.state_topics import TurnState
 from personaplex_ros.recording import Archive, Heading, Journal, Limits, Piece, Recorder, State
 from personaplex_ros.recording.journal import MB
-from personaplex_ros.turns import TurnEvent, Utterance
+from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
 
 DISK_TIMEOUT_S = 5.0
 """How long ~/record waits for the disk."""
@@ -90,6 +90,10 @@ class Witness:
     def utterance(self, utterance: Utterance) -> None:
         """Take what the robot said."""
         self._recorder.happened(utterance)
+
+    def user_utterance(self, heard: UserUtterance) -> None:
+        """Take what the person has said so far, or all of it."""
+        self._recorder.happened(heard)
 
     def turns(self, turns: TurnState) -> None:
         """Take who speaks after a frame."""
