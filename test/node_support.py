@@ -192,6 +192,7 @@ class FakeSession:
     kept_silent: bool = False
     before_push: Callable[[int], None] = lambda step: None
     speech: Callable[[np.ndarray], np.ndarray] = lambda frame: frame
+    hears: Callable[[int], str] = lambda step: ""
 
     link = None
 
@@ -219,6 +220,7 @@ class FakeSession:
             silent="" if piece else "PAD",
             codes=np.zeros(8, np.int64),
             timing=StepTiming(0.0, 0.0, 0.0, 0.0, 0.0),
+            heard=self.hears(index),
         )
 
     def restart(self, persona: Any = None, seed: int | None = None) -> None:

@@ -47,13 +47,15 @@ class Replayed(CapturedFrames):
     replayed: list[int] = []  # noqa: RUF012
 
 
+def unpinned(_: object, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Return zeros where a GPU would copy to."""
+    return torch.zeros(*shape, dtype=dtype)
+
+
 @pytest.fixture
 def engine(small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Return an engine whose frames are those of graphs."""
     engine = Engine.load(small_checkpoint, device="cpu", slots=5)
-
-    def unpinned(_: object, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        return torch.zeros(*shape, dtype=dtype)
 
     monkeypatch.setattr(captured, "_zeros", unpinned)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)

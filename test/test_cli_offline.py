@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from listening_support import NANO, constant_head, linked, with_head
 from matplotlib.image import imread
 from reference import REFERENCE, ROOT, golden, needs_reference
 
@@ -103,6 +104,23 @@ def test_the_timeline_shows_and_plays_the_conversation(recording: Path, tmp_path
     picture = imread(tmp_path / "talk.png")
     assert picture.shape[1] > 2000 and picture.std() > 0.05
     assert "audio/ogg" in (tmp_path / "talk.html").read_text()
+
+
+def test_what_the_caller_says_is_told_where_the_checkpoint_can(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nano = with_head(NANO, tmp_path / "nano", constant_head(256, ["floor", "room"], output=2))
+    words = ["offline", "--input-wav", str(recording), "--checkpoint"]
+    assert main([*words, str(nano), "--user-transcript", "--timeline", str(tmp_path / "a")]) == 0
+    said = re.findall(r"^user, (.*) to .* s: (.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert float(said[0][0]) == pytest.approx(1.06, abs=0.4)
+    assert set(said[0][1].split()) == {"room"}
+    assert '"heard": [{"text": "room' in (tmp_path / "a.html").read_text()
+    plain = linked(NANO, tmp_path / "plain")
+    assert main([*words, str(plain), "--user-transcript"]) == 2
+    assert "has no listening.safetensors" in capsys.readouterr().err
+    assert main([*words, str(plain)]) == 0
+    assert "user, " not in capsys.readouterr().out
 
 
 def test_the_time_of_each_part_is_told(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:

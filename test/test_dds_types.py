@@ -95,6 +95,7 @@ def test_type_hashes_equal_the_files_of_an_installed_ros2(types: MessageTypes) -
         AUDIO,
         "personaplex_ros/msg/TurnEvent",
         "personaplex_ros/msg/Utterance",
+        "personaplex_ros/msg/UserUtterance",
         "personaplex_ros/msg/TextToken",
         "personaplex_ros/srv/SetPersona",
         "personaplex_ros/action/Say",

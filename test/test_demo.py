@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from listening_support import NANO, constant_head, with_head
 
 from personaplex_ros.cli import main
 from personaplex_ros.demo import choose_graph
@@ -40,7 +41,9 @@ def test_a_conversation_leaves_its_record(
     caller = tmp_path / "caller.wav"
     soundfile.write(caller, samples[: 10 * rate], rate)
     out = tmp_path / "demo"
-    assert main(["demo", "--input-wav", str(caller), "--output", str(out)]) == 0
+    nano = with_head(NANO, tmp_path / "nano", constant_head(256, ["floor", "room"], output=2))
+    words = ["demo", "--checkpoint", str(nano), "--user-transcript"]
+    assert main([*words, "--input-wav", str(caller), "--output", str(out)]) == 0
     assert robots_graph == [], "a robot of this domain heard the demo"
 
     wave, wave_rate = soundfile.read(out / "conversation.wav", dtype="int16")
@@ -58,8 +61,12 @@ def test_a_conversation_leaves_its_record(
     assert all(event["decided"] >= event["t"] for event in events)
     drawn = read_folder(out)
     assert len(drawn.words) > 5 and drawn.duration_s == 10.0
+    asked = [line for line in lines if line["type"] == "user_utterance"]
+    assert asked[0]["t"] == pytest.approx(starts[0], abs=0.4)
+    assert set(asked[0]["text"].split()) == {"room"} and drawn.heard[0].text == asked[0]["text"]
+    assert "person: room" in (out / "transcript.txt").read_text()
     shown = capsys.readouterr().out
-    assert "robot: " in shown and "caller speaks" in shown
+    assert "robot: " in shown and "caller speaks" in shown and "caller: room" in shown
     for name in ("transcript.txt", "timeline.png", "timeline.html"):
         assert (out / name).stat().st_size > 0
 

@@ -35,6 +35,7 @@ def test_the_quality_of_service_of_every_topic_is_as_documented():
         human_voice_audio=True,
         speed_scaling_topic="speed_scaling_topic",
         presence_topic="presence_topic",
+        user_transcript=True,
     ) as r:
         opened = {t.replace("/voice/", "/<human_voice_id>/"): qos for t, qos in r.bus.qos.items()}
     assert opened == documented()

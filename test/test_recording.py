@@ -12,6 +12,7 @@ import time
 import wave
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ from personaplex_ros.recording import (
 )
 from personaplex_ros.recording.places import Places
 from personaplex_ros.recording.reading import read_folder
-from personaplex_ros.turns import TurnEvent, Utterance
+from personaplex_ros.timeline import Word
+from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
 
 PEER = Path(__file__).with_name("recording_peer.py")
 EVENT = (
@@ -94,8 +96,13 @@ def test_a_recording_holds_what_was_heard_said_and_decided(tmp_path: Path) -> No
     writer = FolderWriter(tmp_path, RATE, "receptionist", {"robot": "robot1"}, bag)
     event = TurnEvent("interruption", START_NS + 5 * FRAME_NS, START_NS + 8 * FRAME_NS, 0.75, 3)
     said = Utterance(START_NS + 2 * FRAME_NS, START_NS + 9 * FRAME_NS, "You are welcome.", True)
+    asked = UserUtterance(START_NS + FRAME_NS, START_NS + 5 * FRAME_NS, "which floor", True)
     for number in range(1, 11):
         writer.frame(frame(number))
+        if number == 4:
+            writer.happened(replace(asked, text="which", final=False))
+        if number == 8:
+            writer.happened(asked)
         writer.happened(Piece(START_NS + (number + 1) * FRAME_NS, number, 40, f" w{number}"))
         if number == 8:
             writer.happened(State(user_speaking=True, robot_speaking=True, hold=True))
@@ -114,6 +121,7 @@ def test_a_recording_holds_what_was_heard_said_and_decided(tmp_path: Path) -> No
     lines = list(read_lines(tmp_path / "events.jsonl"))
     assert Counter(line["type"] for line in lines) == {
         "recording": 1, "text": 10, "hold": 2, "turn_event": 1, "utterance": 1, "end": 1,
+        "user_utterance": 1,
     }  # fmt: skip
     assert lines[0]["title"] == "receptionist" and lines[0]["robot"] == "robot1"
     decided = next(line for line in lines if line["type"] == "turn_event")
@@ -121,11 +129,19 @@ def test_a_recording_holds_what_was_heard_said_and_decided(tmp_path: Path) -> No
     assert (decided["kind"], decided["episode"], decided["confidence"]) == ("interruption", 3, 0.75)
     assert lines[-1]["why"] == "it is over"
     transcript = (tmp_path / "transcript.txt").read_text()
-    assert transcript == "   0.08    0.64  You are welcome. [interrupted]\n"
+    assert transcript == (
+        "   0.00    0.32  person: which floor\n   0.08    0.64  You are welcome. [interrupted]\n"
+    )
+    told = read_bag(tmp_path / "bag")["/robot1/user_transcript"]
+    assert [(heard.text, heard.final) for heard in told] == [
+        ("which", False),
+        ("which floor", True),
+    ]
 
     seen = read_folder(tmp_path)
     assert [word.text for word in seen.words] == [f"w{number}" for number in range(1, 11)]
     assert [(mark.kind, mark.onset_s) for mark in seen.marks] == [("interruption", 4 * 0.08)]
+    assert seen.heard == (Word("which floor", 0.0, 4 * 0.08),)
     assert seen.hold == ((8 * 0.08, 10 * 0.08),)
     for path in tmp_path.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"

@@ -14,9 +14,10 @@ ROS2 = shutil.which("ros2")
 USED = """
 import importlib.util
 from personaplex_ros.action import Say
-from personaplex_ros.msg import AudioFrame, TextToken, TurnEvent, Utterance
+from personaplex_ros.msg import AudioFrame, TextToken, TurnEvent, UserUtterance, Utterance
 from personaplex_ros.srv import SetPersona
 Say.Goal(text="hello"), AudioFrame(), TextToken(), TurnEvent(), Utterance(), SetPersona.Request()
+assert UserUtterance(text="hello").final is False
 assert importlib.util.find_spec("personaplex_ros.node") is None
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,9 @@ def test_robots_of_a_process_share_one_model_until_none_talks(tmp_path: Path) ->
     assert model.load(first) is engine
     with pytest.raises(ValueError, match=r"checkpoint is .*b' here and .*a'"):
         model.load(second)
+    listening = replace(first, user_transcript=True)
+    with pytest.raises(ValueError, match="user_transcript is True here and False there"):
+        model.load(listening)
     session.close()
     assert model.load(second) is not engine
     assert loads == folders

@@ -38,6 +38,7 @@ from personaplex_ros.timeline.picture import draw_sheet
 from personaplex_ros.timeline.sheet import DPI, LEFT, RIGHT, WIDTH
 
 RATE = 24_000
+ASKED = "on which floor is the meeting room"
 SENTENCE = "Good morning! The meeting room is on the second floor, it's $5 (or $6)."
 
 
@@ -79,6 +80,11 @@ def conversation(seconds: float = 20.0, **changes: object) -> Recording:
         "marks": tuple(marks),
         "title": "A conversation",
         "hold": tuple(hold),
+        "heard": tuple(
+            Word(text, base + at, base + at + 1.0)
+            for base in range(0, int(seconds), 10)
+            for at, text in ((1.0, ASKED), (6.5, "sorry wait"))
+        ),
     }
     return Recording(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -474,6 +480,9 @@ def test_page_carries_the_waveforms_words_events_and_holds(tmp_path):
     assert sounding[0] == pytest.approx(1.0, abs=0.02)
     assert sounding[-1] == pytest.approx(8.0, abs=0.02)
     assert [word["text"] for word in data["words"]] == SENTENCE.split() * 2
+    assert [(said["text"], said["start_s"]) for said in data["heard"]] == [
+        (ASKED, 1.0), ("sorry wait", 6.5), (ASKED, 11.0), ("sorry wait", 16.5),
+    ]  # fmt: skip
     assert len(data["marks"]) == len(recording.marks)
     assert [tuple(span) for span in data["hold"]] == list(recording.hold)
     assert data["speaking"]["robot"] == [[3.0, 7.0], [13.0, 17.0]]
@@ -496,7 +505,9 @@ def test_page_runs_without_an_error_in_a_browser(tmp_path):
     )  # fmt: skip
     assert "CONSOLE" not in ran.stderr
     assert 'data-ready="yes"' in ran.stdout
-    assert ran.stdout.count('class="word') == len(crowded().words)
+    said = len(crowded().words) + len(crowded().heard)
+    assert ran.stdout.count('class="word') == said
+    assert "What was said" in ran.stdout and ASKED in ran.stdout
     assert ran.stdout.count('class="event') == len(crowded().marks)
 
 

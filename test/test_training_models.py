@@ -34,6 +34,7 @@ from personaplex_ros.training.codec import (
 from personaplex_ros.training.corpus import Example
 from personaplex_ros.training.export import export_codec, export_voice, with_prompt_codes
 from personaplex_ros.training.language import Batches, LanguageTrainer, LanguageTraining
+from personaplex_ros.training.listening import ListeningTrainer
 from personaplex_ros.training.loop import Batch, Run, Schedule, drawn
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.speech import Interval, Voice, speak
@@ -228,8 +229,9 @@ def talk_samples(seconds: float) -> np.ndarray:
     return speech[: round(seconds * 24000)]
 
 
-def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> None:
-    tokenizer = TextTokenizer(write_checkpoint(tmp_path) / "tokenizer.model")
+def conversation_by_heart(folder: Path) -> tuple[Example, Batches]:
+    """Return a conversation of noise with two words of the caller, and batches of nothing else."""
+    tokenizer = TextTokenizer(write_checkpoint(folder) / "tokenizer.model")
     generator = np.random.default_rng(0)
     rows = generator.integers(0, LM.cardinality, (17, 30)).astype(np.int16)
     rows[0] = generator.integers(4, 100, 30)
@@ -239,7 +241,12 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     voices = {"V": [generator.integers(0, LM.cardinality, (8, 5)).astype(np.int16)]}
     facts = np.array([1, 0], np.int16)
     example = Example(rows, heard, np.zeros(30, np.bool_), facts, TEXT_PROMPT, "V")
-    batches = Batches(lambda rng: example, voices, tokenizer, LM, settings, 12.5)
+    return example, Batches(lambda rng: example, voices, tokenizer, LM, settings, 12.5)
+
+
+def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> None:
+    example, batches = conversation_by_heart(tmp_path)
+    tokenizer, settings, rows = batches.tokenizer, batches.settings, example.rows
     batch = batches.draw(0)
     prompt = 5 + 12 + len(tokenizer.encode(tagged(TEXT_PROMPT)))
     assert int(batch["scored"][0].sum()) <= 31 and not batch["scored"][:, :prompt].any()
@@ -254,6 +261,26 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     last = advance(run, batches.draw, 5)
     for name in ("text", "semantic", "heard", "facts"):
         assert last[name] < 0.3 * first[name], name
+
+
+def test_a_listening_head_learns_words_and_leaves_the_model(tmp_path: Path) -> None:
+    model, example, batches = random_lm(), *conversation_by_heart(tmp_path)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    trainer = ListeningTrainer(model, ["a", "b", "c"])
+    run = Run(trainer, Schedule(80, 2e-2, warmup=5))
+    first = advance(run, batches.draw, 5)
+    advance(run, batches.draw, 70)
+    last = advance(run, batches.draw, 5)
+    assert list(last) == ["heard", "gradient"] and last["heard"] < 0.3 * first["heard"]
+    assert all(weight.equal(before[name]) for name, weight in model.state_dict().items())
+
+    batch = batches.draw(0)
+    with torch.no_grad():
+        columns, positions = batch["columns"][:, :-1], batch["positions"]
+        hidden = model.out_norm(parallel.temporal(model, columns, positions)[-1])[batch["scored"]]
+    said = trainer.head.choose(hidden) - 1
+    assert said.equal(batch["heard"][batch["scored"]])
+    assert set(said.tolist()) == set(example.heard.tolist())
 
 
 def test_reading_a_prompt_is_learnt_from_prompts(tmp_path: Path) -> None:

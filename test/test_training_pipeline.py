@@ -35,6 +35,7 @@ language:
 language_training: {batch: 1, frames: 300}
 reading_schedule: {steps: 2, rate: 0.001, warmup: 1}
 language_schedule: {steps: 3, rate: 0.001, warmup: 2}
+listening_schedule: {steps: 2, rate: 0.001, warmup: 2}
 evaluation: {dialogues: 1, slots: 2}
 """
 
@@ -63,7 +64,7 @@ def test_one_command_trains_a_checkpoint_and_goes_on_where_it_was_stopped(
     assert "| right answer" in table and table in said
     assert json.loads((work / "evaluation.json").read_text())["about"]["checkpoint"] == "toy"
 
-    engine = Engine.load(output)
+    engine = Engine.load(output, listens=True)
     session = engine.open(Persona("toy", "You work for Nova Labs.", "NATF0.pt"), seed=1)
     result = session.push(np.zeros(engine.frame_size, np.float32))
     assert result.audio.shape == (1920,) and np.isfinite(result.audio).all()

@@ -33,7 +33,7 @@ def load_listening_head(folder: Path, device: torch.device | str) -> ListeningHe
     with WeightsFile(path, "cpu") as file:
         words = _words(path, file.metadata())
         shape = stored_shapes(file).get("weight", ())
-        width = shape[1] if len(shape) == 2 else 0
+        width = shape[1] if len(shape) == 2 else 1
         head = ListeningHead(width, words)
         compare(path, file, head)
         head.load_state_dict({name: file.tensor(name).float() for name in head.state_dict()})

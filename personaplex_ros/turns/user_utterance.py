@@ -9,7 +9,7 @@ from .events import USER_STARTED, TurnEvent
 
 GAP_S = 0.4
 """Time without a word after which what was said is over, once the person is silent."""
-APART_S = 0.8
+APART_S = 0.4
 """A word counts if the person is heard to speak at most so long before or after it."""
 MOST_WORDS = 200
 """What is longer is ended there, so that memory is bounded."""
