@@ -28,8 +28,8 @@ from personaplex_ros.launch_arguments import ending_with, existing_file, program
 PACKAGE = "personaplex_ros"
 GAZEBO = ("ros_gz_sim", "ros_gz_bridge")
 RECORDED = (
-    "audio_in", "audio_out", "text", "transcript", "turn_event", "motion_hold", "user_speaking",
-    "robot_speaking", "engaged", "odom", "nav_vel", "cmd_vel", "/diagnostics",
+    "audio_in", "audio_out", "text", "transcript", "user_transcript", "turn_event", "motion_hold",
+    "user_speaking", "robot_speaking", "engaged", "odom", "nav_vel", "cmd_vel", "/diagnostics",
 )  # fmt: skip
 PASSED_ON = (
     "checkpoint", "persona", "device", "params_file", "use_sim_time", "python", "namespace",
