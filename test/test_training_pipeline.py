@@ -29,6 +29,9 @@ codec:
 codec_training: {batch: 2, frames: 5, unquantised_steps: 4}
 codec_schedule: {steps: 10, rate: 0.001, warmup: 2, clip: 3.0}
 decoder_schedule: {steps: 2, rate: 0.001, warmup: 2, clip: 3.0}
+understanding_schedule: {steps: 2, rate: 0.001, warmup: 1}
+hearing_training: {batch: 1, frames: 20}
+hearing_schedule: {steps: 2, rate: 0.001, warmup: 1}
 language:
   {dim: 32, heads: 2, layers: 1, hidden: 64, context: 500, cardinality: 32, depth_steps: 8,
    depth_dim: 16, depth_heads: 2, depth_layers: 1, depth_hidden: 32}

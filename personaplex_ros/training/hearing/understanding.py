@@ -15,12 +15,11 @@ from personaplex_ros.mimi import Mimi
 from personaplex_ros.mimi.quantizer import ResidualQuantizer
 from personaplex_ros.training import parallel
 from personaplex_ros.training.codec import frame_latents
-from personaplex_ros.training.corpus import NOTHING_HEARD
 from personaplex_ros.training.hearing.moments import UNKNOWN_PHONE
+from personaplex_ros.training.listening import heard_loss
 from personaplex_ros.training.loop import Batch, Trainer
 from personaplex_ros.training.voices.alignment import PHONES
 
-NO_WORD_WEIGHT = 0.05
 LATEST = 500  # position at which a sentence may begin
 FLOOR = 0.05  # what every phone of a code is counted beforehand
 
@@ -114,11 +113,7 @@ class Understanding(Trainer):
 
     def word_loss(self, states: Tensor, heard: Tensor) -> Tensor:
         """Return how badly the words int64 [B, F] are named in states [B, F, D]."""
-        words = heard - NOTHING_HEARD
-        weight = torch.where(words == 0, NO_WORD_WEIGHT, 1.0)
-        logits = self.word_head(states)
-        loss = F.cross_entropy(logits.flatten(0, 1), words.flatten(), reduction="none")
-        return (loss.view_as(weight) * weight).sum() / weight.sum()
+        return heard_loss(self.word_head(states).flatten(0, 1), heard.flatten())
 
     def _count(self, latent: Tensor, choices: Sequence[Choice], phones: Tensor) -> None:
         sure = (phones != UNKNOWN_PHONE).all(-1)
