@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from personaplex_ros.checkpoint.listening import LISTENING
 from personaplex_ros.cli.paths import check_folder
 from personaplex_ros.engine.loading import choose_device
 from personaplex_ros.optional import require
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = sorted(set(stages) - set(STAGES))
     if unknown:
         raise ValueError(f"--stages knows no {', '.join(unknown)}; there are {', '.join(STAGES)}")
-    check_folder("--output", arguments.output, CHECKPOINT)
+    check_folder("--output", arguments.output, (*CHECKPOINT, LISTENING))
     output = Path(arguments.output)
     work = (
         Path(arguments.work)

@@ -29,7 +29,6 @@ from personaplex_ros.checkpoint import (
     save_listening_head,
 )
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, resolve
-from personaplex_ros.checkpoint.listening import LISTENING
 from personaplex_ros.files import write_whole
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
@@ -70,7 +69,7 @@ UTTERANCES = 200  # of a file
 RUNS = ("codec", "understanding", "hearing", "reading", "language", "listening", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
 WORK = (*STATES, *LOGS, "curves.png", "evaluation.md", "evaluation.json")
-CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, LISTENING, "config.json")
+CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, "config.json")
 GENERIC_PROMPTS = (
     "You enjoy having a good conversation.",
     "You are a wise and friendly teacher. Answer questions or provide advice in a clear and "
