@@ -18,6 +18,7 @@ from personaplex_ros.training.evaluation.caller import Caller, Said
 from personaplex_ros.training.evaluation.converse import Dialogue
 from personaplex_ros.training.evaluation.fidelity import added_errors
 from personaplex_ros.training.evaluation.judge import judge, judge_story
+from personaplex_ros.training.evaluation.listening import error_rate, written
 from personaplex_ros.training.evaluation.measures import (
     breaks_in,
     falls_silent,
@@ -284,6 +285,23 @@ def test_listening_to_a_story_is_judged_by_what_is_said_meanwhile_and_afterwards
     assert tuple(values.values()) == expected and set(values) == {
         "murmurs", "listens", "story_answer",
     }  # fmt: skip
+
+
+def test_what_is_written_down_of_a_caller_is_compared_with_what_was_said(world: World) -> None:
+    plan = plan_dialogue(world, (1, 1, 0))
+    one, other = (Said(u, at_s) for u, at_s in zip(plan.utterances, (1.0, 20.0), strict=False))
+    words = plain(one.utterance.text).split()
+    right = [(one.start_s + 0.1 * k, word) for k, word in enumerate(words[:-1])]
+    heard = (*right, (one.end_s + 0.24, words[-1]), (one.end_s + 3.0, "nobody"))
+    robot = np.zeros(30 * RATE, np.float32)
+    dialogue = Dialogue(3, plan, "pt", (one, other), 0, robot, NO_CODES, sounding(robot, RATE), (),
+                        heard)  # fmt: skip
+    first, second = written(dialogue)
+    assert (first.misheard, first.written) == (0, " ".join(words))
+    assert first.late_s == pytest.approx(0.24)
+    assert second.misheard == second.words > 0 and second.late_s is None
+    rate = error_rate(np.array([(o.words, o.misheard) for o in (first, second)]))
+    assert rate == second.words / (first.words + second.words)
 
 
 def test_a_story_is_silent_in_its_pauses_only(world: World) -> None:

@@ -30,7 +30,8 @@ class Dialogue:
 
     ``robot`` float32 [n] at 24 kHz is placed when it is heard: what a frame of the microphone is
     answered with is heard from that frame's end on. ``codes`` int64 [codebooks, F] are the frames
-    of ``robot`` after the first, which is silent. ``pieces`` are (heard at, text).
+    of ``robot`` after the first, which is silent. ``pieces`` are (heard at, text); ``heard`` are
+    the caller's words, (written at, word), where the model writes them down.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Dialogue:
     codes: NDArray[np.int64]
     sound: Sound
     pieces: tuple[tuple[float, str], ...]
+    heard: tuple[tuple[float, str], ...] = ()
 
     def text(self, from_s: float, until_s: float) -> str:
         """Return what the robot's text stream says within a time."""
@@ -81,11 +83,14 @@ class Talk:
         """Return the conversation that was held."""
         size = len(self.results[0].audio)
         robot = np.concatenate([np.zeros(size, np.float32), *(r.audio for r in self.results)])
-        pieces = [((i + 1) * size / RATE, r.piece) for i, r in enumerate(self.results) if r.piece]
+        times = [(i + 1) * size / RATE for i in range(len(self.results))]
+        timed = list(zip(times, self.results, strict=True))
+        pieces = tuple((at_s, r.piece) for at_s, r in timed if r.piece)
+        heard = tuple((at_s, r.heard) for at_s, r in timed if r.heard)
         return Dialogue(
             self.job.number, self.job.plan, self.job.voice_prompt, tuple(self.caller.said),
             self.caller.unsaid, robot, np.stack([r.codes for r in self.results], axis=1),
-            sounding(robot, RATE), tuple(pieces),
+            sounding(robot, RATE), pieces, heard,
         )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from personaplex_ros.checkpoint.files import resolve
+from personaplex_ros.checkpoint.listening import LISTENING
 from personaplex_ros.engine import Engine, Persona, Sampling
 from personaplex_ros.estimate import (
     Estimate,
@@ -30,6 +32,7 @@ from personaplex_ros.training.evaluation.fidelity import (
     robots_errors,
 )
 from personaplex_ros.training.evaluation.judge import Verdict, judge, judge_story
+from personaplex_ros.training.evaluation.listening import Written, error_rate, written
 from personaplex_ros.training.evaluation.resynthesis import (
     held_out_utterance,
     intelligibility,
@@ -81,6 +84,7 @@ class _Findings:
     verdicts: list[Verdict] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     voices: list[_Voice] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
     dialogues: list[dict[str, Any]] = field(default_factory=list)
 
     def of(self, measure: str) -> list[float]:
@@ -109,7 +113,10 @@ def evaluate(
     for cores in (1, 2):
         alone = Engine.load(checkpoint, device=device, threads=cores)
         timed[cores] = _time_frames(Stage(alone, world, 1, sampling, seed), progress)
-    engine = Engine.load(checkpoint, device=device, slots=slots, threads=os.cpu_count())
+    listens = (resolve(checkpoint) / LISTENING).is_file()
+    engine = Engine.load(
+        checkpoint, device=device, slots=slots, threads=os.cpu_count(), listens=listens
+    )
     stage = Stage(engine, world, slots, sampling, seed)
     clear = _intelligibility(stage, max(8, dialogues // 2), progress)
     talking = _silences(stage, max(2, dialogues // 12), progress)
@@ -120,7 +127,7 @@ def evaluate(
         "unsaid": sum(int(d["unsaid"]) for d in findings.dialogues),
         "device": str(engine.device), **asdict(sampling),
     }  # fmt: skip
-    rows = _conversation_rows(findings)
+    rows = _conversation_rows(findings) + (_listening_rows(findings) if listens else [])
     rows += [
         Row("murmurs while a story is told", "%", told["murmurs"]),
         Row("says nothing else meanwhile", "%", told["listens"]),
@@ -164,6 +171,17 @@ def _conversation_rows(findings: _Findings) -> list[Row]:
     ]
 
 
+def _listening_rows(findings: _Findings) -> list[Row]:
+    counts = [(one.words, one.misheard) for one in findings.written]
+    words = sum(one.words for one in findings.written)
+    late = [one.late_s for one in findings.written if one.late_s is not None]
+    misheard = bootstrap(counts, error_rate, words)
+    return [
+        Row("caller's words that it writes down wrong", "%", misheard, 0.12, at_least=False),
+        Row("last word written after it was said, median", "s", bootstrap(late, median)),
+    ]
+
+
 def _converse(stage: Stage, count: int, progress: Progress) -> _Findings:
     world, seed = stage.world, stage.seed
     findings, judges = _Findings(), _make_judges(stage)
@@ -197,6 +215,7 @@ def _examine(dialogue: Dialogue, world: World, findings: _Findings, judges: _Jud
     )
     findings.verdicts += verdicts
     findings.heard += heard
+    findings.written += written(dialogue)
     findings.voices.append(_Voice(dialogue.voice_prompt, coded == voice, direct == voice))
     findings.dialogues.append(transcript(dialogue, verdicts, heard, coded))
 
