@@ -13,10 +13,13 @@ from reference import GREEDY, LM, talk
 from safetensors.torch import save_file
 from test_captured_frames import HOST, TALKER, Mark, Replayed, unpinned
 
+from personaplex_ros.audio import read_wave
 from personaplex_ros.checkpoint import load_listening_head, save_listening_head
-from personaplex_ros.engine import Engine, StepTiming, captured
+from personaplex_ros.engine import Engine, Persona, StepTiming, captured
 from personaplex_ros.engine.listening import Listening
 from personaplex_ros.lm.listening import NO_WORD, QUIET_BIAS, ListeningHead
+from personaplex_ros.resources import share_directory
+from personaplex_ros.training.evaluation.measures import word_errors
 
 WORDS = ["floor", "meeting", "room", "straße"]
 FILE = "listening.safetensors"
@@ -149,3 +152,12 @@ def test_slots_are_heard_apart_plain_and_in_graphs(
                 words.append(results[session].heard)
         assert heard == single
     assert all(len(set(words)) > 2 for words in single) and single[0] != single[1]
+
+
+def test_nano_writes_down_what_the_demos_caller_asks() -> None:
+    engine = Engine.load("nano", device="cpu", listens=True)
+    session = engine.open(Persona("demo", "You work for Nova Labs.", "NATF0.pt"), seed=1)
+    caller = read_wave(share_directory() / "config" / "demo" / "caller.wav").samples[:, 0]
+    frames = caller[: 62 * engine.frame_size].reshape(62, -1)
+    heard = [result.heard for result in map(session.push, frames) if result.heard]
+    assert word_errors("on which floor is the meeting room".split(), heard[-7:]) <= 1
