@@ -11,9 +11,9 @@ from turns_support import FRAME, FRAME_S, RATE, Spans, decided, follow, only, on
 from personaplex_ros.turns import GivingWay, TurnEvent, TurnParameters, TurnUpdate
 
 ASSIST = TurnParameters(yield_="assist")
-QUIET = TurnUpdate([], False, False, False, False, None)
-LOUD = TurnUpdate([], False, True, False, False, None)
-SILENCED = TurnUpdate([TurnEvent("robot_silenced", 0, 0, 1.0)], True, True, False, True, None)
+QUIET = TurnUpdate([], False, False, False, False, None, None)
+LOUD = TurnUpdate([], False, True, False, False, None, None)
+SILENCED = TurnUpdate([TurnEvent("robot_silenced", 0, 0, 1.0)], True, True, False, True, None, None)
 
 
 def told(events: list[TurnEvent]) -> list[str]:

@@ -73,7 +73,9 @@ class Desk:
         """Let a frame pass in which these things were decided."""
         told = [TurnEvent(kind, 0, 0, 1.0, 1, state) for kind in events]
         self.say.follow(0, robot)
-        self.visits.follow(TurnUpdate(told, user, robot, engaged, False, None), self.parameters)
+        self.visits.follow(
+            TurnUpdate(told, user, robot, engaged, False, None, None), self.parameters
+        )
 
     def frames(self, count: int, **state: bool) -> None:
         """Let frames pass in which nothing is decided."""

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -21,6 +21,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, CheckpointFiles
 from personaplex_ros.checkpoint.hub import RemoteFile, Repository, explained, receive
 from personaplex_ros.checkpoint.inspection import inspect
+from personaplex_ros.checkpoint.listening import LISTENING
 from personaplex_ros.checkpoint.weights_file import INDEX, is_inside, shard_names
 from personaplex_ros.files import check_output_folder, give_name, told
 from personaplex_ros.text_file import read_json
@@ -100,6 +101,8 @@ def _look_all(
     repository: Repository, config: Mapping[str, Any], folder: Path, say: Callable[[str], None]
 ) -> list[RemoteFile]:
     files, absent = [], []
+    with suppress(EntryNotFoundError):  # few have one
+        files.append(repository.look(LISTENING))
     # The weights are last: a folder that holds them holds everything.
     for name in [VOICES, *reversed(needed_files(config))]:
         try:
