@@ -15,6 +15,7 @@ from reference import GREEDY, ids, talk
 
 from personaplex_ros.engine import Engine, Persona, Sampling, Session, StepTiming, captured
 from personaplex_ros.engine.captured import CapturedFrames, Graph
+from personaplex_ros.engine.frame import FrameModels
 
 HOST = Persona("host", "You work for a hotel by the lake and your name is Ann.")
 TALKER = Persona("talker", "You enjoy having a good conversation.")
@@ -62,7 +63,8 @@ def engine(small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(torch.cuda, "Event", Mark)
     monkeypatch.setattr(captured, "part_times", lambda marks: StepTiming(0, 0, 0, 0, 0))
     Replayed.replayed = []
-    frames = Replayed(engine.lm, engine.codec, engine.states, engine._sampler)
+    models = FrameModels(engine.lm, engine.codec, engine.lm.grid_shape())
+    frames = Replayed(models, engine.states, engine._sampler)
     engine.warm_frames = frames.warm_up()
     engine._frames = frames
     Replayed.replayed.clear()

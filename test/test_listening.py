@@ -16,6 +16,7 @@ from test_captured_frames import HOST, TALKER, Mark, Replayed, unpinned
 from personaplex_ros.audio import read_wave
 from personaplex_ros.checkpoint import load_listening_head, save_listening_head
 from personaplex_ros.engine import Engine, Persona, StepTiming, captured
+from personaplex_ros.engine.frame import FrameModels
 from personaplex_ros.engine.listening import Listening
 from personaplex_ros.lm.listening import NO_WORD, QUIET_BIAS, ListeningHead
 from personaplex_ros.resources import share_directory
@@ -132,7 +133,8 @@ def test_slots_are_heard_apart_plain_and_in_graphs(
     monkeypatch.setattr(torch.cuda, "Event", Mark)
     monkeypatch.setattr(captured, "part_times", lambda marks: StepTiming(0, 0, 0, 0, 0))
     head = load_listening_head(folder, "cpu")
-    frames = Replayed(graphs.lm, graphs.codec, graphs.states, graphs._sampler, head)
+    models = FrameModels(graphs.lm, graphs.codec, graphs.lm.grid_shape(), head)
+    frames = Replayed(models, graphs.states, graphs._sampler)
     frames.warm_up()
     graphs._frames = frames
     alone = Engine.load(folder, device="cpu", listens=True)

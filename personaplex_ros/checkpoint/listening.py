@@ -24,7 +24,7 @@ def load_listening_head(folder: Path, device: torch.device | str) -> ListeningHe
     Raises FileNotFoundError where it has none, and ValueError for a file that is not one.
     """
     path = folder / LISTENING
-    if not path.is_file():
+    if not has_listening_head(folder):
         raise FileNotFoundError(
             f"the checkpoint {folder} cannot write down what the person says (user_transcript): it "
             f"has no {LISTENING}, which the stage `listening` of `personaplex train` makes, and "
@@ -40,6 +40,11 @@ def load_listening_head(folder: Path, device: torch.device | str) -> ListeningHe
     if not all(parameter.isfinite().all() for parameter in head.parameters()):
         raise ValueError(f"{path}: its numbers are not finite; download it again")
     return head.to(device).eval().requires_grad_(False)
+
+
+def has_listening_head(folder: Path) -> bool:
+    """Whether a checkpoint folder has a listening head."""
+    return (folder / LISTENING).is_file()
 
 
 def save_listening_head(head: ListeningHead, folder: Path) -> None:

@@ -16,10 +16,15 @@ import torch
 from torch import Tensor
 
 from personaplex_ros.engine.clock import part_times
-from personaplex_ros.engine.frame import PARTS, FrameInput, FrameOutput, SlotStates, run_frame
-from personaplex_ros.lm import LanguageModel, Sampler
-from personaplex_ros.lm.listening import ListeningHead
-from personaplex_ros.mimi import Mimi
+from personaplex_ros.engine.frame import (
+    PARTS,
+    FrameInput,
+    FrameModels,
+    FrameOutput,
+    SlotStates,
+    run_frame,
+)
+from personaplex_ros.lm import Sampler
 from personaplex_ros.nn.state import first_rows
 
 WARM_UPS = 2  # runs before a capture: kernels are compiled, libraries take their workspaces
@@ -52,25 +57,16 @@ class Graph:
 class CapturedFrames:
     """Runs frames of ``PlainFrames`` as graphs; ``warm_up`` makes them."""
 
-    def __init__(
-        self,
-        lm: LanguageModel,
-        codec: Mimi,
-        states: SlotStates,
-        sampler: Sampler,
-        listening: ListeningHead | None = None,
-    ):
-        self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
-        self._listening = listening
-        self._shape = lm.grid_shape()
-        slots = len(states.lm.columns)
-        size = codec.config.frame_size
+    def __init__(self, models: FrameModels, states: SlotStates, sampler: Sampler):
+        self._models, self._states, self._sampler = models, states, sampler
+        lm, slots = models.lm, len(states.lm.columns)
+        size = models.codec.config.frame_size
         self._host = Inputs.on(None, slots, size)
         self._device = Inputs.on(lm.text_emb.weight.device, slots, size)
         self._audio = _zeros(None, slots, 1, size)
         self._tokens = _zeros(None, slots, 1 + lm.config.codebooks, dtype=torch.int64)
         self._finite = _zeros(None, slots, len(PARTS), dtype=torch.bool)
-        self._heard = None if listening is None else _zeros(None, slots, dtype=torch.int64)
+        self._heard = None if models.listening is None else _zeros(None, slots, dtype=torch.int64)
         self._sizes = row_counts(slots)
         self._graphs: dict[int, Graph] = {}
         self._pool = torch.cuda.graph_pool_handle()
@@ -166,8 +162,7 @@ class CapturedFrames:
             first_rows(self._sampler.audio, rows),
             states.script,
         )
-        models = (self._lm, self._codec, self._shape)
-        results = run_frame(*models, states, given, False, mark, self._listening)
+        results = run_frame(self._models, states, given, False, mark)
         for back, result in zip(
             (self._audio, self._tokens, self._finite, self._heard), results, strict=True
         ):
@@ -177,9 +172,9 @@ class CapturedFrames:
 
     def _positions(self, rows: int) -> list[tuple[Tensor, int]]:
         """Return the positions of the first rows, each with one at which its ring is full."""
-        states, context = self._states, self._codec.config.context
+        states, context = self._states, self._models.codec.config.context
         return [
-            (states.lm.position[:rows], self._lm.config.context),
+            (states.lm.position[:rows], self._models.lm.config.context),
             (states.hearing.transformer.position[:rows], 2 * context),
             (states.speaking.transformer.position[:rows], 2 * context),
         ]

@@ -18,7 +18,7 @@ from personaplex_ros.conversing.saying import Saying
 from personaplex_ros.conversing.step import StepResult
 from personaplex_ros.engine.captured import CapturedFrames
 from personaplex_ros.engine.fault import ModelFault, fault_of
-from personaplex_ros.engine.frame import FrameOutput, PlainFrames, SlotStates
+from personaplex_ros.engine.frame import FrameModels, FrameOutput, PlainFrames, SlotStates
 from personaplex_ros.engine.listening import Listening
 from personaplex_ros.engine.loading import choose_device, load_models
 from personaplex_ros.engine.long_conversation import FRESH, PIN, ROLL, check_mode
@@ -110,7 +110,8 @@ class Engine:
             room = (min(ranks[0], vocabularies[0]), min(ranks[1], vocabularies[1]))
             self._sampler = Sampler(slots, config.codebooks, vocabularies, device, room)
             self._frames: PlainFrames | CapturedFrames
-            parts = (lm, codec, self.states, self._sampler, listening)
+            models = FrameModels(lm, codec, lm.grid_shape(), listening)
+            parts = (models, self.states, self._sampler)
             self.warm_frames: dict[int, float] = {}  # seconds by rows, every context full
             if captured:
                 self._frames = CapturedFrames(*parts)

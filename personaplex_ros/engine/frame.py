@@ -21,6 +21,16 @@ PARTS = ("encode", "temporal", "depth", "decode")
 """What a frame goes through, in ``StepTiming``'s names."""
 
 
+@dataclass(frozen=True, eq=False)
+class FrameModels:
+    """What frames are run with; ``listening`` where the person's words are wanted."""
+
+    lm: LanguageModel
+    codec: Mimi
+    shape: GridShape
+    listening: ListeningHead | None = None
+
+
 @dataclass
 class SlotStates:
     """The streaming state of the conversations in all slots, a row each."""
@@ -64,14 +74,11 @@ class FrameOutput:
 
 
 def run_frame(
-    lm: LanguageModel,
-    codec: Mimi,
-    shape: GridShape,
+    models: FrameModels,
     states: SlotStates,
     given: FrameInput,
     even: bool,
     mark: Callable[[], None],
-    listening: ListeningHead | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Return speech float32 [B, 1, frame_size] and tokens int64 [B, 1 + codebooks] of a frame.
 
@@ -80,9 +87,9 @@ def run_frame(
     ``even`` says that all rows are at the same column; ``mark`` is called after each part but the
     last. Asks the device for nothing, so it can be captured.
     """
-    codebooks = lm.config.codebooks
+    lm, codec, shape, listening = models.lm, models.codec, models.shape, models.listening
     latents = codec.latents(given.wave, states.hearing, given.active)
-    heard = codec.quantizer.encode(latents, codebooks)
+    heard = codec.quantizer.encode(latents, lm.config.codebooks)
     mark()
     hidden = lm.temporal_step(states.lm, heard[..., 0], shape, even)
     word = None if listening is None else listening.choose(hidden)
@@ -104,20 +111,11 @@ def run_frame(
 class PlainFrames:
     """Runs frames operation by operation, on any device."""
 
-    def __init__(
-        self,
-        lm: LanguageModel,
-        codec: Mimi,
-        states: SlotStates,
-        sampler: Sampler,
-        listening: ListeningHead | None = None,
-    ):
-        self._lm, self._codec, self._states, self._sampler = lm, codec, states, sampler
-        self._listening = listening
-        self._device = lm.text_emb.weight.device
-        self._shape = lm.grid_shape()
+    def __init__(self, models: FrameModels, states: SlotStates, sampler: Sampler):
+        self._models, self._states, self._sampler = models, states, sampler
+        self._device = models.lm.text_emb.weight.device
         slots = len(states.lm.columns)
-        self._wave = torch.zeros(slots, 1, codec.config.frame_size, device=self._device)
+        self._wave = torch.zeros(slots, 1, models.codec.config.frame_size, device=self._device)
 
     def run(self, frames: Mapping[int, np.ndarray], speaking: list[int]) -> FrameOutput:
         """Run a frame float32 [frame_size] of each given slot; ``speaking`` are those heard."""
@@ -130,10 +128,7 @@ class PlainFrames:
         given = FrameInput(self._wave, active, heard, sampler.text, sampler.audio, script)
         clock = StepClock(self._device)
         even = len(set(columns)) == 1
-        models = (self._lm, self._codec, self._shape)
-        audio, *small, word = run_frame(
-            *models, self._states, given, even, clock.mark, self._listening
-        )
+        audio, *small, word = run_frame(self._models, self._states, given, even, clock.mark)
         host_audio = audio[:, 0].cpu().numpy()
         tokens, finite = (tensor.cpu().numpy() for tensor in small)
         words = None if word is None else word.cpu().numpy()

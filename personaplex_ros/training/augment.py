@@ -1,6 +1,8 @@
-"""What happens to a voice between mouth and model: room, noise, another sampling rate."""
+"""What happens to a voice between mouth and model: room, noise, others, another sampling rate."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import soxr
@@ -38,3 +40,13 @@ def through_rate(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]
     there = soxr.resample(samples, RATE, rate)
     back = soxr.resample(there, rate, RATE)
     return np.pad(back, (0, max(0, len(samples) - len(back))))[: len(samples)].astype(np.float32)
+
+
+def placed(clips: Sequence[tuple[float, NDArray[np.float32]]], count: int) -> NDArray[np.float32]:
+    """Return clips (start in seconds, samples) one upon the other in ``count`` samples."""
+    wave = np.zeros(count, np.float32)
+    for start_s, samples in clips:
+        start = round(start_s * RATE)
+        part = samples[: max(0, count - start)]
+        wave[start : start + len(part)] += part
+    return wave

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from personaplex_ros.training.augment import placed
 from personaplex_ros.training.callers import Spoken, ask, random_intent
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.microphone import Microphone
@@ -54,7 +55,7 @@ def record(
     count = round(math.ceil(now / FRAME_S) * FRAME_S * RATE)
     heard = _heard(world, clips, count, rng)
     if robot:
-        heard = robot.heard(heard, _placed(played, count))
+        heard = robot.heard(heard, placed(played, count))
     return np.clip(heard, -1, 1), tuple(takes)
 
 
@@ -71,17 +72,7 @@ def _heard(
         around = at_level(surroundings(world.elsewhere, count / RATE, rng)[:count])
         below = 10 ** (-float(rng.uniform(*BELOW_DB)) / 20)
         wave[: len(around)] += microphone.level * below * around / LEVEL
-    wave += _placed([(start_s, microphone.hear(samples)) for start_s, samples in clips], count)
-    return wave
-
-
-def _placed(clips: Sequence[tuple[float, NDArray[np.float32]]], count: int) -> NDArray[np.float32]:
-    """Return clips (start, samples) one upon the other in ``count`` samples."""
-    wave = np.zeros(count, np.float32)
-    for start_s, samples in clips:
-        start = round(start_s * RATE)
-        part = samples[: max(0, count - start)]
-        wave[start : start + len(part)] += part
+    wave += placed([(start_s, microphone.hear(samples)) for start_s, samples in clips], count)
     return wave
 
 

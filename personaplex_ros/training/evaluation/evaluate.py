@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.checkpoint.files import resolve
-from personaplex_ros.checkpoint.listening import LISTENING
+from personaplex_ros.checkpoint.listening import has_listening_head
 from personaplex_ros.engine import Engine, Persona, Sampling
 from personaplex_ros.estimate import (
     Estimate,
@@ -113,7 +113,7 @@ def evaluate(
     for cores in (1, 2):
         alone = Engine.load(checkpoint, device=device, threads=cores)
         timed[cores] = _time_frames(Stage(alone, world, 1, sampling, seed), progress)
-    listens = (resolve(checkpoint) / LISTENING).is_file()
+    listens = has_listening_head(resolve(checkpoint))
     engine = Engine.load(
         checkpoint, device=device, slots=slots, threads=os.cpu_count(), listens=listens
     )

@@ -10,6 +10,7 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
+from personaplex_ros.training.augment import placed
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.corpus import NOTHING_HEARD
 from personaplex_ros.training.hearing.utterances import FULL_SCALE, Utterance
@@ -61,11 +62,12 @@ class Moments:
         start_s = float(rng.uniform(*START_S))
         count = round(self.frames * FRAME_S * RATE)
         wave = microphone.noise(count, rng)
-        self._add(wave, microphone.hear(_sound(one, factor)), start_s)
+        clips = [(start_s, microphone.hear(_sound(one, factor)))]
         if rng.random() < OTHERS_CHANCE:
             softer = 10 ** (-rng.uniform(*OTHERS_DB) / 20)
             other = microphone.hear(_sound(pick(self.utterances, rng), 1.0))
-            self._add(wave, other * np.float32(softer), float(rng.uniform(0, START_S[1])))
+            clips.append((float(rng.uniform(0, START_S[1])), other * np.float32(softer)))
+        wave += placed(clips, count)
 
         def at(moment_s: float) -> float:
             return start_s + moment_s / factor
@@ -86,11 +88,6 @@ class Moments:
                 phones[inside] = PHONES.index(phone.text)
         spoken = (times > begin) & (times < end)
         return np.clip(wave, -1, 1), heard, phones, spoken, np.array(one.familiar)
-
-    def _add(self, wave: NDArray[np.float32], sound: NDArray[np.float32], start_s: float) -> None:
-        start = round(start_s * RATE)
-        part = sound[: len(wave) - start]
-        wave[start : start + len(part)] += part
 
 
 def _sound(one: Utterance, factor: float) -> NDArray[np.float32]:
