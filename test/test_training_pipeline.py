@@ -12,11 +12,17 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from personaplex_ros.checkpoint.files import MIMI, MODEL
+from personaplex_ros.checkpoint.files import MIMI, MODEL, resolve
 from personaplex_ros.cli import main
 from personaplex_ros.engine import Engine, Persona
+from personaplex_ros.training import pipeline
 from personaplex_ros.training.evaluation import Bars
+from personaplex_ros.training.loop import Schedule
 from personaplex_ros.training.recipe import load_recipe
+from personaplex_ros.training.speech import Voice, speak
+from personaplex_ros.training.voices.alignment import align
+from personaplex_ros.training.voices.recorded import Recorder
+from personaplex_ros.training.world import load_world
 
 RECIPE = """
 corpus: {codec_hours: 0.01, prompts: 2, shards: 1, recordings: 1, seconds: 20.0, pieces: 400}
@@ -30,7 +36,7 @@ codec_training: {batch: 2, frames: 5, unquantised_steps: 4}
 codec_schedule: {steps: 10, rate: 0.001, warmup: 2, clip: 3.0}
 decoder_schedule: {steps: 2, rate: 0.001, warmup: 2, clip: 3.0}
 understanding_schedule: {steps: 2, rate: 0.001, warmup: 1}
-hearing_training: {batch: 1, frames: 20}
+hearing_training: {batch: 1, fresh: 1, frames: 20}
 hearing_schedule: {steps: 2, rate: 0.001, warmup: 1}
 language:
   {dim: 32, heads: 2, layers: 1, hidden: 64, context: 500, cardinality: 32, depth_steps: 8,
@@ -89,6 +95,45 @@ def test_a_training_goes_on_with_a_finished_checkpoint(tmp_path: Path) -> None:
     assert not (tmp_path / "further.work" / "reading.pt").exists(), "it can read already"
     session = Engine.load(further).open(Persona("toy", "You are Sam.", "NATF0.pt"), seed=1)
     assert np.isfinite(session.push(np.zeros(1920, np.float32)).audio).all()
+
+
+def test_a_finished_checkpoint_learns_to_hear_recorded_voices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "UTTERANCES", 12)
+    work, output = tmp_path / "nano.work", tmp_path / "nano"
+    recorder = Recorder(work / "voices" / "somebody")
+    for text in ("Where is the lift?", "Mhm.", load_world().intents["name"].wordings[0]):
+        samples = speak(text, Voice("en-us+f5")).samples
+        recorder.add(text, samples, align(text, samples))
+    recipe = load_recipe("nano_voices")
+    schedule, threads = Schedule(2, 0.003, warmup=1), torch.get_num_threads()
+    recipe = replace(
+        recipe,
+        corpus=replace(recipe.corpus, utterances=1),
+        hearing_training=replace(recipe.hearing_training, batch=2, fresh=1, frames=20, recent=4),
+        understanding_schedule=schedule,
+        hearing_schedule=schedule,
+    )
+    pipeline.train(
+        pipeline.Workshop(recipe, work, output, torch.device("cpu")), ("codec", "hearing")
+    )
+    assert torch.get_num_threads() == threads
+    shipped = resolve("nano")
+    for name, moves in (
+        (MIMI, ("encoder.", "encoder_transformer.", "downsample.")),
+        (MODEL, tuple(f"emb.{row}." for row in range(8, 16))),
+    ):
+        before, after = load_file(shipped / name), load_file(output / name)
+        moved = {key for key in before if not torch.equal(before[key], after[key])}
+        assert moved and all(key.startswith(moves) for key in moved)
+
+
+def test_a_training_that_has_no_room_for_new_moments_is_refused(tmp_path: Path) -> None:
+    recipe = tmp_path / "toy.yaml"
+    recipe.write_text("based_on: nano\nhearing_training: {batch: 2, fresh: 3}\n")
+    with pytest.raises(ValueError, match=r"toy\.yaml.*fresh is 3"):
+        load_recipe(recipe)
 
 
 def test_an_unknown_key_of_a_recipe_is_named(

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.mimi.quantizer import Codebook, ResidualQuantizer
+from personaplex_ros.nn.attention import RingCache
 from personaplex_ros.nn.conv import CausalConv1d
 from personaplex_ros.nn.norm import LayerScale
 from personaplex_ros.training.loop import Batch, Trainer
@@ -178,8 +179,21 @@ def encoder_layers(codec: Mimi, x: Tensor, first: int, last: int) -> Tensor:
 
 def latents_from(codec: Mimi, x: Tensor, layer: int) -> Tensor:
     """Encode what the layers before ``layer`` have made, without quantising: [B, F, D]."""
+    return downsampled(codec, encoded_from(codec, x, layer))
+
+
+def encoded_from(codec: Mimi, x: Tensor, layer: int) -> Tensor:
+    """Return what the encoder's layers from ``layer`` on and its transformer make: [B, 2 F, D]."""
     x = encoder_layers(codec, x, layer, len(codec.encoder.model))
-    x = codec.encoder_transformer(x, codec.encoder_transformer.initial_state(len(x)))
+    state = codec.encoder_transformer.initial_state(len(x))
+    if torch.is_autocast_enabled("cpu"):  # then keys come in half precision
+        half = torch.get_autocast_dtype("cpu")
+        state.caches = [RingCache(c.keys.to(half), c.values.to(half)) for c in state.caches]
+    return codec.encoder_transformer(x, state)
+
+
+def downsampled(codec: Mimi, x: Tensor) -> Tensor:
+    """Return the latents [B, F, D] of what ``encoded_from`` returns."""
     # As codec.down does, whose flag of having started is changed in place.
     past = x[:, :1].expand(-1, codec.down.keep, -1)
     return codec.down.over(torch.cat([past, x], dim=1))

@@ -29,6 +29,7 @@ from personaplex_ros.training.chance import pick
 from personaplex_ros.training.corpus import NOTHING_HEARD, Example
 from personaplex_ros.training.listening import heard_loss
 from personaplex_ros.training.loop import Batch, Trainer
+from personaplex_ros.training.precision import half_products
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ class LanguageTrainer(Trainer):
         settings, model, config = self.settings, self.model, self.model.config
         columns, scored = batch["columns"], batch["scored"]
         inputs = self._hide(columns[:, :-1], scored)
-        layers = parallel.temporal(model, inputs, batch["positions"])
+        with half_products(columns.device):
+            layers = parallel.temporal(model, inputs, batch["positions"])
         hidden = model.out_norm(layers[-1])
         targets = columns[:, 1:]
         # Column s is predicted from s - 1; scored[s] marks the columns of the conversation.
@@ -148,9 +150,10 @@ class LanguageTrainer(Trainer):
         keep = ~sampled | (torch.rand(len(quiet), device=agent.device) < settings.listening)
         keep_weight = torch.where(sampled, 1 / settings.listening, stress)[keep]
         codes = torch.cat([text[:, None], agent[:, :-1]], dim=1)[keep]
-        depth_logits = parallel.depth(model, states[keep], codes)
+        with half_products(columns.device):
+            depth_logits = parallel.depth(model, states[keep], codes)
         code_loss = F.cross_entropy(
-            depth_logits.flatten(0, 1), agent[keep].flatten(), reduction="none"
+            depth_logits.float().flatten(0, 1), agent[keep].flatten(), reduction="none"
         ).view(-1, config.codebooks)
         code_loss = (code_loss * keep_weight[:, None]).sum(0) / len(quiet)
 

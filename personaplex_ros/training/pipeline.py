@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ from personaplex_ros.training.chance import pick
 from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
 from personaplex_ros.training.corpus import Materials, caller_words, load_corpus
 from personaplex_ros.training.corpus_making import build_corpus, prompt_texts, voice_sample
-from personaplex_ros.training.curves import add_to_log, draw_curves
+from personaplex_ros.training.curves import draw_curves
 from personaplex_ros.training.evaluation import Bars, evaluate
 from personaplex_ros.training.export import (
     MIMI_CONFIG,
@@ -44,13 +43,15 @@ from personaplex_ros.training.export import (
     export_voice,
     with_prompt_codes,
 )
+from personaplex_ros.training.following import beside_another, follow
 from personaplex_ros.training.hearing.encoder import HearingTrainer
+from personaplex_ros.training.hearing.kept import KeptMoments
 from personaplex_ros.training.hearing.moments import Moments
 from personaplex_ros.training.hearing.understanding import Understanding
 from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
 from personaplex_ros.training.language import Batches, LanguageTrainer
 from personaplex_ros.training.listening import ListeningTrainer
-from personaplex_ros.training.loop import Batch, Run, drawn
+from personaplex_ros.training.loop import Run
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.recipe import Recipe
 from personaplex_ros.training.speakers import AGENTS
@@ -64,7 +65,6 @@ STAGES = (
     "voices", "codec", "hearing", "corpus", "language", "listening", "decoder", "export",
     "evaluate",
 )  # fmt: skip
-REPORT_STEPS, SAVE_STEPS = 50, 250
 UTTERANCES = 200  # of a file
 RUNS = ("codec", "understanding", "hearing", "reading", "language", "listening", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
@@ -136,7 +136,7 @@ def train_codec(shop: Workshop) -> None:
     trainer = CodecTrainer(recipe.codec, len(bank.phones), recipe.codec_training)
     run = Run(trainer.to(shop.device), recipe.codec_schedule)
     crops = Crops(bank, recipe.codec_training, recipe.codec.frame_size)
-    _follow(run, crops.draw, shop.work / "codec")
+    follow(run, crops.draw, shop.work / "codec")
     export_codec(trainer.codec, shop.output)
     rng = np.random.default_rng(shop.seed)
     prompts = [f"<system> {text} <system>" for text in GENERIC_PROMPTS]
@@ -168,9 +168,13 @@ def train_hearing(shop: Workshop) -> None:
     )
     understanding = Understanding(codec, lm, len(numbers), settings.seed).to(shop.device)
     run = Run(understanding, recipe.understanding_schedule)
-    _follow(run, moments.draw, shop.work / "understanding")
+    follow(run, moments.draw, shop.work / "understanding")
     trainer = HearingTrainer(understanding, settings).to(shop.device)
-    _follow(Run(trainer, recipe.hearing_schedule), moments.draw, shop.work / "hearing")
+    made_with = load_codec(begin.mimi, begin.mimi_config, "cpu")
+    kept = KeptMoments(moments, made_with, settings.fixed_layers, settings.fresh, settings.recent)
+    run = Run(trainer, recipe.hearing_schedule)
+    with beside_another():
+        follow(run, kept.draw, shop.work / "hearing", processes=1)
     trainer.cpu()
     export_codec(trainer.codec, shop.output)
     export_language_model(trainer.lm, shop.output)
@@ -208,7 +212,7 @@ def train_language_model(shop: Workshop) -> None:
     prompts = Prompts(shop.world, corpus.prompts, materials.tokenizer, config, rate, shop.seed)
     if recipe.start is None:
         reading = Run(ReadingTrainer(trainer), recipe.reading_schedule)
-        _follow(reading, prompts.draw, shop.work / "reading")
+        follow(reading, prompts.draw, shop.work / "reading")
     else:
         begin = CheckpointFiles.find(shop.output)
         known = load_language_model(begin.model, begin.config, "cpu", torch.float32)
@@ -222,7 +226,7 @@ def train_language_model(shop: Workshop) -> None:
         recipe.language_training,
         rate,
     )
-    _follow(run, batches.draw, shop.work / "language")
+    follow(run, batches.draw, shop.work / "language")
     export_language_model(trainer.model, shop.output)
 
 
@@ -241,7 +245,7 @@ def train_listening_head(shop: Workshop) -> None:
         recipe.language_training,
         recipe.codec.frame_rate,
     )
-    _follow(Run(trainer, recipe.listening_schedule), batches.draw, shop.work / "listening")
+    follow(Run(trainer, recipe.listening_schedule), batches.draw, shop.work / "listening")
     save_listening_head(trainer.head.cpu(), shop.output)
 
 
@@ -251,7 +255,7 @@ def train_decoder(shop: Workshop) -> None:
     codec = Materials.load(shop.output).codec
     run = Run(DecoderTrainer(codec, recipe.codec_training).to(shop.device), recipe.decoder_schedule)
     crops = Crops(_bank(shop), recipe.codec_training, recipe.codec.frame_size)
-    _follow(run, crops.draw, shop.work / "decoder")
+    follow(run, crops.draw, shop.work / "decoder")
     export_codec(codec.cpu(), shop.output)
 
 
@@ -280,26 +284,6 @@ def examine(shop: Workshop) -> None:
     print(report.table())
     for name, text in (("evaluation.md", report.table()), ("evaluation.json", report.json())):
         write_whole(shop.work / name, partial(Path.write_text, data=text, encoding="utf-8"))
-
-
-def _follow(run: Run, draw: Callable[[int], Batch], path: Path) -> None:
-    """Train to the schedule's end, with state and log at ``path``."""
-    state, log = path.with_suffix(".pt"), path.with_suffix(".jsonl")
-    if state.is_file():
-        run.resume(state)
-    total = run.schedule.steps
-    device = next(run.trainer.parameters()).device
-    # A GPU is not to wait for batches; two cores have nothing to spare.
-    processes = 0 if device.type == "cpu" else max(1, (os.cpu_count() or 1) - 1)
-    batches = drawn(draw, range(run.step, total), device, processes)
-    with tqdm(total=total, initial=run.step, unit="step") as bar:
-        while run.step < total:
-            losses = run.advance(batches, min(REPORT_STEPS, total - run.step))
-            add_to_log(log, run.step, losses)
-            bar.update(run.step - bar.n)
-            bar.set_postfix({name: f"{value:.3g}" for name, value in losses.items()})
-            if run.step % SAVE_STEPS == 0 or run.step == total:
-                run.save(state)
 
 
 def _bank(shop: Workshop) -> SpeechBank:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from personaplex_ros.training.codec import encoder_layers, latents_from
+from personaplex_ros.training.codec import downsampled, encoded_from
 from personaplex_ros.training.hearing.moments import UNKNOWN_PHONE
 from personaplex_ros.training.hearing.understanding import (
     Choice,
@@ -29,6 +29,7 @@ from personaplex_ros.training.hearing.understanding import (
     quantise,
 )
 from personaplex_ros.training.loop import Batch, Trainer
+from personaplex_ros.training.precision import half_products
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class HearingTraining:
     """How the encoder is trained."""
 
     batch: int = 8
+    fresh: int = 3  # of a batch; the others were learnt from before
+    recent: int = 3000  # moments that are kept for that, 0.6 MB each
     frames: int = 46  # of a sentence with the room before and after
     fixed_layers: int = 7  # of the encoder, which work at the highest rates
     words: float = 0.5
@@ -47,6 +50,10 @@ class HearingTraining:
     coarse: float = 0.3  # share of the sentences of which finer codebooks are hidden, from any on
     dropped: float = 0.05  # share of the codes that are hidden
     seed: int = 4
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fresh <= self.batch:
+            raise ValueError(f"fresh is {self.fresh}; of a batch of {self.batch}, 1 to all are new")
 
 
 class HearingTrainer(Trainer):
@@ -71,13 +78,11 @@ class HearingTrainer(Trainer):
         self.register_buffer("chances", counts / counts.sum(-1, keepdim=True), persistent=False)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the weighted losses of a batch, see ``Moments``."""
-        settings, known = self.settings, self.understanding
-        layers = settings.fixed_layers
-        with torch.no_grad():
-            low = encoder_layers(known.codec, batch["wave"][..., None], 0, layers)
-            before = latents_from(known.codec, low.clone(), layers)
-        latent = latents_from(self.codec, low, layers)
+        """Return the weighted losses of a batch, see ``KeptMoments``."""
+        settings, known, low = self.settings, self.understanding, batch["low"].float()
+        with half_products(low.device):
+            encoded = encoded_from(self.codec, low, settings.fixed_layers)
+        latent = downsampled(self.codec, encoded.float())
         choices = quantise(self.codec, latent)
         near = torch.stack(
             [
@@ -89,7 +94,7 @@ class HearingTrainer(Trainer):
         return {
             "words": settings.words * self._word_loss(choices, batch["heard"]),
             "phones": settings.phones * self._phone_loss(choices[0], batch["phones"]),
-            "kept": settings.kept * self._change(latent - before, stays),
+            "kept": settings.kept * self._change(latent - batch["before"], stays),
             "near": settings.near * near.mean(),
         }
 
@@ -124,7 +129,9 @@ class HearingTrainer(Trainer):
             soft.append(blend[:, : heard.shape[1]] * ~hidden[..., 1 + row, None])
         blended = torch.stack(soft).sum(0)
         embedded = lm.embed(columns.masked_fill(hidden, -1)) + blended - blended.detach()
-        return self.understanding.word_loss(self.understanding.states(embedded), heard)
+        with half_products(embedded.device):
+            states = self.understanding.states(embedded)
+        return self.understanding.word_loss(states.float(), heard)
 
     def _hidden(self, columns: Tensor) -> Tensor:
         """Choose codes that are not heard, as its training did: bool [B, F, rows]."""

@@ -47,18 +47,19 @@ class Moments:
         ``NOTHING_HEARD``; ``phones`` int64 [B, F, 2], ``UNKNOWN_PHONE`` where nobody knows;
         ``spoken`` bool [B, F]; ``familiar`` bool [B].
         """
-        rng = np.random.default_rng((self.seed, step))
-        rows = [self._moment(rng) for _ in range(self.batch)]
+        rows = [self.one(step * self.batch + place) for place in range(self.batch)]
+        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def one(self, number: int) -> Batch:
+        """Return a moment: a row of what ``draw`` returns."""
         names = ("wave", "heard", "phones", "spoken", "familiar")
-        return {
-            name: torch.from_numpy(np.stack(column))
-            for name, column in zip(names, zip(*rows, strict=True), strict=True)
-        }
+        arrays = self._moment(np.random.default_rng((self.seed, number)))
+        return {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
 
     def _moment(self, rng: np.random.Generator) -> tuple[NDArray, ...]:
         one, microphone = pick(self.utterances, rng), Microphone.draw(rng)
         factor = float(np.exp(rng.uniform(*np.log(FACTORS))))
-        factor = factor if rng.random() < FACTOR_CHANCE else 1.0
+        factor = factor if one.words and rng.random() < FACTOR_CHANCE else 1.0
         start_s = float(rng.uniform(*START_S))
         count = round(self.frames * FRAME_S * RATE)
         wave = microphone.noise(count, rng)
@@ -78,7 +79,8 @@ class Moments:
             if frame < self.frames:
                 heard[frame] = self.numbers[plain(word.text)]
         times = np.arange(self.frames) * FRAME_S
-        begin, end = at(0.0) - BEFORE_S, at(one.words[-1].end_s) + AFTER_S
+        last_s = one.words[-1].end_s if one.words else len(one.samples) / RATE
+        begin, end = at(0.0) - BEFORE_S, at(last_s) + AFTER_S
         phones = np.full((self.frames, len(ASKED_S)), UNKNOWN_PHONE)
         if one.phones:
             phones[:] = PHONES.index(SILENCE)

@@ -18,19 +18,21 @@ from numpy.typing import NDArray
 from personaplex_ros.children import worker_pool
 from personaplex_ros.files import write_whole
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speakers import Callers
-from personaplex_ros.training.speech import Interval, Voice
+from personaplex_ros.training.speakers import AGENTS, Callers
+from personaplex_ros.training.speech import Interval, Speech, Voice
 from personaplex_ros.training.voices.alignment import phones_of
-from personaplex_ros.training.world import load_world
+from personaplex_ros.training.world import World, load_world
 
 FULL_SCALE = 32767
+ROBOT_CHANCE = 0.05  # that the robot says something, as its voice prompts are encoded, too
 
 
 @dataclass(frozen=True, eq=False)
 class Utterance:
     """A sentence, int16 [n] at 24 kHz; without ``phones`` where they were not found.
 
-    ``familiar`` tells whether a voice of the synthesiser says it that the codec was made with.
+    ``familiar`` tells whether a voice of the synthesiser says it that the codec was made with. What
+    the robot says has no ``words``, as callers do not say them.
     """
 
     samples: NDArray[np.int16]
@@ -65,7 +67,11 @@ def _build(job: tuple[Path, int, int, Path]) -> Path:
     path, number, size, voices = job
     world, callers = load_world(), Callers.open(voices)
     texts = [*world.openers, *world.breaks, *world.caller_texts()]
-    said = [_said(texts, callers, np.random.default_rng((15, number, k))) for k in range(size)]
+    said = []
+    for index in range(size):
+        rng = np.random.default_rng((15, number, index))
+        robot = rng.random() < ROBOT_CHANCE
+        said.append(_answer(world, rng) if robot else _said(texts, callers, rng))
     about = [
         {
             "words": [astuple(word) for word in one.words],
@@ -93,10 +99,19 @@ def _said(texts: Sequence[str], callers: Callers, rng: np.random.Generator) -> U
         raise ValueError(f"{voice} knows nothing that callers say")
     text = pick(known, rng)
     speech = voice.say(text)
-    scaled = speech.samples / np.abs(speech.samples).max() * FULL_SCALE
     phones = phones_of(text, speech.samples)
-    familiar = isinstance(voice, Voice)
-    return Utterance(scaled.astype(np.int16), speech.words, phones, familiar)
+    return Utterance(_scaled(speech), speech.words, phones, isinstance(voice, Voice))
+
+
+def _answer(world: World, rng: np.random.Generator) -> Utterance:
+    """Let one of the robot's voices say something."""
+    voice = AGENTS[pick(list(AGENTS), rng)]
+    return Utterance(_scaled(voice.say(pick(world.answers(), rng))), (), (), True)
+
+
+def _scaled(speech: Speech) -> NDArray[np.int16]:
+    scaled = speech.samples / np.abs(speech.samples).max() * FULL_SCALE
+    return scaled.astype(np.int16)
 
 
 def _read(path: Path) -> Iterator[Utterance]:
