@@ -12,10 +12,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from personaplex_ros.checkpoint.files import MIMI, MODEL, resolve
+from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, resolve
 from personaplex_ros.cli import main
 from personaplex_ros.engine import Engine, Persona
 from personaplex_ros.training import pipeline
+from personaplex_ros.training.corpus import Materials
 from personaplex_ros.training.evaluation import Bars
 from personaplex_ros.training.loop import Schedule
 from personaplex_ros.training.recipe import load_recipe
@@ -134,6 +135,17 @@ def test_a_training_that_has_no_room_for_new_moments_is_refused(tmp_path: Path) 
     recipe.write_text("based_on: nano\nhearing_training: {batch: 2, fresh: 3}\n")
     with pytest.raises(ValueError, match=r"toy\.yaml.*fresh is 3"):
         load_recipe(recipe)
+
+
+def test_a_robot_that_knows_its_silence_keeps_it(tmp_path: Path) -> None:
+    for name in (MIMI, TOKENIZER, "mimi_config.json"):
+        (tmp_path / name).write_bytes((resolve("nano") / name).read_bytes())
+    (tmp_path / "config.json").write_text(json.dumps({"silence_codes": list(range(8))}))
+    assert Materials.load(tmp_path).silence.tolist() == [[code] for code in range(8)]
+    Materials.load.cache_clear()
+    (tmp_path / "config.json").unlink()
+    told = json.loads((resolve("nano") / "config.json").read_text())["silence_codes"]
+    assert Materials.load(tmp_path).silence[:, 0].tolist() == told, "what its codec makes of it"
 
 
 def test_an_unknown_key_of_a_recipe_is_named(

@@ -59,7 +59,9 @@ class Materials:
 
     codec: Mimi
     tokenizer: TextTokenizer
-    silence: NDArray[np.int16]  # codes [codebooks, 1]
+    silence: NDArray[
+        np.int16
+    ]  # codes [codebooks, 1] of the robot's, as its language model knows it
 
     @staticmethod
     @functools.cache
@@ -68,7 +70,12 @@ class Materials:
         config = MimiConfig.from_json(json.loads((folder / "mimi_config.json").read_text()))
         codec = load_codec(folder / MIMI, config, device)
         words = TextTokenizer(folder / TOKENIZER)
-        silence = encode(codec, np.zeros(3 * RATE, np.float32))[:, -1:]
+        known = folder / "config.json"
+        if known.is_file():
+            codes = json.loads(known.read_text())["silence_codes"]
+            silence = np.array(codes, np.int16)[:, None]
+        else:
+            silence = encode(codec, np.zeros(3 * RATE, np.float32))[:, -1:]
         return Materials(codec, words, silence)
 
 

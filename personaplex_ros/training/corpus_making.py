@@ -42,23 +42,26 @@ def build_corpus(
     processes: int,
     device: torch.device,
     voices: Path,
+    spoken_with: Path,
 ) -> Iterator[Path]:
     """Write whatever is not there of the corpus.
 
     For each voice of the robot its sentences and so many ``prompts``, and shards of ``size``
-    recordings, also of the recorded voices whose folders lie in ``voices``. The processes share the
-    device, where the codec is. Yields each file when it is written.
+    recordings, also of the recorded voices whose folders lie in ``voices``. The sentences are
+    encoded by the codec of the checkpoint ``spoken_with``, all else by that of ``checkpoint``. The
+    processes share the device, where the codec is. Yields each file when it is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    makes: dict[str, Make] = {}
+    makes: dict[str, tuple[Path, Make]] = {}
     for voice in AGENTS:
-        makes[SENTENCES.format(voice)] = functools.partial(_sentences, voice)
-        makes[PROMPTS.format(voice)] = functools.partial(_prompts, voice, prompts)
+        makes[SENTENCES.format(voice)] = spoken_with, functools.partial(_sentences, voice)
+        makes[PROMPTS.format(voice)] = checkpoint, functools.partial(_prompts, voice, prompts)
     for number in shards:
-        makes[f"{number:05d}.npz"] = functools.partial(_recordings, number, size, voices)
+        recordings = functools.partial(_recordings, number, size, voices)
+        makes[f"{number:05d}.npz"] = checkpoint, recordings
     jobs = [
-        (folder / name, checkpoint, device, make)
-        for name, make in makes.items()
+        (folder / name, codec_of, device, make)
+        for name, (codec_of, make) in makes.items()
         if not (folder / name).is_file()
     ]
     # A process for each file: the synthesiser repeats itself in new processes only.

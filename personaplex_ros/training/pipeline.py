@@ -29,6 +29,7 @@ from personaplex_ros.checkpoint import (
 )
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, resolve
 from personaplex_ros.files import write_whole
+from personaplex_ros.lm import LanguageModel
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
@@ -182,7 +183,9 @@ def train_hearing(shop: Workshop) -> None:
 
 def make_corpus(shop: Workshop) -> None:
     """Write whatever is not there yet of recordings, sentences and voice prompts."""
-    amounts = shop.recipe.corpus
+    amounts, start = shop.recipe.corpus, shop.recipe.start
+    # A model that can speak goes on with the codes that it knows, however its codec now hears them.
+    spoken_with = shop.output if start is None else resolve(start)
     files = build_corpus(
         shop.work / "corpus",
         shop.output,
@@ -192,6 +195,7 @@ def make_corpus(shop: Workshop) -> None:
         os.cpu_count() or 1,
         shop.device,
         shop.voices,
+        spoken_with,
     )
     for _ in tqdm(files, total=amounts.shards + 2 * len(AGENTS), unit="file"):
         pass
@@ -203,19 +207,22 @@ def train_language_model(shop: Workshop) -> None:
     materials = Materials.load(shop.output)
     corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
     config = replace(recipe.language, text_cardinality=materials.tokenizer.size)
-    config = with_prompt_codes(config, materials.codec)
+    known = _known(shop) if recipe.start is not None else None
+    if known is None:
+        config = with_prompt_codes(config, materials.codec)
+    else:
+        told = known.config
+        config = replace(config, silence_codes=told.silence_codes, sine_codes=told.sine_codes)
     trainer = LanguageTrainer(
         config, len(corpus.words), corpus.fact_sizes, recipe.language_training
     )
     trainer.to(shop.device)
     rate = recipe.codec.frame_rate
     prompts = Prompts(shop.world, corpus.prompts, materials.tokenizer, config, rate, shop.seed)
-    if recipe.start is None:
+    if known is None:
         reading = Run(ReadingTrainer(trainer), recipe.reading_schedule)
         follow(reading, prompts.draw, shop.work / "reading")
     else:
-        begin = CheckpointFiles.find(shop.output)
-        known = load_language_model(begin.model, begin.config, "cpu", torch.float32)
         trainer.model.load_state_dict(known.state_dict())
     run = Run(trainer, recipe.language_schedule)
     batches = Batches(
@@ -230,12 +237,18 @@ def train_language_model(shop: Workshop) -> None:
     export_language_model(trainer.model, shop.output)
 
 
+def _known(shop: Workshop) -> LanguageModel:
+    """Return the language model that a training goes on with."""
+    files = CheckpointFiles.find(shop.output)
+    return load_language_model(files.model, files.config, "cpu", torch.float32)
+
+
 def train_listening_head(shop: Workshop) -> None:
     """Train the listening head on the hidden states of the finished language model."""
-    recipe, files = shop.recipe, CheckpointFiles.find(shop.output)
+    recipe = shop.recipe
     materials = Materials.load(shop.output)
     corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
-    model = load_language_model(files.model, files.config, "cpu", torch.float32)
+    model = _known(shop)
     trainer = ListeningTrainer(model, list(corpus.words)).to(shop.device)
     batches = Batches(
         corpus.example,
