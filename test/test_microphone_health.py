@@ -81,6 +81,7 @@ def test_a_publisher_that_fills_in_neither_index_nor_stamp_is_heard(
         assert line.startswith("warn: microphone: index") and "number of samples per" in line
 
 
+@pytest.mark.alone  # it counts frames to the last one, which a busy machine may replace by silence
 def test_an_index_without_sense_is_soon_ignored_where_publishers_have_no_names() -> None:
     with robot(max_backlog_frames=50) as r:
         for number in range(40):
