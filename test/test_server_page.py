@@ -95,8 +95,8 @@ def recorded(path: Path) -> np.ndarray:
 
 def test_nobody_is_kept_by_a_server_that_answers_no_more() -> None:
     with serving("--sessions", "1") as (url, server):
-        ready = url.replace("ws://", "http://") + "/ready"
-        with page_at(url.replace("ws://", "http://")) as page:
+        address = url.replace("ws://", "http://")
+        with page_at(address) as page:
             expect(page.locator("#voice")).to_have_value("NATF2")
             page.click("#talk")
             page.wait_for_selector("#talk[data-talking=true]", timeout=30_000)
@@ -111,7 +111,7 @@ def test_nobody_is_kept_by_a_server_that_answers_no_more() -> None:
             expect(page.locator("#state")).to_have_text("Nobody is listening.", timeout=2_000)
             server.send_signal(signal.SIGCONT)
             # It has yet to see that the conversation is over, and who came and went meanwhile.
-            wait_until(lambda: page.request.get(ready).status == 200)
+            wait_until(lambda: page.request.get(f"{address}/ready").status == 200)
             page.click("#talk")
             page.wait_for_selector("#talk[data-talking=true]", timeout=30_000)
             page.wait_for_timeout(1_000)

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch.utils.data import default_collate
 
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.training.codec import encoder_layers, latents_from
 from personaplex_ros.training.hearing.moments import Moments
 from personaplex_ros.training.loop import Batch
-
-Row = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class KeptMoments:
     layers: int
     fresh: int
     count: int
-    _kept: dict[int, tuple[int, Row]] = field(default_factory=dict, init=False)
+    _kept: dict[int, tuple[int, Batch]] = field(default_factory=dict, init=False)
 
     def draw(self, step: int) -> Batch:
         """Return the batch of a step: that of ``Moments`` with other sound.
@@ -45,10 +43,10 @@ class KeptMoments:
         made = (step + 1) * self.fresh
         again = rng.integers(max(0, made - self.count), made, self.moments.batch - self.fresh)
         numbers = [*range(made - self.fresh, made), *again.tolist()]
-        rows = [self._row(number) for number in numbers]
-        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+        batch: Batch = default_collate([self._row(number) for number in numbers])
+        return batch
 
-    def _row(self, number: int) -> Row:
+    def _row(self, number: int) -> Batch:
         place = number % self.count
         kept, row = self._kept.get(place, (-1, {}))
         if kept != number:
@@ -57,8 +55,8 @@ class KeptMoments:
         return row
 
     @torch.no_grad()
-    def _made(self, number: int) -> Row:
+    def _made(self, number: int) -> Batch:
         row = self.moments.one(number)
-        low = encoder_layers(self.codec, row.pop("wave")[None, :, None], 0, self.layers)
-        before = latents_from(self.codec, low.clone(), self.layers)
-        return row | {"low": low[0].bfloat16(), "before": before[0]}
+        low = encoder_layers(self.codec, row.pop("wave")[None, :, None], 0, self.layers).bfloat16()
+        before = latents_from(self.codec, low.float(), self.layers)
+        return row | {"low": low[0], "before": before[0]}

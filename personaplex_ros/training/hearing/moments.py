@@ -9,6 +9,7 @@ import numpy as np
 import soxr
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import default_collate
 
 from personaplex_ros.training.augment import placed
 from personaplex_ros.training.chance import pick
@@ -47,8 +48,9 @@ class Moments:
         ``NOTHING_HEARD``; ``phones`` int64 [B, F, 2], ``UNKNOWN_PHONE`` where nobody knows;
         ``spoken`` bool [B, F]; ``familiar`` bool [B].
         """
-        rows = [self.one(step * self.batch + place) for place in range(self.batch)]
-        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+        numbers = range(step * self.batch, (step + 1) * self.batch)
+        batch: Batch = default_collate([self.one(number) for number in numbers])
+        return batch
 
     def one(self, number: int) -> Batch:
         """Return a moment: a row of what ``draw`` returns."""
