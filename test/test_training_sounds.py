@@ -51,6 +51,8 @@ def test_a_robot_comes_back_as_loud_as_it_is_said_to(cancelled: bool) -> None:
 
 
 def test_who_breaks_into_a_robot_is_heard_over_it(monkeypatch) -> None:
+    monkeypatch.setattr("personaplex_ros.training.recording_making.EASY_CHANCE", 0.0)
+
     def recorded(chance: float) -> tuple[np.ndarray, tuple[Take, ...]]:
         monkeypatch.setattr("personaplex_ros.training.recording_making.ROBOT_CHANCE", chance)
         return record(load_world(), np.random.default_rng(11))

@@ -167,6 +167,7 @@ def test_silence_at_the_ends_is_cut_off() -> None:
 
 def test_callers_ask_only_what_their_voice_can(folder: Path, monkeypatch) -> None:
     monkeypatch.setattr("personaplex_ros.training.speakers.NATURAL_CHANCE", 1.0)
+    monkeypatch.setattr("personaplex_ros.training.recording_making.EASY_CHANCE", 0.0)
     callers = Callers.open(folder.parent)
     world = load_world()
     wave, takes = record(world, np.random.default_rng(4), callers)
@@ -182,6 +183,7 @@ def test_callers_ask_only_what_their_voice_can(folder: Path, monkeypatch) -> Non
 
 def test_a_voice_that_can_ask_for_nothing_is_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("personaplex_ros.training.speakers.NATURAL_CHANCE", 1.0)
+    monkeypatch.setattr("personaplex_ros.training.recording_making.EASY_CHANCE", 0.0)
     recorder, samples = Recorder(tmp_path / "mute"), speak("Mhm.", STRANGER).samples
     recorder.add("Mhm.", samples, align("Mhm.", samples))
     with pytest.raises(ValueError, match=r"mute.*no wording"):

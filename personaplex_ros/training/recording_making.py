@@ -15,7 +15,7 @@ from personaplex_ros.training.microphone import Microphone
 from personaplex_ros.training.recordings import FRAME_S, Take
 from personaplex_ros.training.robot_echo import RobotEcho, robot_speech
 from personaplex_ros.training.sounds import moment, surroundings
-from personaplex_ros.training.speakers import Callers
+from personaplex_ros.training.speakers import Callers, random_caller
 from personaplex_ros.training.speech import RATE, Speaker, Speech
 from personaplex_ros.training.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import World
@@ -24,6 +24,9 @@ QUESTIONS, INTERRUPTIONS, BACKCHANNELS = 22, 8, 5  # in a recording
 STORY_CHANCE, STORY_PARTS = 0.35, 4
 NOISES = 6  # that nobody should answer
 GAP_S = (0.9, 1.6)
+# Of a recording, to be as easy as what the model learns first, which it is not to forget: one of
+# the synthesiser's voices, with neither the robot's echo nor anything around.
+EASY_CHANCE = 0.4
 ROBOT_CHANCE, ROBOT_LEAD_S = 0.4, (0.6, 1.6)
 INTO_ROBOT = ("interruption", "backchannel", "noise")
 SURROUNDED_CHANCE, BELOW_DB = 0.3, (0, 25)  # music, people or a television, against the caller
@@ -34,8 +37,9 @@ def record(
     world: World, rng: np.random.Generator, callers: Callers | None = None
 ) -> tuple[NDArray[np.float32], tuple[Take, ...]]:
     """Let a random caller speak: float32 [n] at 24 kHz, whole frames, and what is said when."""
-    voice = (callers or Callers()).draw(rng)
-    robot = RobotEcho.draw(rng) if rng.random() < ROBOT_CHANCE else None
+    easy = rng.random() < EASY_CHANCE
+    voice = random_caller(rng) if easy or callers is None else callers.draw(rng)
+    robot = RobotEcho.draw(rng) if not easy and rng.random() < ROBOT_CHANCE else None
     texts = world.agent_texts(rng, 1) if robot else []
     takes, clips, played = [], [], []
     now = float(rng.uniform(1.0, 1.5))
@@ -53,7 +57,8 @@ def record(
         if played:
             now = max(now, played[-1][0] + len(played[-1][1]) / RATE)
     count = round(math.ceil(now / FRAME_S) * FRAME_S * RATE)
-    heard = _heard(world, clips, count, rng)
+    surrounded = not easy and rng.random() < SURROUNDED_CHANCE
+    heard = _heard(world, clips, count, surrounded, rng)
     if robot:
         heard = robot.heard(heard, placed(played, count))
     return np.clip(heard, -1, 1), tuple(takes)
@@ -63,12 +68,13 @@ def _heard(
     world: World,
     clips: Sequence[tuple[float, NDArray[np.float32]]],
     count: int,
+    surrounded: bool,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Return what a random microphone hears of clips (start, samples) in ``count`` samples."""
     microphone = Microphone.draw(rng)
     wave = microphone.noise(count, rng)
-    if rng.random() < SURROUNDED_CHANCE:
+    if surrounded:
         around = at_level(surroundings(world.elsewhere, count / RATE, rng)[:count])
         below = 10 ** (-float(rng.uniform(*BELOW_DB)) / 20)
         wave[: len(around)] += microphone.level * below * around / LEVEL
