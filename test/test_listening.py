@@ -20,7 +20,10 @@ from personaplex_ros.engine.frame import FrameModels
 from personaplex_ros.engine.listening import Listening
 from personaplex_ros.lm.listening import NO_WORD, QUIET_BIAS, ListeningHead
 from personaplex_ros.resources import share_directory
+from personaplex_ros.training.corpus import caller_words
 from personaplex_ros.training.evaluation.measures import word_errors
+from personaplex_ros.training.listening import known_head
+from personaplex_ros.training.world import load_world
 
 WORDS = ["floor", "meeting", "room", "straße"]
 FILE = "listening.safetensors"
@@ -63,6 +66,16 @@ def test_a_head_comes_back_from_its_file(tmp_path: Path) -> None:
     assert loaded.words == tuple(WORDS) and loaded.weight.dtype == torch.float32
     torch.testing.assert_close(loaded.weight, head.weight.detach(), rtol=1e-3, atol=1e-3)
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_a_training_begins_with_a_head_only_for_the_words_that_it_is_for(tmp_path: Path) -> None:
+    assert known_head(tmp_path, WORDS) is None
+    save_listening_head(random_head(), tmp_path)
+    head = known_head(tmp_path, WORDS)
+    assert head is not None and head.words == tuple(WORDS)
+    assert known_head(tmp_path, reversed(WORDS)) is None
+    nano = known_head(share_directory() / "checkpoints" / "nano", caller_words(load_world()))
+    assert nano is not None, "the bundled one is for the words of the bundled world"
 
 
 TENSORS = {"weight": torch.zeros(5, LM.dim), "bias": torch.zeros(5)}

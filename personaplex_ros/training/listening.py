@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from personaplex_ros.checkpoint.listening import has_listening_head, load_listening_head
 from personaplex_ros.lm import LanguageModel
 from personaplex_ros.lm.listening import NO_WORD, ListeningHead
 from personaplex_ros.training import parallel
@@ -36,6 +38,14 @@ class ListeningTrainer(Trainer):
             layers = parallel.temporal(self.model, columns, batch["positions"])
             hidden = self.model.out_norm(layers[-1])[scored]
         return {"heard": heard_loss(self.head(hidden), batch["heard"][scored])}
+
+
+def known_head(folder: Path, words: Iterable[str]) -> ListeningHead | None:
+    """Return a checkpoint's head where it has one for just these words."""
+    if not has_listening_head(folder):
+        return None
+    head = load_listening_head(folder, "cpu")
+    return head if head.words == tuple(words) else None
 
 
 def heard_loss(logits: Tensor, heard: Tensor) -> Tensor:

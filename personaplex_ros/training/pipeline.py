@@ -51,7 +51,7 @@ from personaplex_ros.training.hearing.moments import Moments
 from personaplex_ros.training.hearing.understanding import Understanding
 from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
 from personaplex_ros.training.language import Batches, LanguageTrainer
-from personaplex_ros.training.listening import ListeningTrainer
+from personaplex_ros.training.listening import ListeningTrainer, known_head
 from personaplex_ros.training.loop import Run
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.recipe import Recipe
@@ -224,6 +224,9 @@ def train_language_model(shop: Workshop) -> None:
         follow(reading, prompts.draw, shop.work / "reading")
     else:
         trainer.model.load_state_dict(known.state_dict())
+        head = known_head(resolve(str(recipe.start)), corpus.words)
+        if head is not None:
+            trainer.heard_head.load_state_dict(head.state_dict())
     run = Run(trainer, recipe.language_schedule)
     batches = Batches(
         corpus.example,
