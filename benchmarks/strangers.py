@@ -16,11 +16,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from personaplex_ros.engine import Engine, Sampling
 from personaplex_ros.estimate import share
@@ -30,7 +31,7 @@ from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage
 from personaplex_ros.training.evaluation.scenarios import Plan, Utterance
 from personaplex_ros.training.evaluation.turns import turns
 from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.speech import RATE, Speaker
 from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.voices.making import keep
 from personaplex_ros.training.voices.recorded import RecordedVoice, Recorder
@@ -106,24 +107,51 @@ def jobs(world: World, folders: list[Path], wordings: int, seed: int) -> Iterato
     """Plan conversations with every voice."""
     for index, folder in enumerate(folders):
         voice, rng = RecordedVoice.open(folder), np.random.default_rng((seed, index))
-        asked = [
-            (name, text)
-            for name, intent in world.intents.items()
-            for text in intent.held_out
-            if name not in WITHOUT and voice.knows(text)
-        ]
-        chosen = [asked[number] for number in rng.permutation(len(asked))[:wordings]]
-        for first in range(0, len(chosen), QUESTIONS):
-            part = chosen[first : first + QUESTIONS]
-            utterances = tuple(_utterance(voice, name, text, rng) for name, text in part)
-            facts, robot = world.random_facts(rng, unseen=True), pick(list(AGENTS), rng)
-            noise = NOISE * rng.standard_normal(round(15.0 * len(part) * RATE))
-            prompt = world.prompt(facts, rng)
-            plan = Plan(facts, prompt, robot, folder.name, utterances, noise.astype(np.float32))
-            yield Job(1000 * index + first, plan, "pt", f"{robot}.pt")
+        questions = held_out(world, voice, wordings, rng)
+        yield from asking(world, folder.name, voice, questions, 1000 * index, quiet, rng)
 
 
-def _utterance(voice: RecordedVoice, intent: str, text: str, rng: np.random.Generator) -> Utterance:
+def held_out(
+    world: World, voice: Speaker, count: int, rng: np.random.Generator
+) -> list[tuple[str, str]]:
+    """Draw so many (intent, wording) that a voice can say and that were kept from training."""
+    asked = [
+        (name, text)
+        for name, intent in world.intents.items()
+        for text in intent.held_out
+        if name not in WITHOUT and voice.knows(text)
+    ]
+    return [asked[number] for number in rng.permutation(len(asked))[:count]]
+
+
+def asking(
+    world: World,
+    name: str,
+    voice: Speaker,
+    questions: Sequence[tuple[str, str]],
+    first_number: int,
+    room: Callable[[float, np.random.Generator], NDArray[np.float32]],
+    rng: np.random.Generator,
+) -> Iterator[Job]:
+    """Plan conversations in which a voice asks (intent, wording).
+
+    ``room`` returns what the microphone hears besides for so many seconds: float32 [n] at 24 kHz.
+    """
+    for first in range(0, len(questions), QUESTIONS):
+        part = questions[first : first + QUESTIONS]
+        utterances = tuple(_utterance(voice, intent, text, rng) for intent, text in part)
+        facts, robot = world.random_facts(rng, unseen=True), pick(list(AGENTS), rng)
+        noise = room(15.0 * len(part), rng)
+        plan = Plan(facts, world.prompt(facts, rng), robot, name, utterances, noise)
+        yield Job(first_number + first, plan, "pt", f"{robot}.pt")
+
+
+def quiet(seconds: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a quiet room."""
+    return (NOISE * rng.standard_normal(round(seconds * RATE))).astype(np.float32)
+
+
+def _utterance(voice: Speaker, intent: str, text: str, rng: np.random.Generator) -> Utterance:
     speech = voice.say(text)
     samples = at_level(speech.samples)
     gap_s = float(rng.uniform(*GAP_S))
