@@ -164,12 +164,12 @@ def train_hearing(shop: Workshop) -> None:
     lm = load_language_model(begin.model, begin.config, "cpu", torch.float32)
     codec = load_codec(begin.mimi, begin.mimi_config, "cpu")
     settings = recipe.hearing_training
-    moments = Moments(
-        load_utterances(folder), numbers, settings.batch, settings.frames, settings.seed
-    )
+    said = load_utterances(folder)
+    moments = Moments(said, numbers, settings.batch, settings.frames, settings.seed)
+    familiar = replace(moments, utterances=[one for one in said if one.familiar])
     understanding = Understanding(codec, lm, len(numbers), settings.seed).to(shop.device)
     run = Run(understanding, recipe.understanding_schedule)
-    follow(run, moments.draw, shop.work / "understanding")
+    follow(run, familiar.draw, shop.work / "understanding")
     trainer = HearingTrainer(understanding, settings).to(shop.device)
     made_with = load_codec(begin.mimi, begin.mimi_config, "cpu")
     kept = KeptMoments(moments, made_with, settings.fixed_layers, settings.fresh, settings.recent)

@@ -83,14 +83,13 @@ class Understanding(Trainer):
         self.register_buffer("steps", torch.zeros(()))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return how badly words are named, see ``Moments``; and count."""
-        known = batch["familiar"]
+        """Return how badly words are named, see ``Moments``, of familiar voices alone; and count."""
         with torch.no_grad():
-            latent = frame_latents(self.codec, batch["wave"][known])
+            latent = frame_latents(self.codec, batch["wave"])
             choices = quantise(self.codec, latent)
-            self._count(latent, choices, batch["phones"][known])
+            self._count(latent, choices, batch["phones"])
             states = self.states(self.lm.embed(self.columns(choices)))
-        return {"words": self.word_loss(states, batch["heard"][known])}
+        return {"words": self.word_loss(states, batch["heard"])}
 
     def columns(self, choices: Sequence[Choice]) -> Tensor:
         """Lay out what is heard while the robot is silent: int64 [B, F, rows]."""
