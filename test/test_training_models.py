@@ -33,7 +33,7 @@ from personaplex_ros.training.codec import (
 )
 from personaplex_ros.training.corpus import Example
 from personaplex_ros.training.export import export_codec, export_voice, with_prompt_codes
-from personaplex_ros.training.language import Batches, LanguageTrainer, LanguageTraining
+from personaplex_ros.training.language import Batches, LanguageTrainer, LanguageTraining, blend
 from personaplex_ros.training.listening import ListeningTrainer
 from personaplex_ros.training.loop import Batch, Run, Schedule, drawn
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
@@ -261,6 +261,14 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     last = advance(run, batches.draw, 5)
     for name in ("text", "semantic", "heard", "facts"):
         assert last[name] < 0.3 * first[name], name
+
+
+def test_of_what_was_learnt_as_much_is_kept_as_is_asked() -> None:
+    was, now = random_lm(seed=1), random_lm(seed=2)
+    wanted = {name: 0.75 * w + 0.25 * was.get_parameter(name) for name, w in now.named_parameters()}
+    blend(now, was, 0.75)
+    for name, weight in now.named_parameters():
+        torch.testing.assert_close(weight, wanted[name], msg=name)
 
 
 def test_a_listening_head_learns_words_and_leaves_the_model(tmp_path: Path) -> None:

@@ -93,6 +93,16 @@ def test_a_training_goes_on_with_a_finished_checkpoint(tmp_path: Path) -> None:
     before, after = (load_file(folder / MODEL) for folder in (toy, further))
     moved = [float((after[name] - before[name]).abs().max()) for name in before]
     assert 0 < max(moved) < 0.02, "three small steps from where the other had come"
+    recipe.write_text(yaml.safe_dump(yaml.safe_load(recipe.read_text()) | {"learnt": 0.25}))
+    less = [*stages[:2], "--stages", "language"]
+    for again in range(2):
+        assert main(["train", "--recipe", str(recipe), "--output", str(further), *less]) == 0
+        quarter = load_file(further / MODEL)
+        for name in before:
+            wanted = 0.75 * before[name].float() + 0.25 * after[name].float()
+            torch.testing.assert_close(
+                quarter[name].float(), wanted, rtol=2e-3, atol=1e-5, msg=f"{name}, run {again}"
+            )
     assert not (tmp_path / "further.work" / "reading.pt").exists(), "it can read already"
     session = Engine.load(further).open(Persona("toy", "You are Sam.", "NATF0.pt"), seed=1)
     assert np.isfinite(session.push(np.zeros(1920, np.float32)).audio).all()
@@ -111,6 +121,7 @@ def test_a_finished_checkpoint_learns_to_hear_recorded_voices(
     schedule, threads = Schedule(2, 0.003, warmup=1), torch.get_num_threads()
     recipe = replace(
         recipe,
+        start="nano",
         corpus=replace(recipe.corpus, utterances=1),
         hearing_training=replace(recipe.hearing_training, batch=2, fresh=1, frames=20, recent=4),
         understanding_schedule=schedule,
@@ -144,8 +155,19 @@ def test_a_robot_that_knows_its_silence_keeps_it(tmp_path: Path) -> None:
     assert Materials.load(tmp_path).silence.tolist() == [[code] for code in range(8)]
     Materials.load.cache_clear()
     (tmp_path / "config.json").unlink()
-    told = json.loads((resolve("nano") / "config.json").read_text())["silence_codes"]
-    assert Materials.load(tmp_path).silence[:, 0].tolist() == told, "what its codec makes of it"
+    materials = Materials.load(tmp_path)
+    streamed = materials.codec.encode(
+        torch.zeros(1, 1, 72_000), materials.codec.encoder_state(1), 8
+    )
+    assert materials.silence[:, 0].tolist() == streamed[0, :, -1].tolist(), "its codec's"
+
+
+@pytest.mark.parametrize("learnt", ["0", "1.5", "-1", "much"])
+def test_a_share_that_is_none_is_refused(tmp_path: Path, learnt: str) -> None:
+    recipe = tmp_path / "toy.yaml"
+    recipe.write_text(f"based_on: nano\nlearnt: {learnt}\n")
+    with pytest.raises(ValueError, match=r"toy\.yaml"):
+        load_recipe(recipe)
 
 
 def test_an_unknown_key_of_a_recipe_is_named(

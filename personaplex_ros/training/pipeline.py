@@ -50,7 +50,7 @@ from personaplex_ros.training.hearing.kept import KeptMoments
 from personaplex_ros.training.hearing.moments import Moments
 from personaplex_ros.training.hearing.understanding import Understanding
 from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
-from personaplex_ros.training.language import Batches, LanguageTrainer
+from personaplex_ros.training.language import Batches, LanguageTrainer, blend
 from personaplex_ros.training.listening import ListeningTrainer, known_head
 from personaplex_ros.training.loop import Run
 from personaplex_ros.training.reading import Prompts, ReadingTrainer
@@ -69,7 +69,8 @@ STAGES = (
 UTTERANCES = 200  # of a file
 RUNS = ("codec", "understanding", "hearing", "reading", "language", "listening", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
-WORK = (*STATES, *LOGS, "curves.png", "evaluation.md", "evaluation.json")
+BEGUN = "begun.safetensors"  # the language model that a training goes on with
+WORK = (*STATES, *LOGS, BEGUN, "curves.png", "evaluation.md", "evaluation.json")
 CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, "config.json")
 GENERIC_PROMPTS = (
     "You enjoy having a good conversation.",
@@ -132,6 +133,7 @@ def train_codec(shop: Workshop) -> None:
     """Train the codec and write it, and the text tokenizer, into the checkpoint folder."""
     if shop.recipe.start is not None:
         _take_over(resolve(shop.recipe.start), shop.output)
+        (shop.work / BEGUN).unlink(missing_ok=True)
         return
     recipe, bank = shop.recipe, _bank(shop)
     trainer = CodecTrainer(recipe.codec, len(bank.phones), recipe.codec_training)
@@ -179,6 +181,7 @@ def train_hearing(shop: Workshop) -> None:
     trainer.cpu()
     export_codec(trainer.codec, shop.output)
     export_language_model(trainer.lm, shop.output)
+    (shop.work / BEGUN).unlink(missing_ok=True)
 
 
 def make_corpus(shop: Workshop) -> None:
@@ -207,7 +210,7 @@ def train_language_model(shop: Workshop) -> None:
     materials = Materials.load(shop.output)
     corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
     config = replace(recipe.language, text_cardinality=materials.tokenizer.size)
-    known = _known(shop) if recipe.start is not None else None
+    known = _begun(shop) if recipe.start is not None else None
     if known is None:
         config = with_prompt_codes(config, materials.codec)
     else:
@@ -237,11 +240,20 @@ def train_language_model(shop: Workshop) -> None:
         rate,
     )
     follow(run, batches.draw, shop.work / "language")
+    if known is not None:
+        blend(trainer.model, known, recipe.learnt)
     export_language_model(trainer.model, shop.output)
 
 
-def _known(shop: Workshop) -> LanguageModel:
-    """Return the language model that a training goes on with."""
+def _begun(shop: Workshop) -> LanguageModel:
+    """Return the language model that a training goes on with, however often its stage is run."""
+    files, kept = CheckpointFiles.find(shop.output), shop.work / BEGUN
+    if not kept.is_file():
+        write_whole(kept, partial(Path.write_bytes, data=files.model.read_bytes()))
+    return load_language_model(kept, files.config, "cpu", torch.float32)
+
+
+def _finished(shop: Workshop) -> LanguageModel:
     files = CheckpointFiles.find(shop.output)
     return load_language_model(files.model, files.config, "cpu", torch.float32)
 
@@ -251,7 +263,7 @@ def train_listening_head(shop: Workshop) -> None:
     recipe = shop.recipe
     materials = Materials.load(shop.output)
     corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
-    model = _known(shop)
+    model = _finished(shop)
     trainer = ListeningTrainer(model, list(corpus.words)).to(shop.device)
     batches = Batches(
         corpus.example,

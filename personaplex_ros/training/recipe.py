@@ -61,6 +61,7 @@ class Recipe:
     listening_schedule: Schedule
     evaluation: Examination
     start: str | None = None  # a checkpoint to go on with, by path or name
+    learnt: float = 1.0  # share in its language model's weights of what they then became
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
@@ -84,7 +85,10 @@ def load_recipe(recipe: str | Path) -> Recipe:
     try:
         parts = {name: _build(kind, content[name], name) for name, kind in kinds.items()}
         codec = MimiConfig.from_json(content["codec"])
-        return Recipe(codec=codec, start=content.get("start"), **parts)
+        learnt = float(content.get("learnt", 1.0))
+        if not 0 < learnt <= 1:
+            raise ValueError(f"learnt is {learnt}; it is a share, above 0 and up to 1")
+        return Recipe(codec=codec, start=content.get("start"), learnt=learnt, **parts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -83,7 +83,7 @@ class Understanding(Trainer):
         self.register_buffer("steps", torch.zeros(()))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return how badly words are named, see ``Moments``, of familiar voices alone; and count."""
+        """Return how badly familiar voices' words are named, see ``Moments``; and count."""
         with torch.no_grad():
             latent = frame_latents(self.codec, batch["wave"])
             choices = quantise(self.codec, latent)
