@@ -78,7 +78,13 @@ def understanding() -> Understanding:
 
 
 def test_phones_are_found_where_the_synthesiser_put_them() -> None:
-    texts = ("Where is the lift?", "The reception is closed today", "Can you call me a taxi?")
+    # Of enough sentences some have as many phones, whatever the process said before, which changes
+    # how the synthesiser says them.
+    texts = (
+        "Where is the lift?", "The reception is closed today", "Can you call me a taxi?",
+        "When do you open?", "I need a key", "Is the room free?", "What is your name?",
+        "Thank you, goodbye", "My name is Sam", "Who can help me?",
+    )  # fmt: skip
     off = []
     for text in texts:
         for name in ("en-us+m3", "en-us+f2"):
