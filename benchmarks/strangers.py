@@ -38,7 +38,10 @@ from personaplex_ros.training.voices.recorded import RecordedVoice, Recorder
 from personaplex_ros.training.voices.synthesizers import festival, flite, mbrola, pico
 from personaplex_ros.training.world import World, load_world, plain
 
+Room = Callable[[float, np.random.Generator], NDArray[np.float32]]
+"""What the microphone hears besides for so many seconds: float32 [n] at 24 kHz."""
 QUESTIONS = 5  # of a conversation
+UTTERANCE_S = 15.0  # of a conversation, for each utterance and its answer
 GAP_S = (0.8, 2.0)
 NOISE = 10 ** (-65 / 20)
 STRANGERS = {
@@ -65,13 +68,8 @@ class Answer:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--record", type=Path, metavar="DIR")
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
-    parser.add_argument("--checkpoint", default="nano", metavar="DIR")
     parser.add_argument("--wordings", type=int, default=40, help="of each voice")
-    parser.add_argument("--slots", type=int, default=8, help="conversations at a time")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_arguments(parser)
     arguments = parser.parse_args()
     world = load_world()
     if arguments.record is not None:
@@ -79,15 +77,33 @@ def main() -> None:
         return
     if not arguments.folders:
         parser.error("give a FOLDER, or --record")
-    engine = Engine.load(arguments.checkpoint, slots=arguments.slots, threads=arguments.threads)
-    stage = Stage(engine, world, arguments.slots, Sampling(), arguments.seed)
-    answers: list[Answer] = []
-    for dialogue in stage.run(jobs(world, arguments.folders, arguments.wordings, arguments.seed)):
-        answers += judged(dialogue, world)
+    planned = jobs(world, arguments.folders, arguments.wordings, arguments.seed)
+    answers = answered(open_stage(arguments, world), planned)
     print(table(answers))
     if arguments.json:
         content = json.dumps([asdict(one) for one in answers], indent=1)
         write_whole(arguments.json, lambda place: place.write_text(content))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe who asks whom, and where the result goes."""
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
+    parser.add_argument("--checkpoint", default="nano", metavar="DIR")
+    parser.add_argument("--slots", type=int, default=8, help="conversations at a time")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+
+
+def open_stage(arguments: argparse.Namespace, world: World) -> Stage:
+    """Return where the conversations are held."""
+    engine = Engine.load(arguments.checkpoint, slots=arguments.slots, threads=arguments.threads)
+    return Stage(engine, world, arguments.slots, Sampling(), arguments.seed)
+
+
+def answered(stage: Stage, planned: Iterator[Job]) -> list[Answer]:
+    """Hold conversations; return what came of each question."""
+    return [answer for one in stage.run(planned) for answer in judged(one, stage.world)]
 
 
 def record(world: World, folder: Path) -> None:
@@ -130,20 +146,29 @@ def asking(
     voice: Speaker,
     questions: Sequence[tuple[str, str]],
     first_number: int,
-    room: Callable[[float, np.random.Generator], NDArray[np.float32]],
+    room: Room,
     rng: np.random.Generator,
 ) -> Iterator[Job]:
-    """Plan conversations in which a voice asks (intent, wording).
-
-    ``room`` returns what the microphone hears besides for so many seconds: float32 [n] at 24 kHz.
-    """
+    """Plan conversations in which a voice asks (intent, wording)."""
     for first in range(0, len(questions), QUESTIONS):
         part = questions[first : first + QUESTIONS]
         utterances = tuple(_utterance(voice, intent, text, rng) for intent, text in part)
-        facts, robot = world.random_facts(rng, unseen=True), pick(list(AGENTS), rng)
-        noise = room(15.0 * len(part), rng)
-        plan = Plan(facts, world.prompt(facts, rng), robot, name, utterances, noise)
-        yield Job(first_number + first, plan, "pt", f"{robot}.pt")
+        yield job(world, first_number + first, name, utterances, room, rng)
+
+
+def job(
+    world: World,
+    number: int,
+    name: str,
+    utterances: tuple[Utterance, ...],
+    room: Room,
+    rng: np.random.Generator,
+) -> Job:
+    """Plan a conversation with a persona and a voice that are drawn."""
+    facts, robot = world.random_facts(rng, unseen=True), pick(list(AGENTS), rng)
+    noise = room(UTTERANCE_S * max(1, len(utterances)), rng)
+    plan = Plan(facts, world.prompt(facts, rng), robot, name, utterances, noise)
+    return Job(number, plan, "pt", f"{robot}.pt")
 
 
 def quiet(seconds: float, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -17,32 +17,30 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from strangers import Answer, asking, held_out, judged, quiet
+from strangers import Room, add_arguments, answered, asking, held_out, job, open_stage, quiet
 
 from personaplex_ros.audio import read_wave, resample, to_mono
-from personaplex_ros.engine import Engine, Sampling
 from personaplex_ros.estimate import Estimate, bootstrap, mean, share
 from personaplex_ros.files import write_whole
 from personaplex_ros.markdown import markdown_table
 from personaplex_ros.training import sounds
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage
-from personaplex_ros.training.evaluation.scenarios import Plan, Utterance
+from personaplex_ros.training.evaluation.scenarios import Utterance
 from personaplex_ros.training.evaluation.sound import spans
-from personaplex_ros.training.speakers import AGENTS, random_caller
+from personaplex_ros.training.speakers import random_caller
 from personaplex_ros.training.speech import RATE, Speaker
 from personaplex_ros.training.speech_bank import LEVEL, at_level
 from personaplex_ros.training.voices.recorded import RecordedVoice
 from personaplex_ros.training.world import World, load_world
 
 Sound = NDArray[np.float32]
-Make = Callable[[float, np.random.Generator], Sound]
 
 AMID = ("music", "babble", "telephone")
 NOBODY = ("laughter", "television", "babble", "coughs", "music", "telephone")
@@ -83,20 +81,14 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--sounds", type=Path, metavar="DIR")
-    parser.add_argument("--checkpoint", default="nano", metavar="DIR")
     parser.add_argument("--questions", type=int, default=40, help="amid each kind and level")
     parser.add_argument("--minutes", type=int, default=4, help="of each kind, that nobody asks")
-    parser.add_argument("--slots", type=int, default=8, help="conversations at a time")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_arguments(parser)
     arguments = parser.parse_args()
-    engine = Engine.load(arguments.checkpoint, slots=arguments.slots, threads=arguments.threads)
-    stage = Stage(engine, load_world(), arguments.slots, Sampling(), arguments.seed)
-    rows = list(Examination(stage, arguments.folders, arguments.sounds).rows(
-        arguments.questions, arguments.minutes))  # fmt: skip
+    stage = open_stage(arguments, load_world())
+    examination = Examination(stage, arguments.folders, arguments.sounds)
+    rows = list(examination.rows(arguments.questions, arguments.minutes))
     print(table(rows))
     if arguments.json:
         content = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
@@ -123,20 +115,20 @@ class Examination:
             make, made_here = self._sound(kind)
             said = self._unasked(minutes, make)
             yield Row(f"answers to nobody, a minute of {kind}", said, "<= 0.5", "", made_here)
-        unknown = self._asked(len(CANNOT_KNOW), quiet, known=False)
+        unknown = self._right(self._beyond())
         yield Row("says that it does not know", unknown, ">= 85", "%", False)
         if self.sounds and (greetings := list(people(self.sounds))):
-            answers = self._answers(self._greeting(greetings))
-            yield Row("hello, goodbye and thanks of people", answers, ">= 70", "%", False)
+            understood = self._right(self._greeting(greetings))
+            yield Row("hello, goodbye and thanks of people", understood, ">= 70", "%", False)
 
-    def _sound(self, kind: str) -> tuple[Make, bool]:
+    def _sound(self, kind: str) -> tuple[Room, bool]:
         files = sorted((self.sounds / kind).glob("*.wav")) if self.sounds else []
         if files:
             one = from_files(files)
             return (several(one) if kind == "babble" else one), False
         return made_up(kind, self.stage.world), True
 
-    def _asked(self, count: int, room: Make, *, known: bool = True) -> Estimate:
+    def _asked(self, count: int, room: Room) -> Estimate:
         """Return how many of so many questions are answered rightly."""
 
         def jobs() -> Iterator[Job]:
@@ -146,30 +138,28 @@ class Examination:
                 name, voice = self._caller(number, rng)
                 some = min(ASKED_OF_A_VOICE, count - first)
                 questions = held_out(world, voice, some, rng)
-                if not known:
-                    texts = CANNOT_KNOW[first : first + some]
-                    questions = [("fallback", text) for text in texts]
-                    name, voice = "espeak-ng", random_caller(rng, held_out=True)
                 yield from asking(world, name, voice, questions, 1000 * number, room, rng)
 
-        return self._answers(jobs())
+        return self._right(jobs())
+
+    def _beyond(self) -> Iterator[Job]:
+        """Let espeak-ng's callers ask what cannot be known: no folder has these questions."""
+        questions = [("fallback", text) for text in CANNOT_KNOW]
+        for first in range(0, len(questions), ASKED_OF_A_VOICE):
+            rng = np.random.default_rng((self.stage.seed, 24, first))
+            voice, some = random_caller(rng, held_out=True), questions[first:][:ASKED_OF_A_VOICE]
+            yield from asking(self.stage.world, "espeak-ng", voice, some, 1000 * first, quiet, rng)
 
     def _greeting(self, greetings: list[Utterance]) -> Iterator[Job]:
         world = self.stage.world
         for number, utterance in enumerate(greetings):
             rng = np.random.default_rng((self.stage.seed, 23, number))
-            facts, robot = world.random_facts(rng, unseen=True), pick(list(AGENTS), rng)
-            room = quiet(15.0, rng)
-            plan = Plan(facts, world.prompt(facts, rng), robot, "people", (utterance,), room)
-            yield Job(number, plan, "pt", f"{robot}.pt")
+            yield job(world, number, "people", (utterance,), quiet, rng)
 
-    def _answers(self, jobs: Iterator[Job]) -> Estimate:
-        answers: list[Answer] = []
-        for dialogue in self.stage.run(jobs):
-            answers += judged(dialogue, self.stage.world)
-        return share([one.outcome == "right" for one in answers])
+    def _right(self, jobs: Iterator[Job]) -> Estimate:
+        return share([one.outcome == "right" for one in answered(self.stage, jobs)])
 
-    def _unasked(self, minutes: int, make: Make) -> Estimate:
+    def _unasked(self, minutes: int, make: Room) -> Estimate:
         """Return how often the robot begins to speak in a minute."""
 
         def jobs() -> Iterator[Job]:
@@ -178,9 +168,7 @@ class Examination:
                 rng = np.random.default_rng((self.stage.seed, 22, number))
                 softer_db = float(rng.uniform(*NOBODY_DB))
                 heard = louder(make, -softer_db)(MINUTE_S, rng)
-                facts, robot = world.random_facts(rng, unseen=True), pick(list(AGENTS), rng)
-                plan = Plan(facts, world.prompt(facts, rng), robot, "nobody", (), heard)
-                yield Job(number, plan, "pt", f"{robot}.pt")
+                yield job(world, number, "nobody", (), lambda *_, heard=heard: heard, rng)
 
         return bootstrap([begins(one) for one in self.stage.run(jobs())], mean)
 
@@ -215,7 +203,7 @@ def read(file: Path) -> Sound:
     return resample(to_mono(wave.samples), wave.rate, RATE)
 
 
-def louder(make: Make, by_db: float) -> Make:
+def louder(make: Room, by_db: float) -> Room:
     """Return sound so much louder than a caller, in a quiet room."""
 
     def made(seconds: float, rng: np.random.Generator) -> Sound:
@@ -225,7 +213,7 @@ def louder(make: Make, by_db: float) -> Make:
     return made
 
 
-def from_files(files: list[Path]) -> Make:
+def from_files(files: list[Path]) -> Room:
     """Return what plays files one after the other, each from anywhere and at the same level."""
 
     def made(seconds: float, rng: np.random.Generator) -> Sound:
@@ -241,7 +229,7 @@ def from_files(files: list[Path]) -> Make:
     return made
 
 
-def several(make: Make) -> Make:
+def several(make: Room) -> Room:
     """Return as many people at the same time as babble is."""
 
     def made(seconds: float, rng: np.random.Generator) -> Sound:
@@ -250,10 +238,10 @@ def several(make: Make) -> Make:
     return made
 
 
-def made_up(kind: str, world: World) -> Make:
+def made_up(kind: str, world: World) -> Room:
     """Return what makes up sounds of a kind as the training does."""
     texts = world.elsewhere
-    lasting: dict[str, Make] = {
+    lasting: dict[str, Room] = {
         "music": sounds.music,
         "babble": lambda seconds, rng: sounds.babble(texts, seconds, rng),
         "television": lambda seconds, rng: sounds.television(texts, seconds, rng),
