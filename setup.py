@@ -102,6 +102,7 @@ setup(
             "pystoi>=0.4.1",
             "hibari-tts>=0.2.1",
             "pyworld-prebuilt>=0.3.6",
+            "mido>=1.3",
             "pyarrow>=15",
         ],
     },

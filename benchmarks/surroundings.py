@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from personaplex_ros.training.chance import pick
 from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage
 from personaplex_ros.training.evaluation.scenarios import Utterance
 from personaplex_ros.training.evaluation.sound import spans
-from personaplex_ros.training.speakers import random_caller
+from personaplex_ros.training.speakers import Callers, random_caller
 from personaplex_ros.training.speech import RATE, Speaker
 from personaplex_ros.training.speech_bank import LEVEL, at_level
 from personaplex_ros.training.voices.recorded import RecordedVoice
@@ -54,14 +54,14 @@ PEOPLE_BABBLING = 5
 GREETS_AFTER_S = 1.5
 ASKED_OF_A_VOICE = 10  # questions
 CANNOT_KNOW = (
-    "Where can I rent a bicycle?", "How do I get to the airport?", "Who painted this picture?",
-    "What is the weather like in London?", "How many planets are there?", "When does the sun set?",
+    "Where can I rent a bicycle?", "How do I get to Jupiter?", "Who painted this picture?",
+    "Why do cats sleep so much?", "How many planets are there?", "When does the sun set?",
     "What is the price of gold?", "Do you believe in ghosts?", "Which river is the longest?",
     "How do you bake bread?", "What is seven times eight?", "Who invented the telephone?",
     "Why is the sky blue?", "How heavy is an elephant?", "Can you recommend a film?",
     "What did you eat for breakfast?", "Where were you born?", "Who is your mother?",
     "What happened in the year nineteen hundred?", "How fast can a horse run?",
-    "What language do they speak in Brazil?", "Can you tell me a joke?", "How deep is the ocean?",
+    "What language do they speak in Brazil?", "Which tree is that?", "How deep is the ocean?",
     "Which team do you support?", "What is the best song ever?", "How long do turtles live?",
     "Is there life on Mars?", "How do I tie a tie?", "When was the first train built?",
     "What is the largest city in Canada?",
@@ -243,10 +243,14 @@ def made_up(kind: str, world: World) -> Room:
     texts = world.elsewhere
     lasting: dict[str, Room] = {
         "music": sounds.music,
-        "babble": lambda seconds, rng: sounds.babble(texts, seconds, rng),
-        "television": lambda seconds, rng: sounds.television(texts, seconds, rng),
+        "babble": lambda seconds, rng: sounds.babble(texts, seconds, Callers(), rng),
+        "television": lambda seconds, rng: sounds.television(texts, seconds, Callers(), rng),
     }
-    short = {"telephone": sounds.ring, "laughter": sounds.laugh, "coughs": sounds.cough}
+    short: dict[str, Callable[[np.random.Generator], Sound]] = {
+        "telephone": sounds.ring,
+        "laughter": lambda rng: sounds.laugh(texts, random_caller(rng), rng),
+        "coughs": sounds.cough,
+    }
     if kind in lasting:
         return lasting[kind]
 

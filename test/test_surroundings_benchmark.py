@@ -13,7 +13,7 @@ from benchmark_support import load_benchmark
 from personaplex_ros.audio import write_wave
 from personaplex_ros.training.speech import RATE
 from personaplex_ros.training.speech_bank import LEVEL
-from personaplex_ros.training.world import load_world
+from personaplex_ros.training.world import load_world, plain
 
 loud = load_benchmark("surroundings")
 KINDS = sorted({*loud.AMID, *loud.NOBODY})
@@ -40,6 +40,12 @@ def test_an_answer_begins_after_silence(
     spans_s: tuple[tuple[float, float], ...], count: int
 ) -> None:
     assert loud.begins(said(*spans_s)) == count
+
+
+def test_what_cannot_be_known_is_neither_known_nor_trained_on() -> None:
+    wordings = {plain(w) for i in load_world().intents.values() for w in (*i.wordings, *i.held_out)}
+    assert not wordings & {plain(text) for text in loud.CANNOT_KNOW}
+    assert len(set(loud.CANNOT_KNOW)) == 30
 
 
 def rms_db(samples: np.ndarray) -> float:

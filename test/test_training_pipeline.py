@@ -141,6 +141,26 @@ def test_a_finished_checkpoint_learns_to_hear_recorded_voices(
         assert moved and all(key.startswith(moves) for key in moved)
 
 
+def test_a_robot_speaks_with_the_codec_that_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def build(*arguments: object) -> list[Path]:
+        asked.append(Path(str(arguments[-1])))
+        return []
+
+    monkeypatch.setattr(pipeline, "build_corpus", build)
+    for begin in ({}, {"start": "nano"}, {"start": "nano", "spoken_with": str(tmp_path)}):
+        told = tmp_path / "told.yaml"
+        told.write_text(yaml.safe_dump({"based_on": "nano"} | begin))
+        recipe = load_recipe(told)
+        pipeline.make_corpus(
+            pipeline.Workshop(recipe, tmp_path, tmp_path / "out", torch.device("cpu"))
+        )
+    assert asked == [tmp_path / "out", resolve("nano"), tmp_path]
+
+
 def test_a_training_that_has_no_room_for_new_moments_is_refused(tmp_path: Path) -> None:
     recipe = tmp_path / "toy.yaml"
     recipe.write_text("based_on: nano\nhearing_training: {batch: 2, fresh: 3}\n")

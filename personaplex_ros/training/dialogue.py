@@ -28,8 +28,9 @@ THANKS_S = 0.35  # so much later after thanks: a goodbye may follow
 YIELD_S = (0.36, 0.40)
 KINDS = ("plain", "interruption", "backchannel", "late_backchannel", "story", "silence")
 CHANCES = (0.32, 0.27, 0.20, 0.05, 0.06, 0.10)
-NOISE_CHANCE = 0.5  # in a silence; NOISE_INTO: in place of a backchannel
-NOISE_INTO = 0.35
+NOISE_CHANCE = 0.6  # in a silence, and of another after it
+NOISE_INTO = 0.35  # in place of a backchannel
+NOBODY_CHANCE = 0.15  # of a conversation in which nobody asks anything
 GOODBYE_CHANCE = 0.3
 
 
@@ -160,10 +161,10 @@ class Script:
     def _wait(self) -> None:
         """Let nobody speak to the robot for a while, in which something may be heard."""
         rng = self.rng
-        if self.takes.get("noise") and rng.random() < NOISE_CHANCE:
-            self.now += float(rng.uniform(0.3, 2.0))
+        while self.takes.get("noise") and rng.random() < NOISE_CHANCE:
+            self.now += float(rng.uniform(0.1, 2.0))
             self.now = self.user_says(pick(self.takes["noise"], rng), "noise").end_s
-        self.now += float(rng.uniform(1, 8))
+        self.now += float(rng.uniform(1, 5))
 
     def _interrupt(self, answer: Line) -> Line:
         rng = self.rng
@@ -213,8 +214,11 @@ def converse(
         takes.setdefault(take.kind, []).append(take)
     script = Script(world, world.random_facts(rng), takes, sentences, rng)
     script.now = float(rng.uniform(0.3, 3.0))
+    nobody = rng.random() < NOBODY_CHANCE
     while script.now < seconds - 4:
-        script.exchange(str(rng.choice(KINDS, p=CHANCES)))
+        script.exchange("silence" if nobody else str(rng.choice(KINDS, p=CHANCES)))
+    if nobody:
+        return script.finish()
     goodbyes = [take for take in takes["question"] if take.intent == "goodbye"]
     if goodbyes and rng.random() < GOODBYE_CHANCE:
         script.now = script.reply(script.user_says(pick(goodbyes, rng), "question")).end_s + 1.0

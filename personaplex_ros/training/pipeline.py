@@ -156,7 +156,7 @@ def _take_over(source: Path, output: Path) -> None:
 def train_hearing(shop: Workshop) -> None:
     """Teach the checkpoint that the recipe starts with to hear natural voices."""
     recipe = shop.recipe
-    if recipe.start is None or not recipe.corpus.natural:
+    if recipe.start is None or not recipe.corpus.utterances:
         return
     folder, processes = shop.work / "utterances", os.cpu_count() or 1
     files = build_utterances(folder, shop.voices, recipe.corpus.utterances, UTTERANCES, processes)
@@ -186,9 +186,10 @@ def train_hearing(shop: Workshop) -> None:
 
 def make_corpus(shop: Workshop) -> None:
     """Write whatever is not there yet of recordings, sentences and voice prompts."""
-    amounts, start = shop.recipe.corpus, shop.recipe.start
+    amounts, recipe = shop.recipe.corpus, shop.recipe
     # A model that can speak goes on with the codes that it knows, however its codec now hears them.
-    spoken_with = shop.output if start is None else resolve(start)
+    known = recipe.spoken_with or recipe.start
+    spoken_with = shop.output if known is None else resolve(known)
     files = build_corpus(
         shop.work / "corpus",
         shop.output,

@@ -61,6 +61,7 @@ class Recipe:
     listening_schedule: Schedule
     evaluation: Examination
     start: str | None = None  # a checkpoint to go on with, by path or name
+    spoken_with: str | None = None  # whose codec its language model speaks with, where not its own
     learnt: float = 1.0  # share in its language model's weights of what they then became
 
 
@@ -88,7 +89,8 @@ def load_recipe(recipe: str | Path) -> Recipe:
         learnt = float(content.get("learnt", 1.0))
         if not 0 < learnt <= 1:
             raise ValueError(f"learnt is {learnt}; it is a share, above 0 and up to 1")
-        return Recipe(codec=codec, start=content.get("start"), learnt=learnt, **parts)
+        begin: dict[str, Any] = {name: content.get(name) for name in ("start", "spoken_with")}
+        return Recipe(codec=codec, learnt=learnt, **begin, **parts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,10 @@ from personaplex_ros.training.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import World
 
 QUESTIONS, INTERRUPTIONS, BACKCHANNELS = 22, 8, 5  # in a recording
+BEYOND_SHARE, COURTESY_SHARE = 0.1, 0.08
+COURTESIES = ("greeting", "thanks", "goodbye")
 STORY_CHANCE, STORY_PARTS = 0.35, 4
-NOISES = 6  # that nobody should answer
+NOISES, SOFTER_DB = 10, (0, 20)  # that nobody should answer, against the caller
 GAP_S = (0.9, 1.6)
 # Of a recording, to be as easy as what the model learns first, which it is not to forget: one of
 # the synthesiser's voices, with neither the robot's echo nor anything around.
@@ -33,17 +36,31 @@ SURROUNDED_CHANCE, BELOW_DB = 0.3, (0, 25)  # music, people or a television, aga
 TAIL_FRAMES = 4  # after speech, until the codes are those of the room again
 
 
+@dataclass(frozen=True)
+class Clip:
+    """A sound float32 [n] that begins somewhere, so much softer than a caller."""
+
+    start_s: float
+    samples: NDArray[np.float32]
+    softer_db: float
+
+    @property
+    def gain(self) -> np.float32:
+        """Against a caller."""
+        return np.float32(10 ** (-self.softer_db / 20))
+
+
 def record(
     world: World, rng: np.random.Generator, callers: Callers | None = None
 ) -> tuple[NDArray[np.float32], tuple[Take, ...]]:
     """Let a random caller speak: float32 [n] at 24 kHz, whole frames, and what is said when."""
-    easy = rng.random() < EASY_CHANCE
-    voice = random_caller(rng) if easy or callers is None else callers.draw(rng)
+    easy, others = rng.random() < EASY_CHANCE, callers or Callers()
+    voice = random_caller(rng) if easy else others.draw(rng)
     robot = RobotEcho.draw(rng) if not easy and rng.random() < ROBOT_CHANCE else None
     texts = world.agent_texts(rng, 1) if robot else []
     takes, clips, played = [], [], []
     now = float(rng.uniform(1.0, 1.5))
-    for part in _speeches(world, voice, rng):
+    for part in _speeches(world, voice, others, rng):
         if robot and part.kind in INTO_ROBOT:
             # It speaks alone at first, as it does when somebody breaks in.
             lead_s = float(rng.uniform(*ROBOT_LEAD_S))
@@ -52,13 +69,14 @@ def record(
             now += lead_s
         take = _place(part, now)
         takes.append(take)
-        clips.append((now, part.speech.samples))
+        softer_db = float(rng.uniform(*SOFTER_DB)) if part.kind == "noise" else 0.0
+        clips.append(Clip(now, part.speech.samples, softer_db))
         now = (take.first + take.frames) * FRAME_S + float(rng.uniform(*GAP_S))
         if played:
             now = max(now, played[-1][0] + len(played[-1][1]) / RATE)
     count = round(math.ceil(now / FRAME_S) * FRAME_S * RATE)
-    surrounded = not easy and rng.random() < SURROUNDED_CHANCE
-    heard = _heard(world, clips, count, surrounded, rng)
+    around = others if not easy and rng.random() < SURROUNDED_CHANCE else None
+    heard = _heard(world, clips, count, around, rng)
     if robot:
         heard = robot.heard(heard, placed(played, count))
     return np.clip(heard, -1, 1), tuple(takes)
@@ -66,24 +84,29 @@ def record(
 
 def _heard(
     world: World,
-    clips: Sequence[tuple[float, NDArray[np.float32]]],
+    clips: Sequence[Clip],
     count: int,
-    surrounded: bool,
+    around: Callers | None,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Return what a random microphone hears of clips (start, samples) in ``count`` samples."""
+    """Return what a random microphone hears of clips in ``count`` samples.
+
+    With those who are ``around`` there are music, people or a television all the time.
+    """
     microphone = Microphone.draw(rng)
     wave = microphone.noise(count, rng)
-    if surrounded:
-        around = at_level(surroundings(world.elsewhere, count / RATE, rng)[:count])
+    if around is not None:
+        sound = at_level(surroundings(world.elsewhere, count / RATE, around, rng)[:count])
         below = 10 ** (-float(rng.uniform(*BELOW_DB)) / 20)
-        wave[: len(around)] += microphone.level * below * around / LEVEL
-    wave += placed([(start_s, microphone.hear(samples)) for start_s, samples in clips], count)
-    return wave
+        wave[: len(sound)] += microphone.level * below * sound / LEVEL
+    heard = [(one.start_s, one.gain * microphone.hear(one.samples)) for one in clips]
+    return wave + placed(heard, count)
 
 
-def _speeches(world: World, voice: Speaker, rng: np.random.Generator) -> list[Spoken]:
-    """Draw what is said, in random order.
+def _speeches(
+    world: World, voice: Speaker, others: Callers, rng: np.random.Generator
+) -> list[Spoken]:
+    """Draw what is said by a voice, and by others to each other, in random order.
 
     Raises ValueError for a voice that can ask for nothing that is trained on.
     """
@@ -100,7 +123,7 @@ def _speeches(world: World, voice: Speaker, rng: np.random.Generator) -> list[Sp
         texts += _story(world, voice, rng)
     said += [Spoken(kind, "", text, voice.say(text)) for kind, text in texts]
     for _ in range(NOISES):
-        sound = at_level(moment(world.elsewhere, rng))
+        sound = at_level(moment(world.elsewhere, others, rng))
         said.append(Spoken("noise", "", "", Speech(sound, (), ())))
     return [said[number] for number in rng.permutation(len(said))]
 
@@ -109,9 +132,17 @@ def _asked(
     world: World, voice: Speaker, kind: str, able: set[str], rng: np.random.Generator
 ) -> Spoken:
     """Let a voice ask for something that it is able to ask for."""
-    while (intent := random_intent(world, rng)) not in able:
+    while (intent := _wanted(world, rng)) not in able:
         pass
     return ask(world, voice, intent, kind, rng)
+
+
+def _wanted(world: World, rng: np.random.Generator) -> str:
+    """Draw what is asked for: what comes in many sounds more often than in an examination."""
+    chance = rng.random()
+    if chance < BEYOND_SHARE:
+        return "fallback"
+    return pick(COURTESIES, rng) if chance > 1 - COURTESY_SHARE else random_intent(world, rng)
 
 
 def _story(world: World, voice: Speaker, rng: np.random.Generator) -> list[tuple[str, str]]:

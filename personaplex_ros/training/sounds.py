@@ -1,6 +1,7 @@
 """What a robot hears that is not for it: telephones, music, coughs, laughter, voices elsewhere.
 
-All are made here from tones, noise and the synthesiser, so there are as many as one likes.
+All are made here from tones, noise, instruments and those who call, so there are as many as one
+likes.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ from scipy.signal import butter, sosfilt
 
 from personaplex_ros.training.augment import reverberate
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speakers import random_caller
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.music import band, can_play
+from personaplex_ros.training.speakers import Callers, random_caller
+from personaplex_ros.training.speech import RATE, Speaker
 from personaplex_ros.training.speech_bank import at_level
 
 Sound = NDArray[np.float32]
 BABBLE = (3, 6)  # people
+MOMENT_S = (1.0, 7.0)
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9))  # semitones
 LAUGHS = ("ha ha ha ha", "he he he he he", "hahaha ha", "ho ho ho")
+HA_S, BREATH_S = (0.06, 0.14), (0.04, 0.14)  # of a laugh: a syllable, and what is between two
+BACKWARDS_CHANCE = 0.25  # of speech to sound like that of another language
+BAND_CHANCE = 0.7  # of music to be played by instruments, where these can be had
 
 
 def ring(rng: np.random.Generator) -> Sound:
@@ -51,13 +57,34 @@ def cough(rng: np.random.Generator) -> Sound:
     return sosfilt(band, np.concatenate(parts)).astype(np.float32)
 
 
-def laugh(rng: np.random.Generator) -> Sound:
-    """Return somebody who laughs."""
-    voice = random_caller(rng)
-    return voice.say(" ".join(pick(LAUGHS, rng) for _ in range(int(rng.integers(1, 4))))).samples
+def laugh(texts: Sequence[str], voice: Speaker, rng: np.random.Generator) -> Sound:
+    """Return somebody who laughs: the syllables of the synthesiser, or one of a caller again."""
+    if rng.random() < 0.4:
+        laughs = " ".join(pick(LAUGHS, rng) for _ in range(int(rng.integers(1, 4))))
+        return random_caller(rng).say(laughs).samples
+    spoken = _said(texts, voice, rng)
+    count = round(float(rng.uniform(*HA_S)) * RATE)
+    loudest = int(np.abs(spoken).argmax())
+    syllable = spoken[max(0, loudest - count // 2) :][:count]
+    syllable = syllable * np.hanning(len(syllable))
+    breath, lower, softer = rng.uniform(*BREATH_S), rng.uniform(0.94, 1.01), rng.uniform(0.8, 1.0)
+    parts: list[Sound] = []
+    for number in range(int(rng.integers(3, 14))):
+        places = np.arange(0, len(syllable) - 1, lower**number)
+        one = np.interp(places, np.arange(len(syllable)), syllable) * softer**number
+        pause = np.zeros(round(breath * float(rng.uniform(0.7, 1.4)) * RATE))
+        parts += [one.astype(np.float32), pause.astype(np.float32)]
+    return np.concatenate(parts)
 
 
 def music(seconds: float, rng: np.random.Generator) -> Sound:
+    """Return music: instruments that play together, or a tune of tones: float32 [n]."""
+    if can_play() and rng.random() < BAND_CHANCE:
+        return band(seconds, rng)
+    return tune(seconds, rng)
+
+
+def tune(seconds: float, rng: np.random.Generator) -> Sound:
     """Return a tune over a bass, with or without drums: float32 [n]."""
     scale, root = pick(SCALES, rng), float(rng.uniform(110, 330))
     beat_s, brightness = float(rng.uniform(0.2, 0.5)), float(rng.uniform(0.6, 2.0))
@@ -76,52 +103,71 @@ def music(seconds: float, rng: np.random.Generator) -> Sound:
     return wave[: round(seconds * RATE)]
 
 
-def somebody(texts: Sequence[str], seconds: float, rng: np.random.Generator) -> Sound:
+def somebody(
+    texts: Sequence[str], seconds: float, callers: Callers, rng: np.random.Generator
+) -> Sound:
     """Return one who speaks to somebody else, or a television, far away: float32 [n]."""
-    voice = random_caller(rng)
+    voice, backwards = callers.draw(rng), rng.random() < BACKWARDS_CHANCE
     parts: list[Sound] = []
     while sum(map(len, parts)) < seconds * RATE:
+        spoken = _said(texts, voice, rng)
         parts += [
-            at_level(voice.say(pick(texts, rng)).samples),
+            spoken[::-1] if backwards else spoken,
             np.zeros(round(float(rng.exponential(0.4)) * RATE), np.float32),
         ]
         if rng.random() < 0.3:
-            voice = random_caller(rng)
+            voice = callers.draw(rng)
     return reverberate(np.concatenate(parts)[: round(seconds * RATE)], rng)
 
 
-def babble(texts: Sequence[str], seconds: float, rng: np.random.Generator) -> Sound:
+def babble(
+    texts: Sequence[str], seconds: float, callers: Callers, rng: np.random.Generator
+) -> Sound:
     """Return some people who talk at the same time: float32 [n]."""
-    people = int(rng.integers(*BABBLE))
-    return np.sum([somebody(texts, seconds, rng) for _ in range(people)], axis=0, dtype=np.float32)
+    people = [somebody(texts, seconds, callers, rng) for _ in range(int(rng.integers(*BABBLE)))]
+    return np.sum(people, axis=0, dtype=np.float32)
 
 
-def television(texts: Sequence[str], seconds: float, rng: np.random.Generator) -> Sound:
+def television(
+    texts: Sequence[str], seconds: float, callers: Callers, rng: np.random.Generator
+) -> Sound:
     """Return a voice over music, or without it: float32 [n]."""
-    voice = at_level(somebody(texts, seconds, rng))
+    voice = at_level(somebody(texts, seconds, callers, rng))
     if rng.random() < 0.5:
         voice = voice + 10 ** (-rng.uniform(3, 15) / 20) * at_level(music(seconds, rng))
     return voice.astype(np.float32)
 
 
-def moment(texts: Sequence[str], rng: np.random.Generator) -> Sound:
+def moment(texts: Sequence[str], callers: Callers, rng: np.random.Generator) -> Sound:
     """Return some seconds of anything that nobody should answer: float32 [n]."""
+    seconds = float(rng.uniform(*MOMENT_S))
     makes: tuple[Callable[[], Sound], ...] = (
         lambda: ring(rng),
         lambda: cough(rng),
-        lambda: laugh(rng),
-        lambda: music(float(rng.uniform(1.5, 4.0)), rng),
-        lambda: somebody(texts, float(rng.uniform(1.5, 4.0)), rng),
-        lambda: babble(texts, float(rng.uniform(1.5, 4.0)), rng),
+        lambda: laugh(texts, callers.draw(rng), rng),
+        lambda: music(seconds, rng),
+        lambda: somebody(texts, seconds, callers, rng),
+        lambda: television(texts, seconds, callers, rng),
+        lambda: babble(texts, seconds, callers, rng),
     )
     return pick(makes, rng)()
 
 
-def surroundings(texts: Sequence[str], seconds: float, rng: np.random.Generator) -> Sound:
+def surroundings(
+    texts: Sequence[str], seconds: float, callers: Callers, rng: np.random.Generator
+) -> Sound:
     """Return what goes on in the background all the time: float32 [n]."""
     if rng.random() < 0.35:
         return music(seconds, rng)
-    return pick((babble, television), rng)(texts, seconds, rng)
+    return pick((babble, television), rng)(texts, seconds, callers, rng)
+
+
+def _said(texts: Sequence[str], voice: Speaker, rng: np.random.Generator) -> Sound:
+    """Return one of the texts that a voice knows; who knows none lets the synthesiser speak."""
+    known = [text for text in texts if voice.knows(text)]
+    if not known:
+        known, voice = list(texts), random_caller(rng)
+    return at_level(voice.say(pick(known, rng)).samples)
 
 
 def _note(pitch: float, seconds: float, brightness: float) -> Sound:

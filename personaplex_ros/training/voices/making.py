@@ -19,6 +19,7 @@ FLITE = ("rms", "awb", "kal16")
 FESTIVAL = ("ked_diphone",)
 HELD_OUT = ("af_bella", "af_sarah", "am_michael", "am_puck", "bf_emma", "bm_george")  # of Kokoro
 WORDINGS = 3  # of each intent, that a voice of Kokoro says: it is no faster than speech
+BEYOND, ELSEWHERE = 15, 15  # likewise of what the robot does not know, and of what is not for it
 SPEEDS = (0.88, 1.15)
 
 
@@ -58,7 +59,9 @@ def sayings(world: World, number: int, *, whole: bool) -> list[str]:
         texts += world.stories[key]
     count = max(len(one.wordings) for one in world.intents.values()) if whole else WORDINGS
     chosen = [rng.permutation(one.wordings)[:count] for one in world.intents.values()]
-    return texts + [str(text) for some in chosen for text in some]
+    others = ((world.intents["fallback"].wordings, BEYOND), (world.elsewhere, ELSEWHERE))
+    chosen += [rng.permutation(said)[: None if whole else some] for said, some in others]
+    return texts + list(dict.fromkeys(str(text) for some in chosen for text in some))
 
 
 def keep(recorder: Recorder, text: str, say: Say, speed: float) -> None:
