@@ -246,6 +246,11 @@ def test_a_dialogue_has_everything_once_and_lasts_half_a_minute(world: World) ->
         assert starts == sorted(starts)
 
 
+def test_a_dialogue_may_be_of_other_exchanges(world: World) -> None:
+    plan = plan_dialogue(world, (3,), ("interruption",) * 2)
+    assert [said.kind for said in plan.utterances] == ["question", "interruption"] * 2
+
+
 def test_callers_use_wordings_that_were_not_trained_on(world: World) -> None:
     for seed in range(3):
         for said in plan_dialogue(world, (seed,)).utterances:

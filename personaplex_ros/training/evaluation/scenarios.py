@@ -6,6 +6,7 @@ is said is decided in the conversation, see ``caller``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,13 +63,18 @@ class Plan:
     noise: NDArray[np.float32]
 
 
-def plan_dialogue(world: World, seed: tuple[int, ...]) -> Plan:
-    """Plan a dialogue with one interruption, one backchannel, and three plain questions."""
+def plan_dialogue(
+    world: World, seed: tuple[int, ...], exchanges: Sequence[str] = EXCHANGES
+) -> Plan:
+    """Plan a dialogue of these exchanges in any order.
+
+    Usually they are one interruption, one backchannel, and three plain questions.
+    """
     rng = np.random.default_rng(seed)
     cast = _Cast.draw(world, rng)
     microphone = Microphone.draw(rng)
     utterances: list[Utterance] = []
-    for exchange in rng.permutation(EXCHANGES):
+    for exchange in rng.permutation(exchanges):
         utterances += _exchange(cast, str(exchange), microphone, bool(utterances))
     noise = microphone.noise(round(DIALOGUE_S * RATE), rng)
     return _plan(cast, tuple(utterances), noise)
