@@ -313,6 +313,17 @@ def test_sentences_sound_the_same_until_they_differ() -> None:
     assert other.words[-1].end_s == pytest.approx(other.duration_s, abs=1e-3)
 
 
+def test_where_a_sound_for_nobody_ends_it_counts_not_to_answer(
+    conversations: list[Conversation],
+) -> None:
+    ends = [(decisive(one), line) for one in conversations for line in one.lines
+            if line.kind == "noise" and line.end_s + 1 < one.frames * FRAME_S]  # fmt: skip
+    assert len(ends) > 5
+    for mask, line in ends:
+        end = round(line.end_s / FRAME_S)
+        assert mask[end : end + 5].all()
+
+
 def test_onsets_facts_and_giving_way_are_marked(conversations: list[Conversation]) -> None:
     gave_way = 0
     for conversation in conversations[:10]:

@@ -30,6 +30,7 @@ from personaplex_ros.training.world import World, plain
 CPU = torch.device("cpu")
 NOTHING_HEARD = -1
 ONSET_FRAMES = 2  # of a sentence, whose codes tell the voice, or of silence that gives way
+TEMPTED_FRAMES = 7  # after a sound that is not for the robot, in which it would answer a person
 SENTENCES, PROMPTS = "sentences-{}.npz", "prompts-{}.npz"  # of a voice
 
 Piece = tuple[NDArray[np.int16], Any]  # codes [codebooks, F], and what is to be known of them
@@ -41,8 +42,9 @@ class Example:
 
     ``rows`` int16 [17, F]: text, the agent's codebooks, the user's. ``heard`` int16 [F]: which
     word of the caller has just ended (an index into ``caller_words``), or -1. ``decisive`` bool
-    [F]: where the robot begins to speak, says a fact of its persona or gives way. ``facts`` int16
-    [6]: the persona, see ``World.numbers``, and which voice it has.
+    [F]: where the robot begins to speak, says a fact of its persona, gives way, or would answer
+    what is not for it. ``facts`` int16 [6]: the persona, see ``World.numbers``, and which voice it
+    has.
     """
 
     rows: NDArray[np.int16]
@@ -139,10 +141,13 @@ class Corpus:
 
 
 def decisive(conversation: Conversation) -> NDArray[np.bool_]:
-    """Return where the robot begins to speak, says a fact or gives way: bool [F]."""
+    """Return where the robot begins to speak, says a fact, gives way or is tempted: bool [F]."""
     facts = set(plain(" ".join(astuple(conversation.facts))).split())
     mask = np.zeros(conversation.frames, np.bool_)
     for line in conversation.lines:
+        if line.kind == "noise":
+            end = round(line.end_s / FRAME_S)
+            mask[end : end + TEMPTED_FRAMES] = True
         if line.speaker == "agent":
             first = round(line.start_s / FRAME_S)
             mask[first : first + ONSET_FRAMES] = True
