@@ -10,8 +10,8 @@ from echo_rooms import RATE, Sound, sounding_rms
 from hibari import Hibari
 
 from personaplex_ros.audio import read_wave, resample, to_mono
-from personaplex_ros.training.callers import ask, random_intent
-from personaplex_ros.training.speakers import random_caller
+from personaplex_ros.training.conversations.callers import ask, random_intent
+from personaplex_ros.training.voices.speakers import random_caller
 from personaplex_ros.training.world import load_world
 from personaplex_ros.turns import TurnParameters
 

@@ -34,7 +34,7 @@ from personaplex_ros.engine.rereading import Rereading
 from personaplex_ros.files import write_whole
 from personaplex_ros.lm import Sampler
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speakers import AGENTS
+from personaplex_ros.training.voices.speakers import AGENTS
 from personaplex_ros.training.world import load_world
 
 CALLERS = 6

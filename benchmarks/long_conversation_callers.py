@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from personaplex_ros.engine import Engine, Persona
-from personaplex_ros.training.callers import ask, random_intent
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.microphone import Microphone
-from personaplex_ros.training.speakers import random_caller
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.conversations.callers import ask, random_intent
+from personaplex_ros.training.sound.microphone import Microphone
+from personaplex_ros.training.voices.speakers import random_caller
+from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.world import Facts, World
 
 FRAME_S = 0.08

@@ -17,9 +17,9 @@ import numpy as np
 from personaplex_ros.benchmark.recogniser import DEFAULT, load_recogniser
 from personaplex_ros.persona import TAG
 from personaplex_ros.training.evaluation.measures import word_errors
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE, speak
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import RATE, speak
+from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.world import load_world, plain
 
 EDGE_S = 1.0  # of silence before and after

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 
 from personaplex_ros.audio import resample
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.turns.activity import Activity
 
 MODEL_RATE, MODEL_S = 16_000, 8

@@ -30,11 +30,11 @@ from personaplex_ros.training.chance import pick
 from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage
 from personaplex_ros.training.evaluation.scenarios import Plan, Utterance
 from personaplex_ros.training.evaluation.turns import turns
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE, Speaker
-from personaplex_ros.training.speech_bank import at_level
 from personaplex_ros.training.voices.making import keep
 from personaplex_ros.training.voices.recorded import RecordedVoice, Recorder
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import RATE, Speaker
+from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.voices.synthesizers import festival, flite, mbrola, pico
 from personaplex_ros.training.world import World, load_world, plain
 

@@ -29,15 +29,15 @@ from personaplex_ros.audio import read_wave, resample, to_mono
 from personaplex_ros.estimate import Estimate, bootstrap, mean, share
 from personaplex_ros.files import write_whole
 from personaplex_ros.markdown import markdown_table
-from personaplex_ros.training import sounds
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage
 from personaplex_ros.training.evaluation.scenarios import Utterance
 from personaplex_ros.training.evaluation.sound import spans
-from personaplex_ros.training.speakers import Callers, random_caller
-from personaplex_ros.training.speech import RATE, Speaker
-from personaplex_ros.training.speech_bank import LEVEL, at_level
+from personaplex_ros.training.sound import sounds
 from personaplex_ros.training.voices.recorded import RecordedVoice
+from personaplex_ros.training.voices.speakers import Callers, random_caller
+from personaplex_ros.training.voices.speech import RATE, Speaker
+from personaplex_ros.training.voices.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import World, load_world
 
 Sound = NDArray[np.float32]

@@ -33,8 +33,8 @@ from turn_scenes import FRAME, music
 from personaplex_ros.audio import read_wave, resample, to_mono
 from personaplex_ros.files import write_whole
 from personaplex_ros.markdown import markdown_table
-from personaplex_ros.training.speakers import random_caller
-from personaplex_ros.training.speech import speak
+from personaplex_ros.training.voices.speakers import random_caller
+from personaplex_ros.training.voices.speech import speak
 from personaplex_ros.training.world import load_world
 from personaplex_ros.turns import TurnMonitor, TurnParameters
 from personaplex_ros.turns.events import CONFIRMED, INTERRUPTION

@@ -33,10 +33,10 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import read_wave, resample, to_mono
 from personaplex_ros.files import write_whole
 from personaplex_ros.markdown import markdown_table
-from personaplex_ros.training.speakers import random_caller
-from personaplex_ros.training.speech import RATE, speak
-from personaplex_ros.training.speech_bank import sounding
 from personaplex_ros.training.turn_ends.corpus import FRAME, Line, assemble
+from personaplex_ros.training.voices.speakers import random_caller
+from personaplex_ros.training.voices.speech import RATE, speak
+from personaplex_ros.training.voices.speech_bank import sounding
 from personaplex_ros.turns import Activity, SpeechActivity
 from personaplex_ros.turns.turn_end import TurnEndJudge
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from personaplex_ros.training.augment import coloured_noise, reverberate
-from personaplex_ros.training.callers import ask, random_intent
-from personaplex_ros.training.speakers import AGENTS, random_caller
-from personaplex_ros.training.speech import RATE, speak
-from personaplex_ros.training.speech_bank import LEVEL, at_level
+from personaplex_ros.training.conversations.callers import ask, random_intent
+from personaplex_ros.training.sound.augment import coloured_noise, reverberate
+from personaplex_ros.training.voices.speakers import AGENTS, random_caller
+from personaplex_ros.training.voices.speech import RATE, speak
+from personaplex_ros.training.voices.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import World, load_world
 
 FRAME = 1920  # samples, 80 ms

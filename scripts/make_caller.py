@@ -18,9 +18,9 @@ import numpy as np
 import pyloudnorm
 
 from personaplex_ros.audio import write_wave
-from personaplex_ros.training.augment import coloured_noise, reverberate
-from personaplex_ros.training.speakers import HELD_OUT
-from personaplex_ros.training.speech import RATE, Voice, speak
+from personaplex_ros.training.sound.augment import coloured_noise, reverberate
+from personaplex_ros.training.voices.speakers import HELD_OUT
+from personaplex_ros.training.voices.speech import RATE, Voice, speak
 
 VOICE = Voice(HELD_OUT[0], words_per_minute=165, pitch=45)
 LOUDNESS_LUFS = -24.0

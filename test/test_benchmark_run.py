@@ -24,8 +24,8 @@ from personaplex_ros.cli.evaluate import add_arguments, measured_persona
 from personaplex_ros.engine import Engine, Persona, Sampling, load_persona
 from personaplex_ros.training.evaluation.measures import word_errors
 from personaplex_ros.training.evaluation.sound import first_sound, sounding
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE, speak
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import RATE, speak
 from personaplex_ros.training.world import plain
 
 SECONDS = (1.3, 0.5, 0.9)

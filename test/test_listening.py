@@ -20,9 +20,9 @@ from personaplex_ros.engine.frame import FrameModels
 from personaplex_ros.engine.listening import Listening
 from personaplex_ros.lm.listening import NO_WORD, QUIET_BIAS, ListeningHead
 from personaplex_ros.resources import share_directory
-from personaplex_ros.training.corpus import caller_words
+from personaplex_ros.training.conversations.corpus import caller_words
 from personaplex_ros.training.evaluation.measures import word_errors
-from personaplex_ros.training.listening import known_head
+from personaplex_ros.training.learning.listening import known_head
 from personaplex_ros.training.world import load_world
 
 WORDS = ["floor", "meeting", "room", "straße"]

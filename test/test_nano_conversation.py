@@ -18,15 +18,15 @@ import torch
 from reference import ROOT
 
 from personaplex_ros.engine import Engine, Sampling, load_persona
-from personaplex_ros.training.corpus_making import sentence_codes
+from personaplex_ros.training.conversations.corpus_making import sentence_codes
 from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage, write_voices
 from personaplex_ros.training.evaluation.fidelity import Listener
 from personaplex_ros.training.evaluation.judge import judge
 from personaplex_ros.training.evaluation.scenarios import plan_dialogue
 from personaplex_ros.training.evaluation.turns import answers
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import speak
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import speak
+from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.world import World, load_world
 
 DIALOGUES = 6

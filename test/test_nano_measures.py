@@ -36,9 +36,9 @@ from personaplex_ros.training.evaluation.sound import first_sound, sounding, spa
 from personaplex_ros.training.evaluation.speaker import Speakers, say_all
 from personaplex_ros.training.evaluation.table import Report, Row
 from personaplex_ros.training.evaluation.turns import answers
-from personaplex_ros.training.speakers import AGENTS, HELD_OUT
-from personaplex_ros.training.speech import RATE, speak
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.voices.speakers import AGENTS, HELD_OUT
+from personaplex_ros.training.voices.speech import RATE, speak
+from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.world import World, fill, load_world, plain
 
 FRAME, FRAME_S = 1920, 0.08

@@ -30,8 +30,8 @@ def received(samples: np.ndarray, conceal: bool, seed: int) -> np.ndarray:
 def test_words_are_better_understood_than_with_zeros():
     pytest.importorskip("pocketsphinx")
     from personaplex_ros.training.evaluation.recogniser import Recogniser
-    from personaplex_ros.training.speakers import AGENTS
-    from personaplex_ros.training.speech import speak
+    from personaplex_ros.training.voices.speakers import AGENTS
+    from personaplex_ros.training.voices.speech import speak
     from personaplex_ros.training.world import load_world, plain
 
     world, rng = load_world(), np.random.default_rng(0)

@@ -11,8 +11,8 @@ import pytest
 from benchmark_support import load_benchmark
 
 from personaplex_ros.audio import write_wave
-from personaplex_ros.training.speech import RATE
-from personaplex_ros.training.speech_bank import LEVEL
+from personaplex_ros.training.voices.speech import RATE
+from personaplex_ros.training.voices.speech_bank import LEVEL
 from personaplex_ros.training.world import load_world, plain
 
 loud = load_benchmark("surroundings")

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from personaplex_ros.training import dialogue
-from personaplex_ros.training.callers import ask
-from personaplex_ros.training.corpus import Corpus, caller_words, decisive
-from personaplex_ros.training.corpus_making import TAIL_FRAMES, sharing_beginnings
-from personaplex_ros.training.dialogue import (
+from personaplex_ros.training.conversations import dialogue
+from personaplex_ros.training.conversations.callers import ask
+from personaplex_ros.training.conversations.corpus import Corpus, caller_words, decisive
+from personaplex_ros.training.conversations.corpus_making import TAIL_FRAMES, sharing_beginnings
+from personaplex_ros.training.conversations.dialogue import (
     REPLY_S,
     THANKS_S,
     YIELD_S,
@@ -22,11 +22,11 @@ from personaplex_ros.training.dialogue import (
     Sentence,
     converse,
 )
+from personaplex_ros.training.conversations.recording_making import record
+from personaplex_ros.training.conversations.recordings import FRAME_S, Recording
 from personaplex_ros.training.evaluation.scenarios import plan_dialogue
-from personaplex_ros.training.recording_making import record
-from personaplex_ros.training.recordings import FRAME_S, Recording
-from personaplex_ros.training.speakers import AGENTS, HELD_OUT, random_caller
-from personaplex_ros.training.speech import RATE, speak
+from personaplex_ros.training.voices.speakers import AGENTS, HELD_OUT, random_caller
+from personaplex_ros.training.voices.speech import RATE, speak
 from personaplex_ros.training.world import World, hesitations, load_world, plain
 
 
@@ -139,7 +139,7 @@ def test_a_seed_gives_one_recording_in_new_processes() -> None:
     program = """
 import hashlib
 import numpy as np
-from personaplex_ros.training.recording_making import record
+from personaplex_ros.training.conversations.recording_making import record
 from personaplex_ros.training.world import load_world
 wave, takes = record(load_world(), np.random.default_rng(3))
 print(hashlib.sha256(wave.tobytes() + repr(takes).encode()).hexdigest())
@@ -236,7 +236,7 @@ def test_the_robot_can_say_every_answer_of_every_persona(world: World) -> None:
 
 def test_takes_are_where_the_recording_is_loud(world: World, monkeypatch) -> None:
     # Elsewhere the robot or others may be heard between them.
-    monkeypatch.setattr("personaplex_ros.training.recording_making.EASY_CHANCE", 1.0)
+    monkeypatch.setattr("personaplex_ros.training.conversations.recording_making.EASY_CHANCE", 1.0)
     wave, takes = record(world, np.random.default_rng(1))
     power = np.square(wave[: len(wave) // 1920 * 1920].reshape(-1, 1920)).mean(1)
     recording = Recording(np.zeros((8, len(power)), np.int16), takes)

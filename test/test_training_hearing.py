@@ -11,26 +11,26 @@ import torch
 
 from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
-from personaplex_ros.training import precision
-from personaplex_ros.training.codec import (
-    encoder_layers,
-    frame_latents,
-    latents_from,
-    start_codebooks,
-)
-from personaplex_ros.training.codec import initialise as initialise_codec
-from personaplex_ros.training.corpus import NOTHING_HEARD, caller_words
+from personaplex_ros.training.conversations.corpus import NOTHING_HEARD, caller_words
+from personaplex_ros.training.conversations.recordings import FRAME_S
 from personaplex_ros.training.hearing.encoder import HearingTrainer, HearingTraining
 from personaplex_ros.training.hearing.kept import KeptMoments
 from personaplex_ros.training.hearing.moments import UNKNOWN_PHONE, Moments
 from personaplex_ros.training.hearing.understanding import Understanding, quantise
 from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
-from personaplex_ros.training.language import initialise
-from personaplex_ros.training.recordings import FRAME_S
-from personaplex_ros.training.speakers import Callers
-from personaplex_ros.training.speech import RATE, Voice, speak
+from personaplex_ros.training.learning import precision
+from personaplex_ros.training.learning.codec import (
+    encoder_layers,
+    frame_latents,
+    latents_from,
+    start_codebooks,
+)
+from personaplex_ros.training.learning.codec import initialise as initialise_codec
+from personaplex_ros.training.learning.language import initialise
 from personaplex_ros.training.voices.alignment import PHONES, SILENCE, align, phones_of
 from personaplex_ros.training.voices.recorded import Recorder
+from personaplex_ros.training.voices.speakers import Callers
+from personaplex_ros.training.voices.speech import RATE, Voice, speak
 from personaplex_ros.training.world import load_world
 
 TEXTS = ("Where is the lift?", "Mhm.", "Hello there,")

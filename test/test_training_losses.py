@@ -8,8 +8,8 @@ import torch
 from pystoi import stoi
 from transformers.audio_utils import mel_filter_bank
 
-from personaplex_ros.training.losses import EnvelopeLoss, SpectralLoss, mel_filters
-from personaplex_ros.training.speech import RATE, Voice, speak
+from personaplex_ros.training.learning.losses import EnvelopeLoss, SpectralLoss, mel_filters
+from personaplex_ros.training.voices.speech import RATE, Voice, speak
 
 TEXT = "Please take a seat in the meeting room, I will tell them that you are here."
 

@@ -21,8 +21,11 @@ from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.lm.grid import lay_out
 from personaplex_ros.persona import tagged
 from personaplex_ros.prompt import prompt_frames
-from personaplex_ros.training import parallel
-from personaplex_ros.training.codec import (
+from personaplex_ros.training.conversations.corpus import Example
+from personaplex_ros.training.conversations.text_row import EPAD, PAD, text_row
+from personaplex_ros.training.export import export_codec, export_voice, with_prompt_codes
+from personaplex_ros.training.learning import parallel
+from personaplex_ros.training.learning.codec import (
     CodecTrainer,
     CodecTraining,
     Crops,
@@ -31,15 +34,17 @@ from personaplex_ros.training.codec import (
     frame_latents,
     start_codebooks,
 )
-from personaplex_ros.training.corpus import Example
-from personaplex_ros.training.export import export_codec, export_voice, with_prompt_codes
-from personaplex_ros.training.language import Batches, LanguageTrainer, LanguageTraining, blend
-from personaplex_ros.training.listening import ListeningTrainer
-from personaplex_ros.training.loop import Batch, Run, Schedule, drawn
-from personaplex_ros.training.reading import Prompts, ReadingTrainer
-from personaplex_ros.training.speech import Interval, Voice, speak
-from personaplex_ros.training.speech_bank import LABEL_HOP, SpeechBank, at_level
-from personaplex_ros.training.text_row import EPAD, PAD, text_row
+from personaplex_ros.training.learning.language import (
+    Batches,
+    LanguageTrainer,
+    LanguageTraining,
+    blend,
+)
+from personaplex_ros.training.learning.listening import ListeningTrainer
+from personaplex_ros.training.learning.loop import Batch, Run, Schedule, drawn
+from personaplex_ros.training.learning.reading import Prompts, ReadingTrainer
+from personaplex_ros.training.voices.speech import Interval, Voice, speak
+from personaplex_ros.training.voices.speech_bank import LABEL_HOP, SpeechBank, at_level
 from personaplex_ros.training.world import load_world
 
 SETTINGS = CodecTraining(batch=2, frames=5, unquantised_steps=13)

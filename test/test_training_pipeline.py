@@ -16,13 +16,13 @@ from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, resolve
 from personaplex_ros.cli import main
 from personaplex_ros.engine import Engine, Persona
 from personaplex_ros.training import pipeline
-from personaplex_ros.training.corpus import Materials
+from personaplex_ros.training.conversations.corpus import Materials
 from personaplex_ros.training.evaluation import Bars
-from personaplex_ros.training.loop import Schedule
+from personaplex_ros.training.learning.loop import Schedule
 from personaplex_ros.training.recipe import load_recipe
-from personaplex_ros.training.speech import Voice, speak
 from personaplex_ros.training.voices.alignment import align
 from personaplex_ros.training.voices.recorded import Recorder
+from personaplex_ros.training.voices.speech import Voice, speak
 from personaplex_ros.training.world import load_world
 
 RECIPE = """

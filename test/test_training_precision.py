@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from personaplex_ros.checkpoint import CheckpointFiles, load_codec
-from personaplex_ros.training import precision
-from personaplex_ros.training.codec import encoded_from, encoder_layers
-from personaplex_ros.training.precision import half_products
+from personaplex_ros.training.learning import precision
+from personaplex_ros.training.learning.codec import encoded_from, encoder_layers
+from personaplex_ros.training.learning.precision import half_products
 
 CPU = torch.device("cpu")
 

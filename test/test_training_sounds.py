@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from personaplex_ros.training.music import SOUND_FONT, band, can_play
-from personaplex_ros.training.recording_making import Clip, record
-from personaplex_ros.training.recordings import FRAME_S, Take
-from personaplex_ros.training.robot_echo import FRAME, RobotEcho, robot_speech
-from personaplex_ros.training.sounds import laugh, moment, somebody, surroundings
-from personaplex_ros.training.speakers import Callers
-from personaplex_ros.training.speech import RATE, Speech
+from personaplex_ros.training.conversations import recording_making
+from personaplex_ros.training.conversations.recording_making import Clip, record
+from personaplex_ros.training.conversations.recordings import FRAME_S, Take
+from personaplex_ros.training.sound.music import SOUND_FONT, band, can_play
+from personaplex_ros.training.sound.robot_echo import FRAME, RobotEcho, robot_speech
+from personaplex_ros.training.sound.sounds import laugh, moment, somebody, surroundings
+from personaplex_ros.training.voices.speakers import Callers
+from personaplex_ros.training.voices.speech import RATE, Speech
 from personaplex_ros.training.world import load_world, plain
 
 
@@ -119,10 +120,12 @@ def test_a_robot_comes_back_as_loud_as_it_is_said_to(cancelled: bool) -> None:
 
 
 def test_who_breaks_into_a_robot_is_heard_over_it(monkeypatch) -> None:
-    monkeypatch.setattr("personaplex_ros.training.recording_making.EASY_CHANCE", 0.0)
+    monkeypatch.setattr(recording_making, "EASY_CHANCE", 0.0)
 
     def recorded(chance: float) -> tuple[np.ndarray, tuple[Take, ...]]:
-        monkeypatch.setattr("personaplex_ros.training.recording_making.ROBOT_CHANCE", chance)
+        monkeypatch.setattr(
+            "personaplex_ros.training.conversations.recording_making.ROBOT_CHANCE", chance
+        )
         return record(load_world(), np.random.default_rng(11))
 
     wave, takes = recorded(1.0)

@@ -10,11 +10,16 @@ import pytest
 from scipy.signal import welch
 
 from personaplex_ros.cli import main
-from personaplex_ros.training.augment import coloured_noise, reverberate, through_rate
-from personaplex_ros.training.callers import hesitate
-from personaplex_ros.training.speakers import AGENTS, HELD_OUT, VARIANTS, random_caller
-from personaplex_ros.training.speech import RATE, Voice, speak
-from personaplex_ros.training.speech_bank import LABEL_HOP, build_bank, label_phones, phone_class
+from personaplex_ros.training.conversations.callers import hesitate
+from personaplex_ros.training.sound.augment import coloured_noise, reverberate, through_rate
+from personaplex_ros.training.voices.speakers import AGENTS, HELD_OUT, VARIANTS, random_caller
+from personaplex_ros.training.voices.speech import RATE, Voice, speak
+from personaplex_ros.training.voices.speech_bank import (
+    LABEL_HOP,
+    build_bank,
+    label_phones,
+    phone_class,
+)
 
 US = Voice("en-us")
 

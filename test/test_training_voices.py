@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from personaplex_ros.audio import write_wave
-from personaplex_ros.training.recording_making import record
-from personaplex_ros.training.recordings import FRAME_S
-from personaplex_ros.training.speakers import Callers
-from personaplex_ros.training.speech import RATE, Voice, speak
+from personaplex_ros.training.conversations.recording_making import record
+from personaplex_ros.training.conversations.recordings import FRAME_S
 from personaplex_ros.training.voices import fetching, making
 from personaplex_ros.training.voices.alignment import align
 from personaplex_ros.training.voices.changing import VoiceChange
 from personaplex_ros.training.voices.recorded import RecordedVoice, Recorder, trimmed
+from personaplex_ros.training.voices.speakers import Callers
+from personaplex_ros.training.voices.speech import RATE, Voice, speak
 from personaplex_ros.training.voices.synthesizers import Command
 from personaplex_ros.training.world import load_world, plain
 
@@ -166,8 +166,8 @@ def test_silence_at_the_ends_is_cut_off() -> None:
 
 
 def test_callers_ask_only_what_their_voice_can(folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr("personaplex_ros.training.speakers.NATURAL_CHANCE", 1.0)
-    monkeypatch.setattr("personaplex_ros.training.recording_making.EASY_CHANCE", 0.0)
+    monkeypatch.setattr("personaplex_ros.training.voices.speakers.NATURAL_CHANCE", 1.0)
+    monkeypatch.setattr("personaplex_ros.training.conversations.recording_making.EASY_CHANCE", 0.0)
     callers = Callers.open(folder.parent)
     world = load_world()
     wave, takes = record(world, np.random.default_rng(4), callers)
@@ -182,8 +182,8 @@ def test_callers_ask_only_what_their_voice_can(folder: Path, monkeypatch) -> Non
 
 
 def test_a_voice_that_can_ask_for_nothing_is_named(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("personaplex_ros.training.speakers.NATURAL_CHANCE", 1.0)
-    monkeypatch.setattr("personaplex_ros.training.recording_making.EASY_CHANCE", 0.0)
+    monkeypatch.setattr("personaplex_ros.training.voices.speakers.NATURAL_CHANCE", 1.0)
+    monkeypatch.setattr("personaplex_ros.training.conversations.recording_making.EASY_CHANCE", 0.0)
     recorder, samples = Recorder(tmp_path / "mute"), speak("Mhm.", STRANGER).samples
     recorder.add("Mhm.", samples, align("Mhm.", samples))
     with pytest.raises(ValueError, match=r"mute.*no wording"):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from personaplex_ros.training.speakers import random_caller
-from personaplex_ros.training.speech import speak
+from personaplex_ros.training.voices.speakers import random_caller
+from personaplex_ros.training.voices.speech import speak
 from personaplex_ros.turns import Activity, HoldParameters, TurnMonitor, TurnParameters
 from personaplex_ros.turns.background import BackgroundGuard
 

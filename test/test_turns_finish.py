@@ -11,13 +11,13 @@ import torch
 from turns_support import FRAME, RATE, START_NS, activities, decided, only, onset
 
 from personaplex_ros.audio import resample
-from personaplex_ros.training.speakers import random_caller
-from personaplex_ros.training.speech import speak
 from personaplex_ros.training.turn_ends import corpus, learning
 from personaplex_ros.training.turn_ends.corpus import assemble, judge_lines, random_line
 from personaplex_ros.training.turn_ends.learning import export, learn
 from personaplex_ros.training.turn_ends.network import Network
 from personaplex_ros.training.turn_ends.voices import natural_voice
+from personaplex_ros.training.voices.speakers import random_caller
+from personaplex_ros.training.voices.speech import speak
 from personaplex_ros.training.world import load_world
 from personaplex_ros.turns import (
     SpeechActivity,

@@ -66,7 +66,7 @@ def pocketsphinx() -> Recogniser:
     sphinx = require("pocketsphinx")
     require("scipy")
     from personaplex_ros.training.evaluation.recogniser import MARGIN_S, recogniser_input
-    from personaplex_ros.training.speech import RATE
+    from personaplex_ros.training.voices.speech import RATE
 
     decoder, listen = sphinx.Decoder(loglevel="FATAL", **FASTER), speech_listener()
 

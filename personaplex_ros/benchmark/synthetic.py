@@ -21,11 +21,11 @@ from personaplex_ros.benchmark.human_timing import FILE as HUMAN_FILE
 from personaplex_ros.benchmark.human_timing import read_human_timing
 from personaplex_ros.benchmark.tasks import Task
 from personaplex_ros.benchmark.words import HeardWord, write_json, write_words
-from personaplex_ros.training.callers import Spoken, ask
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.microphone import Microphone
-from personaplex_ros.training.speakers import AGENTS, random_caller
-from personaplex_ros.training.speech import RATE, Speech, Voice, speak
+from personaplex_ros.training.conversations.callers import Spoken, ask
+from personaplex_ros.training.sound.microphone import Microphone
+from personaplex_ros.training.voices.speakers import AGENTS, random_caller
+from personaplex_ros.training.voices.speech import RATE, Speech, Voice, speak
 from personaplex_ros.training.world import World, load_world
 
 PERSONA = "receptionist"  # whom callers talk to

@@ -32,10 +32,13 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.lm import LanguageModel
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.codec import CodecTrainer, Crops, DecoderTrainer
-from personaplex_ros.training.corpus import Materials, caller_words, load_corpus
-from personaplex_ros.training.corpus_making import build_corpus, prompt_texts, voice_sample
-from personaplex_ros.training.curves import draw_curves
+from personaplex_ros.training.conversations.corpus import Materials, caller_words, load_corpus
+from personaplex_ros.training.conversations.corpus_making import (
+    build_corpus,
+    prompt_texts,
+    voice_sample,
+)
+from personaplex_ros.training.conversations.text_row import train_tokenizer
 from personaplex_ros.training.evaluation import Bars, evaluate
 from personaplex_ros.training.export import (
     MIMI_CONFIG,
@@ -44,22 +47,23 @@ from personaplex_ros.training.export import (
     export_voice,
     with_prompt_codes,
 )
-from personaplex_ros.training.following import beside_another, follow
 from personaplex_ros.training.hearing.encoder import HearingTrainer
 from personaplex_ros.training.hearing.kept import KeptMoments
 from personaplex_ros.training.hearing.moments import Moments
 from personaplex_ros.training.hearing.understanding import Understanding
 from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
-from personaplex_ros.training.language import Batches, LanguageTrainer, blend
-from personaplex_ros.training.listening import ListeningTrainer, known_head
-from personaplex_ros.training.loop import Run
-from personaplex_ros.training.reading import Prompts, ReadingTrainer
+from personaplex_ros.training.learning.codec import CodecTrainer, Crops, DecoderTrainer
+from personaplex_ros.training.learning.curves import draw_curves
+from personaplex_ros.training.learning.following import beside_another, follow
+from personaplex_ros.training.learning.language import Batches, LanguageTrainer, blend
+from personaplex_ros.training.learning.listening import ListeningTrainer, known_head
+from personaplex_ros.training.learning.loop import Run
+from personaplex_ros.training.learning.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.recipe import Recipe
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE
-from personaplex_ros.training.speech_bank import SpeechBank, build_bank
-from personaplex_ros.training.text_row import train_tokenizer
 from personaplex_ros.training.voices.making import record_voices
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import RATE
+from personaplex_ros.training.voices.speech_bank import SpeechBank, build_bank
 from personaplex_ros.training.world import World, load_world
 
 STAGES = (

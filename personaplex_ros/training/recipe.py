@@ -12,10 +12,10 @@ import yaml
 from personaplex_ros.lm import LMConfig
 from personaplex_ros.mimi import MimiConfig
 from personaplex_ros.resources import share_directory
-from personaplex_ros.training.codec import CodecTraining
 from personaplex_ros.training.hearing.encoder import HearingTraining
-from personaplex_ros.training.language import LanguageTraining
-from personaplex_ros.training.loop import Schedule
+from personaplex_ros.training.learning.codec import CodecTraining
+from personaplex_ros.training.learning.language import LanguageTraining
+from personaplex_ros.training.learning.loop import Schedule
 
 T = TypeVar("T")
 

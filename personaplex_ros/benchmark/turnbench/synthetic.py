@@ -19,9 +19,9 @@ from personaplex_ros.audio import write_wave
 from personaplex_ros.benchmark.turnbench.tracks import Entry, write_track
 from personaplex_ros.benchmark.turnbench.voices import Speak, caller_voice, robot_voice
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.microphone import Microphone
-from personaplex_ros.training.speech import RATE
-from personaplex_ros.training.speech_bank import at_level, sounding
+from personaplex_ros.training.sound.microphone import Microphone
+from personaplex_ros.training.voices.speech import RATE
+from personaplex_ros.training.voices.speech_bank import at_level, sounding
 from personaplex_ros.training.world import (
     Facts,
     World,

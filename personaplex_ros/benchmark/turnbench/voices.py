@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from personaplex_ros.audio import resample
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speakers import AGENTS, random_caller
-from personaplex_ros.training.speech import RATE, speak
-from personaplex_ros.training.speech_bank import sounding
+from personaplex_ros.training.voices.speakers import AGENTS, random_caller
+from personaplex_ros.training.voices.speech import RATE, speak
+from personaplex_ros.training.voices.speech_bank import sounding
 
 PITCHES = (0.8, 1.2)  # of natural callers, against the one voice there is
 PACES = (0.9, 1.15)

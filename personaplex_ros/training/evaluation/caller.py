@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from personaplex_ros.training.evaluation.scenarios import Plan, Utterance
 from personaplex_ros.training.evaluation.sound import QUIET_S, WINDOW_S, sounding
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speech import RATE
 
 PATIENCE_S = 4.0  # for an answer to begin
 ENDURANCE_S = 10.0  # of an answer; then the next question comes into it

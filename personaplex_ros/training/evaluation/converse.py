@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import write_wave
 from personaplex_ros.engine import Engine, Persona, Sampling, Session, StepResult
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.corpus_making import prompt_texts, voice_sample
+from personaplex_ros.training.conversations.corpus_making import prompt_texts, voice_sample
 from personaplex_ros.training.evaluation.caller import Caller, Said
 from personaplex_ros.training.evaluation.scenarios import Plan
 from personaplex_ros.training.evaluation.sound import Sound, sounding
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.world import World
 
 PROMPT_SENTENCES = 3  # of a voice's wave file

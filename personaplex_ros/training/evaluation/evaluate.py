@@ -48,7 +48,7 @@ from personaplex_ros.training.evaluation.speaker import Speakers, say_all
 from personaplex_ros.training.evaluation.table import Report, Row
 from personaplex_ros.training.evaluation.transcript import transcript
 from personaplex_ros.training.evaluation.turns import answers, heard_speech
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.world import World, load_world
 
 Progress = Callable[[str, int, int], None]  # stage, how many are done, of how many

@@ -12,8 +12,8 @@ from personaplex_ros.persona import TAG
 from personaplex_ros.training.evaluation.measures import word_errors
 from personaplex_ros.training.evaluation.recogniser import Recogniser
 from personaplex_ros.training.evaluation.turns import Answer
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import speak
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import speak
 from personaplex_ros.training.world import World, plain
 
 UNDERSTOOD = 0.05  # word error rate of the synthesiser's speech; voices above it are not judged

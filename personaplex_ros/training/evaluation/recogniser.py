@@ -15,8 +15,8 @@ import soxr
 from numpy.typing import NDArray
 
 from personaplex_ros.optional import require
-from personaplex_ros.training.speech import RATE
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.voices.speech import RATE
+from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.world import plain
 
 RECOGNISER_RATE = 16_000  # Hz

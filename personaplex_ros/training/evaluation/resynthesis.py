@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.optional import require
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speakers import random_caller
-from personaplex_ros.training.speech import RATE, speak
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.voices.speakers import random_caller
+from personaplex_ros.training.voices.speech import RATE, speak
+from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.world import World
 
 LEAD_S = 1.0  # of silence, in which the codec settles

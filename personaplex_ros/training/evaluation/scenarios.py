@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.training.callers import ask, random_intent
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.microphone import Microphone
-from personaplex_ros.training.speakers import AGENTS, random_caller
-from personaplex_ros.training.speech import RATE, Voice, speak
+from personaplex_ros.training.conversations.callers import ask, random_intent
+from personaplex_ros.training.sound.microphone import Microphone
+from personaplex_ros.training.voices.speakers import AGENTS, random_caller
+from personaplex_ros.training.voices.speech import RATE, Voice, speak
 from personaplex_ros.training.world import Facts, World, fill
 
 DIALOGUE_S = 60.0  # at most; most last half as long

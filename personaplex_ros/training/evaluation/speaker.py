@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.fft import dct
 
-from personaplex_ros.training.losses import mel_filters
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE, speak
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.learning.losses import mel_filters
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import RATE, speak
+from personaplex_ros.training.voices.speech_bank import at_level
 
 BINS, HOP, BANDS = 513, 240, 40  # of the spectrogram
 LOWER = 24  # bands, up to about 3 kHz: what a codec keeps best

@@ -13,7 +13,7 @@ from personaplex_ros.training.evaluation.caller import Said
 from personaplex_ros.training.evaluation.converse import Dialogue
 from personaplex_ros.training.evaluation.measures import takeover_latency
 from personaplex_ros.training.evaluation.sound import WINDOW_S, first_sound, last_sound
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speech import RATE
 
 EDGE_S = 0.1  # kept before and after the sound of an answer
 

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from personaplex_ros.training.codec import downsampled, encoded_from
 from personaplex_ros.training.hearing.moments import UNKNOWN_PHONE
 from personaplex_ros.training.hearing.understanding import (
     Choice,
@@ -28,8 +27,9 @@ from personaplex_ros.training.hearing.understanding import (
     projected,
     quantise,
 )
-from personaplex_ros.training.loop import Batch, Trainer
-from personaplex_ros.training.precision import half_products
+from personaplex_ros.training.learning.codec import downsampled, encoded_from
+from personaplex_ros.training.learning.loop import Batch, Trainer
+from personaplex_ros.training.learning.precision import half_products
 
 
 @dataclass(frozen=True)

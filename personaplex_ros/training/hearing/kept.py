@@ -13,9 +13,9 @@ import torch
 from torch.utils.data import default_collate
 
 from personaplex_ros.mimi import Mimi
-from personaplex_ros.training.codec import encoder_layers, latents_from
 from personaplex_ros.training.hearing.moments import Moments
-from personaplex_ros.training.loop import Batch
+from personaplex_ros.training.learning.codec import encoder_layers, latents_from
+from personaplex_ros.training.learning.loop import Batch
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import default_collate
 
-from personaplex_ros.training.augment import placed
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.corpus import NOTHING_HEARD
+from personaplex_ros.training.conversations.corpus import NOTHING_HEARD
+from personaplex_ros.training.conversations.recordings import FRAME_S
 from personaplex_ros.training.hearing.utterances import FULL_SCALE, Utterance
-from personaplex_ros.training.loop import Batch
-from personaplex_ros.training.microphone import Microphone
-from personaplex_ros.training.recordings import FRAME_S
-from personaplex_ros.training.speakers import FACTORS
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.learning.loop import Batch
+from personaplex_ros.training.sound.augment import placed
+from personaplex_ros.training.sound.microphone import Microphone
 from personaplex_ros.training.voices.alignment import PHONES, SILENCE
+from personaplex_ros.training.voices.speakers import FACTORS
+from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.world import plain
 
 START_S = (0.1, 0.9)  # of a sentence

@@ -13,11 +13,11 @@ from personaplex_ros.lm import LanguageModel
 from personaplex_ros.lm.grid import lay_out
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.mimi.quantizer import ResidualQuantizer
-from personaplex_ros.training import parallel
-from personaplex_ros.training.codec import frame_latents
 from personaplex_ros.training.hearing.moments import UNKNOWN_PHONE
-from personaplex_ros.training.listening import heard_loss
-from personaplex_ros.training.loop import Batch, Trainer
+from personaplex_ros.training.learning import parallel
+from personaplex_ros.training.learning.codec import frame_latents
+from personaplex_ros.training.learning.listening import heard_loss
+from personaplex_ros.training.learning.loop import Batch, Trainer
 from personaplex_ros.training.voices.alignment import PHONES
 
 LATEST = 500  # position at which a sentence may begin

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from personaplex_ros.children import worker_pool
 from personaplex_ros.files import write_whole
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speakers import AGENTS, Callers
-from personaplex_ros.training.speech import Interval, Speech, Voice
 from personaplex_ros.training.voices.alignment import phones_of
+from personaplex_ros.training.voices.speakers import AGENTS, Callers
+from personaplex_ros.training.voices.speech import Interval, Speech, Voice
 from personaplex_ros.training.world import World, load_world
 
 FULL_SCALE = 32767

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from personaplex_ros.audio import resample
-from personaplex_ros.training.microphone import Microphone
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.sound.microphone import Microphone
 from personaplex_ros.training.turn_ends.texts import random_turn
 from personaplex_ros.training.turn_ends.voices import Say, random_voice
+from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.world import World
 from personaplex_ros.turns import Activity, SpeechActivity
 from personaplex_ros.turns.silero import load_silero

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.optional import require
-from personaplex_ros.training.speakers import random_caller
-from personaplex_ros.training.speech import Voice, speak
-from personaplex_ros.training.speech_bank import sounding
 from personaplex_ros.training.voices.changing import warped
+from personaplex_ros.training.voices.speakers import random_caller
+from personaplex_ros.training.voices.speech import Voice, speak
+from personaplex_ros.training.voices.speech_bank import sounding
 
 NATURAL_SHARE = 0.75
 PITCHES = (-1.1, 0.35)  # octaves, from that of a woman to a low man's or a child's

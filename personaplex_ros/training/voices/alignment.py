@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from personaplex_ros.optional import require
 from personaplex_ros.training.evaluation.recogniser import MARGIN_S, recogniser_input
-from personaplex_ros.training.speech import RATE, Interval
+from personaplex_ros.training.voices.speech import RATE, Interval
 from personaplex_ros.training.world import plain
 
 FRAME_S = 0.01  # of the recogniser

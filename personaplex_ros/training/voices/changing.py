@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.optional import require
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speech import RATE
 
 PITCH_HZ = (85.0, 300.0)  # the mean of a low man and of a child
 RANGES = (0.35, 1.5)  # of the melody about its mean: from a machine's to an excited one

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import read_wave, write_wave
 from personaplex_ros.audio.mono import to_mono
 from personaplex_ros.files import write_whole
-from personaplex_ros.training.speech import RATE, Interval, Speech
 from personaplex_ros.training.voices.changing import VoiceChange, mean_pitch
+from personaplex_ros.training.voices.speech import RATE, Interval, Speech
 from personaplex_ros.training.world import plain
 
 INDEX = "sentences.jsonl"

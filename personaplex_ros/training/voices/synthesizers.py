@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import read_wave
 from personaplex_ros.audio.mono import to_mono
 from personaplex_ros.optional import require
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speech import RATE
 
 Say = Callable[[str, float], NDArray[np.float32]]
 """Says a text so many times as fast as usual: float32 [n] at 24 kHz."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from personaplex_ros.training.curves import add_to_log
-from personaplex_ros.training.loop import Batch, Run, drawn
+from personaplex_ros.training.learning.curves import add_to_log
+from personaplex_ros.training.learning.loop import Batch, Run, drawn
 
 REPORT_STEPS, SAVE_STEPS = 50, 250
 

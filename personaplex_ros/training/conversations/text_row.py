@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from personaplex_ros.checkpoint import TextTokenizer
 from personaplex_ros.files import write_whole
 from personaplex_ros.persona import TAG
-from personaplex_ros.training.speech import Interval
+from personaplex_ros.training.voices.speech import Interval
 
 UNKNOWN, BEGIN, END, PAD = 0, 1, 2, 3  # the published special ids; 0 is also EPAD
 EPAD = UNKNOWN

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.children import worker_pool
-from personaplex_ros.training.augment import reverberate
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speakers import AGENTS, random_caller
-from personaplex_ros.training.speech import RATE, Speech, speak
+from personaplex_ros.training.sound.augment import reverberate
+from personaplex_ros.training.voices.speakers import AGENTS, random_caller
+from personaplex_ros.training.voices.speech import RATE, Speech, speak
 
 LABEL_HOP = 240  # samples between two phone labels: 10 ms
 LEVEL = 0.063  # RMS of speech, -24 dBFS

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speech import Interval
+from personaplex_ros.training.voices.speech import Interval
 
 FRAME_S = 0.08
 STREAM_START_FRAMES = 6  # whose codes know that the stream has just begun

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.recordings import FRAME_S, Recording, Take
-from personaplex_ros.training.speech import Interval
+from personaplex_ros.training.conversations.recordings import FRAME_S, Recording, Take
+from personaplex_ros.training.voices.speech import Interval
 from personaplex_ros.training.world import Facts, World
 
 # From the caller's end to the frame in which the robot answers, heard about 0.14 s later. Earlier,

@@ -24,12 +24,12 @@ from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.lm.grid import lay_out
 from personaplex_ros.persona import tagged
 from personaplex_ros.prompt import prompt_frames
-from personaplex_ros.training import parallel
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.corpus import NOTHING_HEARD, Example
-from personaplex_ros.training.listening import heard_loss
-from personaplex_ros.training.loop import Batch, Trainer
-from personaplex_ros.training.precision import half_products
+from personaplex_ros.training.conversations.corpus import NOTHING_HEARD, Example
+from personaplex_ros.training.learning import parallel
+from personaplex_ros.training.learning.listening import heard_loss
+from personaplex_ros.training.learning.loop import Batch, Trainer
+from personaplex_ros.training.learning.precision import half_products
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.training.augment import coloured_noise, reverberate, through_rate
-from personaplex_ros.training.speech import RATE
-from personaplex_ros.training.speech_bank import LEVEL, at_level
+from personaplex_ros.training.sound.augment import coloured_noise, reverberate, through_rate
+from personaplex_ros.training.voices.speech import RATE
+from personaplex_ros.training.voices.speech_bank import LEVEL, at_level
 
 LEVELS_DB = (-10, 4)  # of speech, against that of the robot
 NOISE_DB = (-75, -42)  # against full scale

@@ -19,11 +19,17 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.mimi import Mimi
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.corpus import PROMPTS, SENTENCES, Materials, Piece, encode
-from personaplex_ros.training.recording_making import record
-from personaplex_ros.training.speakers import AGENTS, Callers
-from personaplex_ros.training.speech import RATE, Speech, Voice, speak
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.conversations.corpus import (
+    PROMPTS,
+    SENTENCES,
+    Materials,
+    Piece,
+    encode,
+)
+from personaplex_ros.training.conversations.recording_making import record
+from personaplex_ros.training.voices.speakers import AGENTS, Callers
+from personaplex_ros.training.voices.speech import RATE, Speech, Voice, speak
+from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.world import World, load_world
 
 LEAD_FRAMES = 13  # of silence before a sentence, so that its codes do not know the stream began

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speech import RATE, Interval, Speaker, Speech
+from personaplex_ros.training.voices.speech import RATE, Interval, Speaker, Speech
 from personaplex_ros.training.world import PERSONA_INTENTS, World, hesitations, lower_first
 
 PERSONA_SHARE, FALLBACK_SHARE = 0.33, 0.06  # of the requests

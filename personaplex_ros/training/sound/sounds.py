@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from personaplex_ros.training.augment import reverberate
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.music import band, can_play
-from personaplex_ros.training.speakers import Callers, random_caller
-from personaplex_ros.training.speech import RATE, Speaker
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.sound.augment import reverberate
+from personaplex_ros.training.sound.music import band, can_play
+from personaplex_ros.training.voices.speakers import Callers, random_caller
+from personaplex_ros.training.voices.speech import RATE, Speaker
+from personaplex_ros.training.voices.speech_bank import at_level
 
 Sound = NDArray[np.float32]
 BABBLE = (3, 6)  # people

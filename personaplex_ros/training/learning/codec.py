@@ -21,9 +21,9 @@ from personaplex_ros.mimi.quantizer import Codebook, ResidualQuantizer
 from personaplex_ros.nn.attention import RingCache
 from personaplex_ros.nn.conv import CausalConv1d
 from personaplex_ros.nn.norm import LayerScale
-from personaplex_ros.training.loop import Batch, Trainer
-from personaplex_ros.training.losses import EnvelopeLoss, SpectralLoss
-from personaplex_ros.training.speech_bank import LABEL_HOP, SpeechBank
+from personaplex_ros.training.learning.loop import Batch, Trainer
+from personaplex_ros.training.learning.losses import EnvelopeLoss, SpectralLoss
+from personaplex_ros.training.voices.speech_bank import LABEL_HOP, SpeechBank
 
 START_BATCHES = 40  # whose latents place the codebooks
 WINDOWS = ((512, 40), (1024, 80), (2048, 100))  # STFT size, mel bands

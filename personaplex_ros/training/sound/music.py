@@ -21,7 +21,7 @@ from personaplex_ros.audio import read_wave
 from personaplex_ros.audio.mono import to_mono
 from personaplex_ros.optional import require
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speech import RATE
 
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 PROGRAM = "fluidsynth"

@@ -19,10 +19,10 @@ from personaplex_ros.lm import LMConfig
 from personaplex_ros.lm.grid import lay_out
 from personaplex_ros.persona import tagged
 from personaplex_ros.prompt import prompt_frames
-from personaplex_ros.training import parallel
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.language import LanguageTrainer, middle
-from personaplex_ros.training.loop import Batch, Trainer
+from personaplex_ros.training.learning import parallel
+from personaplex_ros.training.learning.language import LanguageTrainer, middle
+from personaplex_ros.training.learning.loop import Batch, Trainer
 from personaplex_ros.training.world import World
 
 BATCH = 24

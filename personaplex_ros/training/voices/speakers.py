@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speech import Speaker, Voice
 from personaplex_ros.training.voices.recorded import INDEX, RecordedVoice
+from personaplex_ros.training.voices.speech import Speaker, Voice
 
 AGENTS = {
     "NATF0": Voice("en-us+f2", words_per_minute=170, pitch=45),

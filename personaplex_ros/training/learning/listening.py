@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from personaplex_ros.checkpoint.listening import has_listening_head, load_listening_head
 from personaplex_ros.lm import LanguageModel
 from personaplex_ros.lm.listening import NO_WORD, ListeningHead
-from personaplex_ros.training import parallel
-from personaplex_ros.training.corpus import NOTHING_HEARD
-from personaplex_ros.training.loop import Batch, Trainer
+from personaplex_ros.training.conversations.corpus import NOTHING_HEARD
+from personaplex_ros.training.learning import parallel
+from personaplex_ros.training.learning.loop import Batch, Trainer
 
 NO_WORD_WEIGHT = 0.05
 """Of a frame in which no word has just ended, against one of a word."""

@@ -20,11 +20,11 @@ from personaplex_ros.checkpoint.files import MIMI, TOKENIZER
 from personaplex_ros.engine.prepared import encode_voice
 from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.dialogue import Conversation, Sentence, converse
-from personaplex_ros.training.recordings import FRAME_S, Recording, Take
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE, Interval
-from personaplex_ros.training.text_row import text_row
+from personaplex_ros.training.conversations.dialogue import Conversation, Sentence, converse
+from personaplex_ros.training.conversations.recordings import FRAME_S, Recording, Take
+from personaplex_ros.training.conversations.text_row import text_row
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import RATE, Interval
 from personaplex_ros.training.world import World, plain
 
 CPU = torch.device("cpu")

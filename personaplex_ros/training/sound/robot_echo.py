@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.audio.echo import EchoCanceller, Processing
-from personaplex_ros.training.augment import reverberate
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.speakers import AGENTS
-from personaplex_ros.training.speech import RATE
-from personaplex_ros.training.speech_bank import at_level
+from personaplex_ros.training.sound.augment import reverberate
+from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speech import RATE
+from personaplex_ros.training.voices.speech_bank import at_level
 
 FRAME = 1920  # samples of a frame of 80 ms
 CANCELLED_CHANCE = 0.75

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.training.augment import placed
-from personaplex_ros.training.callers import Spoken, ask, random_intent
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.microphone import Microphone
-from personaplex_ros.training.recordings import FRAME_S, Take
-from personaplex_ros.training.robot_echo import RobotEcho, robot_speech
-from personaplex_ros.training.sounds import moment, surroundings
-from personaplex_ros.training.speakers import Callers, random_caller
-from personaplex_ros.training.speech import RATE, Speaker, Speech
-from personaplex_ros.training.speech_bank import LEVEL, at_level
+from personaplex_ros.training.conversations.callers import Spoken, ask, random_intent
+from personaplex_ros.training.conversations.recordings import FRAME_S, Take
+from personaplex_ros.training.sound.augment import placed
+from personaplex_ros.training.sound.microphone import Microphone
+from personaplex_ros.training.sound.robot_echo import RobotEcho, robot_speech
+from personaplex_ros.training.sound.sounds import moment, surroundings
+from personaplex_ros.training.voices.speakers import Callers, random_caller
+from personaplex_ros.training.voices.speech import RATE, Speaker, Speech
+from personaplex_ros.training.voices.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import World
 
 QUESTIONS, INTERRUPTIONS, BACKCHANNELS = 22, 8, 5  # in a recording

@@ -9,7 +9,7 @@ import soxr
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, lfilter
 
-from personaplex_ros.training.speech import RATE
+from personaplex_ros.training.voices.speech import RATE
 
 
 def reverberate(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""What is said when: callers, their recordings, and conversations put together of them."""
