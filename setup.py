@@ -112,7 +112,7 @@ setup(
         f"{PACKAGE}.timeline": ["page.*"],
         f"{PACKAGE}.training": ["world.yaml"],
         f"{PACKAGE}.training.turn_ends": ["texts.yaml"],
-        f"{PACKAGE}.turns": ["turn_end.safetensors"],
+        f"{PACKAGE}.turns.judges": ["turn_end.safetensors"],
     },
     zip_safe=False,
 )

@@ -16,7 +16,7 @@ from transformers import WhisperFeatureExtractor
 
 from personaplex_ros.audio import resample
 from personaplex_ros.training.voices.speech import RATE
-from personaplex_ros.turns.activity import Activity
+from personaplex_ros.turns.detection.activity import Activity
 
 MODEL_RATE, MODEL_S = 16_000, 8
 ASKED_S = (0.2, 0.5, 0.8, 1.1)  # of silence; its own pipeline asks at 0.2

@@ -38,7 +38,7 @@ from personaplex_ros.training.voices.speakers import random_caller
 from personaplex_ros.training.voices.speech import RATE, speak
 from personaplex_ros.training.voices.speech_bank import sounding
 from personaplex_ros.turns import Activity, SpeechActivity
-from personaplex_ros.turns.turn_end import TurnEndJudge
+from personaplex_ros.turns.judges.turn_end import TurnEndJudge
 
 WAITS_S = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0)
 SURE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98)

@@ -36,7 +36,7 @@ from personaplex_ros.turns import (
     TurnParameters,
     TurnTracker,
 )
-from personaplex_ros.turns.echo import EchoGuard
+from personaplex_ros.turns.guards.echo import EchoGuard
 
 DETECTORS = ("silero", "level")
 LEVEL_DBFS = (-40.0, -45.0)

@@ -10,7 +10,7 @@ import pytest
 from personaplex_ros.training.voices.speakers import random_caller
 from personaplex_ros.training.voices.speech import speak
 from personaplex_ros.turns import Activity, HoldParameters, TurnMonitor, TurnParameters
-from personaplex_ros.turns.background import BackgroundGuard
+from personaplex_ros.turns.guards.background import BackgroundGuard
 
 RATE, FRAME = 24_000, 1_920
 WINDOW = 480

@@ -10,8 +10,8 @@ from personaplex_ros.audio import read_wave
 from personaplex_ros.audio.echo import EchoCanceller, Processing
 from personaplex_ros.resources import share_directory
 from personaplex_ros.turns import Activity, Duplex, TurnMonitor, TurnParameters
-from personaplex_ros.turns.duplex import DuplexJudge
-from personaplex_ros.turns.echo import EchoGuard
+from personaplex_ros.turns.guards.echo import EchoGuard
+from personaplex_ros.turns.judges.duplex import DuplexJudge
 
 WINDOW = 480
 CALLER = share_directory() / "config" / "demo" / "caller.wav"

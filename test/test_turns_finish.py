@@ -25,9 +25,9 @@ from personaplex_ros.turns import (
     TurnMonitor,
     TurnParameters,
     TurnTracker,
-    turn_end,
 )
-from personaplex_ros.turns.turn_end import TurnEndJudge
+from personaplex_ros.turns.judges import turn_end
+from personaplex_ros.turns.judges.turn_end import TurnEndJudge
 
 
 def tell(

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from personaplex_ros.turns.gate import Change, Edge, GateParameters, Instant, SpeechGate, Window
+from personaplex_ros.turns.detection.gate import (
+    Change,
+    Edge,
+    GateParameters,
+    Instant,
+    SpeechGate,
+    Window,
+)
 
 PARAMETERS = GateParameters(
     on=0.5, off=0.3, suspect_on=0.5, suspect_s=0.03, min_active_s=0.03, end_silence_s=0.05

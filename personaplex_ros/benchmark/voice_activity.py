@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import resample
 from personaplex_ros.benchmark.backchannel import Segment
 from personaplex_ros.benchmark.quirks import Quirks
-from personaplex_ros.turns.silero import load_silero
+from personaplex_ros.turns.detection.silero import load_silero
 
 RATE = 16_000  # Hz, that the network reads
 

@@ -1,11 +1,11 @@
 """Turn-taking: activity of both sides, events, the pause of motion, the robot's utterances."""
 
-from .activity import Activity, LevelActivity, SpeechActivity
-from .duplex import Duplex
-from .echo import EchoReport
+from .detection.activity import Activity, LevelActivity, SpeechActivity
 from .events import TurnEvent
 from .giving_way import GivingWay, Silenceable
+from .guards.echo import EchoReport
 from .hold import HoldParameters, MotionHold
+from .judges.duplex import Duplex
 from .monitor import TurnMonitor, TurnUpdate
 from .parameters import TurnParameters
 from .tracker import TurnTracker

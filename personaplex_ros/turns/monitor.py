@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from personaplex_ros.audio.echo import EchoFrame
 from personaplex_ros.audio.framing import SECOND_NS
 
-from .activity import LevelActivity, SpeechActivity
-from .background import BackgroundGuard
-from .duplex import Duplex
-from .echo import EchoGuard, EchoReport
+from .detection.activity import LevelActivity, SpeechActivity
 from .events import TurnEvent
+from .guards.background import BackgroundGuard
+from .guards.echo import EchoGuard, EchoReport
 from .hold import HoldParameters, MotionHold
+from .judges.duplex import Duplex
+from .judges.turn_end import TurnEndJudge
 from .parameters import NEVER, TurnParameters
 from .tracker import TurnTracker
-from .turn_end import TurnEndJudge
 from .user_utterance import UserUtterance, UserUtteranceAssembler
 from .utterance import Utterance, UtteranceAssembler, UtteranceParameters
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .gate import GateParameters
+from .detection.gate import GateParameters
 
 NEVER = 1.1
 """A probability that is never reached."""

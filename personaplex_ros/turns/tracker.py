@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 
 from personaplex_ros.audio.framing import SECOND_NS
 
-from .activity import Activity
-from .engagement import EngagementJudge
+from .detection.activity import Activity
+from .detection.gate import Instant, SpeechGate, Window
 from .events import ROBOT_STARTED, ROBOT_STOPPED, USER_STARTED, USER_STOPPED, TurnEvent
-from .finish import FinishJudge
-from .floor import FloorJudge
-from .gate import Instant, SpeechGate, Window
-from .interruption import InterruptionJudge
-from .moment import Moment, Verdict
-from .overlap import OverlapJudge
+from .judges.engagement import EngagementJudge
+from .judges.finish import FinishJudge
+from .judges.floor import FloorJudge
+from .judges.interruption import InterruptionJudge
+from .judges.moment import Moment, Verdict
+from .judges.overlap import OverlapJudge
+from .judges.speech import SpeechJudge
 from .parameters import TurnParameters
-from .speech import SpeechJudge
 
 
 class TurnTracker:

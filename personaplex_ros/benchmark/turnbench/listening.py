@@ -20,10 +20,10 @@ from personaplex_ros.turns import (
     TurnParameters,
     TurnTracker,
 )
-from personaplex_ros.turns.background import BackgroundGuard
-from personaplex_ros.turns.echo import EchoGuard
 from personaplex_ros.turns.events import CONFIRMED, INTERRUPTION, USER_FINISHED
-from personaplex_ros.turns.turn_end import TurnEndJudge
+from personaplex_ros.turns.guards.background import BackgroundGuard
+from personaplex_ros.turns.guards.echo import EchoGuard
+from personaplex_ros.turns.judges.turn_end import TurnEndJudge
 
 FRAME_S = 0.08
 

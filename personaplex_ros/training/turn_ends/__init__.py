@@ -1,1 +1,1 @@
-"""Training of the judge of ends of turns (`personaplex_ros.turns.turn_end`)."""
+"""Training of the judge of ends of turns (`personaplex_ros.turns.judges.turn_end`)."""

@@ -22,7 +22,7 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.training.turn_ends.corpus import Judged, judge_lines, random_line
 from personaplex_ros.training.turn_ends.learning import export, learn
 from personaplex_ros.training.world import World, load_world
-from personaplex_ros.turns.turn_end import WEIGHTS
+from personaplex_ros.turns.judges.turn_end import WEIGHTS
 
 LINES, TOGETHER = 130, 26  # lines of a slice, and of those that are heard at once
 

@@ -16,8 +16,8 @@ from personaplex_ros.training.turn_ends.voices import Say, random_voice
 from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.world import World
 from personaplex_ros.turns import Activity, SpeechActivity
-from personaplex_ros.turns.silero import load_silero
-from personaplex_ros.turns.turn_end import Manner
+from personaplex_ros.turns.detection.silero import load_silero
+from personaplex_ros.turns.judges.turn_end import Manner
 
 FRAME = 1920  # samples, 80 ms
 TURNS = (1, 4)  # of a line, the upper limit not among them

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from personaplex_ros.files import write_whole
 from personaplex_ros.training.turn_ends.corpus import END, PAUSE, Judged
 from personaplex_ros.training.turn_ends.network import Network
-from personaplex_ros.turns.prosody import BANDS, HOPS
+from personaplex_ros.turns.detection.prosody import BANDS, HOPS
 
 BATCH, FRAMES = 16, 160  # of a batch; a longer line is cut somewhere
 RATE, DECAY, DROPOUT = 4e-3, 3e-2, 0.4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from personaplex_ros.turns.turn_end import FEATURES
+from personaplex_ros.turns.judges.turn_end import FEATURES
 
 INPUT, HIDDEN = 48, 64
 

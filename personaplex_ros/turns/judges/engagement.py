@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .events import ENGAGEMENT_ENDED, ENGAGEMENT_STARTED, LONG_SILENCE
-from .gate import Window
+from ..detection.gate import Window
+from ..events import ENGAGEMENT_ENDED, ENGAGEMENT_STARTED, LONG_SILENCE
+from ..parameters import TurnParameters, nanoseconds
 from .moment import Moment, Verdict
-from .parameters import TurnParameters, nanoseconds
 
 
 class EngagementJudge:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .activity import Activity
+from ..detection.activity import Activity
 
 SPEECH = 0.35
 """Probability from which on a window is heard as speech."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .events import OVERLAP_ENDED, OVERLAP_STARTED
-from .gate import Instant, Stretch
+from ..detection.gate import Instant, Stretch
+from ..events import OVERLAP_ENDED, OVERLAP_STARTED
+from ..parameters import TurnParameters, nanoseconds
 from .moment import Moment, Verdict
-from .parameters import TurnParameters, nanoseconds
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from .events import CONFIRMED
-from .gate import Edge, Instant, SpeechGate, Stretch, Window
+from ..detection.gate import Edge, Instant, SpeechGate, Stretch, Window
+from ..events import CONFIRMED
 
 HORIZON_NS = 30_000_000_000
 

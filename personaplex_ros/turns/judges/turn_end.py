@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .activity import Activity
-from .prosody import BANDS, HOPS, Prosody
+from ..detection.activity import Activity
+from ..detection.prosody import BANDS, HOPS, Prosody
 
 FEATURES = HOPS * (BANDS + 2) + 4
 SPEECH, SILENCE = 0.5, 0.35

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .events import SUSPECTED
-from .gate import Change, Edge
+from ..detection.gate import Change, Edge
+from ..events import SUSPECTED
 from .moment import Moment, Verdict
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from .events import (
+from ..detection.gate import Change, Stretch
+from ..events import (
     CONFIRMED,
     INTERRUPTION_RESOLVED,
     ROBOT_BACKCHANNEL,
@@ -14,9 +15,8 @@ from .events import (
     ROBOT_YIELDED,
     USER_TAKEOVER,
 )
-from .gate import Change, Stretch
+from ..parameters import TurnParameters, nanoseconds
 from .moment import Moment, Verdict
-from .parameters import TurnParameters, nanoseconds
 
 Side = Literal["user", "robot"]
 

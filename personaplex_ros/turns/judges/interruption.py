@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .events import (
+from ..detection.gate import Change, Instant, Stretch
+from ..events import (
     BACKCHANNEL,
     CONFIRMED,
     INTERRUPTION,
@@ -14,9 +15,8 @@ from .events import (
     ROBOT_YIELDED,
     SUSPECTED,
 )
-from .gate import Change, Instant, Stretch
+from ..parameters import ASSIST, TurnParameters, nanoseconds
 from .moment import Moment, Verdict
-from .parameters import ASSIST, TurnParameters, nanoseconds
 
 
 @dataclass

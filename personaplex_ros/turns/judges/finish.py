@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .events import USER_FINISHED
-from .gate import Stretch
+from ..detection.gate import Stretch
+from ..events import USER_FINISHED
+from ..parameters import TurnParameters, nanoseconds
 from .moment import Moment, Verdict
-from .parameters import TurnParameters, nanoseconds
 
 
 class FinishJudge:

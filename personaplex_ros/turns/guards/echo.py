@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from personaplex_ros.audio.echo import SOUNDING
 
-from .activity import Activity
-from .duplex import Duplex, DuplexJudge
+from ..detection.activity import Activity
+from ..judges.duplex import Duplex, DuplexJudge
 from .own_voice import OwnVoice
 
 REACH_S = 0.5  # by so much the echo may come later: buffers of playback, the way, the room

@@ -1,0 +1,1 @@
+"""Whether somebody makes a sound: windows of activity, and stretches of speech."""
