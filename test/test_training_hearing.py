@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.training.conversations.corpus import NOTHING_HEARD, caller_words
 from personaplex_ros.training.conversations.recordings import FRAME_S
+from personaplex_ros.training.hearing import utterances
 from personaplex_ros.training.hearing.encoder import HearingTrainer, HearingTraining
 from personaplex_ros.training.hearing.kept import KeptMoments
 from personaplex_ros.training.hearing.moments import UNKNOWN_PHONE, Moments
@@ -221,3 +223,17 @@ def test_codes_are_those_of_the_codec_and_words_are_asked_of_the_model_as_it_hea
     row = 1 + config.codebooks
     assert torch.equal(columns[:, 1:, row], ours[:, 0, 1:]), "the first codebook has no delay"
     assert torch.equal(columns[:, 2:, row + 1], ours[:, 1, 1:-1]), "the others have one frame"
+
+
+def test_a_voice_says_what_it_knows_however_little_that_is() -> None:
+    class Narrow:
+        def knows(self, text: str) -> bool:
+            return text in ("a", "b")
+
+    voice: Any = Narrow()
+    rng = np.random.default_rng(1)
+    many = [str(number) for number in range(100_000)]
+    assert utterances._known([*many, "a"], voice, rng) == "a"
+    assert {utterances._known(["a", "b", "c"], voice, rng) for _ in range(30)} == {"a", "b"}
+    with pytest.raises(ValueError, match="knows nothing"):
+        utterances._known(many, voice, rng)

@@ -20,10 +20,11 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.voices.alignment import phones_of
 from personaplex_ros.training.voices.speakers import AGENTS, Callers
-from personaplex_ros.training.voices.speech import Interval, Speech, Voice
+from personaplex_ros.training.voices.speech import Interval, Speaker, Speech, Voice
 from personaplex_ros.training.world import World, load_world
 
 FULL_SCALE = 32767
+TRIES = 1000  # of texts at random, until one is known
 ROBOT_CHANCE = 0.05  # that the robot says something, as its voice prompts are encoded, too
 
 
@@ -94,13 +95,22 @@ def _build(job: tuple[Path, int, int, Path]) -> Path:
 def _said(texts: Sequence[str], callers: Callers, rng: np.random.Generator) -> Utterance:
     """Let somebody say one of these texts; raises ValueError where he or she knows none."""
     voice = callers.draw(rng)
-    known = [text for text in texts if voice.knows(text)]
-    if not known:
-        raise ValueError(f"{voice} knows nothing that callers say")
-    text = pick(known, rng)
+    text = _known(texts, voice, rng)
     speech = voice.say(text)
     phones = phones_of(text, speech.samples)
     return Utterance(_scaled(speech), speech.words, phones, isinstance(voice, Voice))
+
+
+def _known(texts: Sequence[str], voice: Speaker, rng: np.random.Generator) -> str:
+    """Draw a text that a voice knows; looking through all would take longer than saying it."""
+    for _ in range(TRIES):
+        text = pick(texts, rng)
+        if voice.knows(text):
+            return text
+    known = [text for text in texts if voice.knows(text)]
+    if not known:
+        raise ValueError(f"{voice} knows nothing that callers say")
+    return pick(known, rng)
 
 
 def _answer(world: World, rng: np.random.Generator) -> Utterance:
