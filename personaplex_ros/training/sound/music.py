@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from personaplex_ros.audio import read_wave
@@ -25,7 +24,6 @@ from personaplex_ros.training.voices.speech import RATE
 
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 PROGRAM = "fluidsynth"
-PLAY_RATE = 24_000
 BEAT_TICKS = 480
 DRUMS = 9  # the channel
 KICK, SNARE, HATS = 36, 38, (42, 44, 46, 51)
@@ -56,13 +54,12 @@ def band(seconds: float, rng: np.random.Generator) -> NDArray[np.float32]:
     with tempfile.TemporaryDirectory() as folder:
         score, wave = Path(folder) / "score.mid", Path(folder) / "music.wav"
         _write(score, beats_a_minute, _notes(beats, rng), rng)
-        call = [PROGRAM, "-ni", "-q", "-g", "0.5", "-T", "wav", "-O", "s16", "-r", str(PLAY_RATE),
+        call = [PROGRAM, "-ni", "-q", "-g", "0.5", "-T", "wav", "-O", "s16", "-r", str(RATE),
                 "-F", str(wave), str(SOUND_FONT), str(score)]  # fmt: skip
         done = subprocess.run(call, capture_output=True, text=True)
         if done.returncode or not wave.is_file():
             raise RuntimeError(f"{PROGRAM} could not play: {done.stderr.strip()}")
-        played = read_wave(wave)
-    samples = soxr.resample(to_mono(played.samples), played.rate, RATE).astype(np.float32)
+        samples = to_mono(read_wave(wave).samples)
     begin = int(rng.integers(1 + max(0, min(RATE, len(samples) - round(seconds * RATE)))))
     samples = samples[begin : begin + round(seconds * RATE)]
     return np.pad(samples, (0, round(seconds * RATE) - len(samples)))

@@ -45,16 +45,15 @@ def ring(rng: np.random.Generator) -> Sound:
 def cough(rng: np.random.Generator) -> Sound:
     """Return coughs, knocks or a door: short bursts of noise, each sudden and fading."""
     low = rng.uniform(80, 600)
-    band = butter(
-        2, (low, min(low * rng.uniform(3, 12), 11_000)), "bandpass", fs=RATE, output="sos"
-    )
+    high = min(low * rng.uniform(3, 12), 11_000)
+    body = butter(2, (low, high), "bandpass", fs=RATE, output="sos")
     parts = []
     for _ in range(int(rng.integers(1, 5))):
         count = round(rng.uniform(0.08, 0.4) * RATE)
         fading = np.exp(-np.arange(count) / (count * rng.uniform(0.1, 0.35)))
         parts.append(rng.standard_normal(count) * fading)
         parts.append(np.zeros(round(rng.uniform(0.05, 0.35) * RATE)))
-    return sosfilt(band, np.concatenate(parts)).astype(np.float32)
+    return sosfilt(body, np.concatenate(parts)).astype(np.float32)
 
 
 def laugh(texts: Sequence[str], voice: Speaker, rng: np.random.Generator) -> Sound:
