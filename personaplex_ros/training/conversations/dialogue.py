@@ -27,9 +27,9 @@ THANKS_S = 0.35  # so much later after thanks: a goodbye may follow
 # "okay", later, the robot is heard for more than 0.6 s; without a break like "wait" a frame more.
 YIELD_S = (0.36, 0.40)
 KINDS = ("plain", "interruption", "backchannel", "late_backchannel", "story", "silence")
-CHANCES = (0.32, 0.27, 0.20, 0.05, 0.06, 0.10)
+CHANCES = (0.24, 0.42, 0.13, 0.05, 0.06, 0.10)
 NOISE_CHANCE = 0.6  # in a silence, and of another after it
-NOISE_INTO = 0.35  # in place of a backchannel
+NOISE_INTO = 0.15  # in place of a backchannel: who hears more of it does not give way to people
 NOBODY_CHANCE = 0.15  # of a conversation in which nobody asks anything
 GOODBYE_CHANCE = 0.3
 
