@@ -22,6 +22,8 @@ from personaplex_ros.training.voices.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import World
 
 QUESTIONS, INTERRUPTIONS, BACKCHANNELS = 22, 8, 5  # in a recording
+# Of what is asked, more than in an examination: what cannot be known comes in many words, and what
+# is short in many voices.
 BEYOND_SHARE, COURTESY_SHARE = 0.1, 0.08
 COURTESIES = ("greeting", "thanks", "goodbye")
 STORY_CHANCE, STORY_PARTS = 0.35, 4
