@@ -21,17 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
+from strangers import open_stage
 
-from personaplex_ros.engine import Engine, Sampling
+from personaplex_ros.audio import resample
 from personaplex_ros.estimate import Estimate, bootstrap, mean, share
 from personaplex_ros.markdown import markdown_table
 from personaplex_ros.persona import TAG
-from personaplex_ros.training.evaluation.converse import Dialogue, Stage
+from personaplex_ros.training.evaluation.converse import Dialogue
 from personaplex_ros.training.evaluation.fidelity import added_errors, robots_errors
 from personaplex_ros.training.evaluation.measures import word_errors
 from personaplex_ros.training.evaluation.scenarios import plan_dialogue
+from personaplex_ros.training.evaluation.speaker import say_all
 from personaplex_ros.training.evaluation.turns import answers, heard_speech
 from personaplex_ros.training.voices.speakers import AGENTS
 from personaplex_ros.training.voices.speech import RATE, speak
@@ -70,8 +71,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    engine = Engine.load(arguments.checkpoint, slots=arguments.slots, threads=arguments.threads)
-    stage = Stage(engine, load_world(), arguments.slots, Sampling(), arguments.seed)
+    stage = open_stage(arguments, load_world())
     world, seed = stage.world, arguments.seed
     held = list(
         stage.hold(lambda number: plan_dialogue(world, (seed, 1, number)), arguments.dialogues)
@@ -136,10 +136,7 @@ def voices(
     rng = np.random.default_rng(6)
     texts = [t for t in load_world().agent_texts(rng, 10) if TAG not in t and len(t) > 20]
     chosen = [str(text) for text in rng.choice(texts, REFERENCES)]
-    known = {
-        name: embed(np.concatenate([at_level(speak(text, voice).samples) for text in chosen]))
-        for name, voice in AGENTS.items()
-    }
+    known = {name: embed(say_all(chosen, name)) for name in AGENTS}
     right = []
     for dialogue in held:
         speech = heard_speech(dialogue)
@@ -196,7 +193,7 @@ def resemblyzer() -> Callable[[Sound], NDArray[np.float32]]:
 
 def at_judges_rate(sound: Sound) -> Sound:
     """Return a sound [n] at 24 kHz at the judges' rate."""
-    return np.clip(soxr.resample(sound, RATE, JUDGE_RATE), -1, 1).astype(np.float32)
+    return np.clip(resample(sound, RATE, JUDGE_RATE), -1, 1)
 
 
 if __name__ == "__main__":

@@ -237,6 +237,7 @@ def test_the_robot_can_say_every_answer_of_every_persona(world: World) -> None:
 def test_takes_are_where_the_recording_is_loud(world: World, monkeypatch) -> None:
     # Elsewhere the robot or others may be heard between them.
     monkeypatch.setattr("personaplex_ros.training.conversations.recording_making.EASY_CHANCE", 1.0)
+    monkeypatch.setattr("personaplex_ros.training.sound.microphone.NOISE_DB", (-75, -65))
     wave, takes = record(world, np.random.default_rng(1))
     power = np.square(wave[: len(wave) // 1920 * 1920].reshape(-1, 1920)).mean(1)
     recording = Recording(np.zeros((8, len(power)), np.int16), takes)
@@ -245,7 +246,7 @@ def test_takes_are_where_the_recording_is_loud(world: World, monkeypatch) -> Non
         power[take.first + int(word.start_s / FRAME_S) : take.first + int(word.end_s / FRAME_S) + 1]
         .max() for take in takes for word in take.words
     ])  # fmt: skip
-    assert np.median(loud) > 36 * np.median(power[quiet]), "a microphone's noise is a sixth at most"
+    assert np.median(loud) > 100 * np.median(power[quiet])
     assert power[quiet].max() < np.median(loud) / 10
 
 
