@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from strangers import open_stage
 
 from personaplex_ros.audio import resample
-from personaplex_ros.estimate import Estimate, bootstrap, mean, share
+from personaplex_ros.estimate import bootstrap, mean, share
 from personaplex_ros.markdown import markdown_table
 from personaplex_ros.persona import TAG
 from personaplex_ros.training.evaluation.converse import Dialogue
@@ -33,6 +33,7 @@ from personaplex_ros.training.evaluation.fidelity import added_errors, robots_er
 from personaplex_ros.training.evaluation.measures import word_errors
 from personaplex_ros.training.evaluation.scenarios import plan_dialogue
 from personaplex_ros.training.evaluation.speaker import say_all
+from personaplex_ros.training.evaluation.table import Row
 from personaplex_ros.training.evaluation.turns import answers, heard_speech
 from personaplex_ros.training.voices.speakers import AGENTS
 from personaplex_ros.training.voices.speech import RATE, speak
@@ -77,7 +78,7 @@ def main() -> None:
         stage.hold(lambda number: plan_dialogue(world, (seed, 1, number)), arguments.dialogues)
     )
     said = sentences(held)[: arguments.answers]
-    lines = [("what", "goal", "value", "95 %", "n")]
+    rows: list[Row] = []
     for name, judge in (
         ("faster_whisper", lambda: words(said, whisper())),
         ("speechmos", lambda: quality(said, dnsmos())),
@@ -86,8 +87,9 @@ def main() -> None:
         if importlib.util.find_spec(name) is None:
             print(f"without {name}, which is not installed")
         else:
-            lines += judge()
-    print(markdown_table(lines))
+            rows += judge()
+    heading = ["what", "goal", "measured", "95 % interval", "n", "met"]
+    print(markdown_table([heading, *(one.cells() for one in rows)]))
 
 
 def sentences(held: Sequence[Dialogue]) -> list[Sentence]:
@@ -99,7 +101,7 @@ def sentences(held: Sequence[Dialogue]) -> list[Sentence]:
     ]
 
 
-def words(said: Sequence[Sentence], hear: Callable[[Sound], str]) -> list[tuple[str, ...]]:
+def words(said: Sequence[Sentence], hear: Callable[[Sound], str]) -> list[Row]:
     """Return how many words are misheard of the robot, and how many more than of its source."""
     counts = []
     for one in said:
@@ -109,29 +111,25 @@ def words(said: Sequence[Sentence], hear: Callable[[Sound], str]) -> list[tuple[
     total = sum(count for count, *_ in counts)
     added = bootstrap(counts, added_errors, total)
     return [
-        row("words misheard, above its source", "<= 3 points", added, 100, 1),
-        row("words misheard", "", bootstrap(counts, robots_errors, total), 100, 1),
+        Row("words misheard, above its source", "points", added, 0.03, at_least=False),
+        Row("words misheard", "%", bootstrap(counts, robots_errors, total)),
     ]
 
 
-def quality(
-    said: Sequence[Sentence], judge: Callable[[Sound], dict[str, float]]
-) -> list[tuple[str, ...]]:
+def quality(said: Sequence[Sentence], judge: Callable[[Sound], dict[str, float]]) -> list[Row]:
     """Return the opinion scores of the robot, and by how much they differ from its source's."""
-    lines = []
+    rows = []
     both = [(judge(one.robot), judge(one.source)) for one in said]
     for key, name in (("p808_mos", "P.808"), ("ovrl_mos", "overall")):
         robot = [one[key] for one, _ in both]
         change = [one[key] - source[key] for one, source in both]
-        goal = ">= -0.3" if key == "p808_mos" else ""
-        lines.append(row(f"DNSMOS {name}, against its source", goal, bootstrap(change, mean), 1, 2))
-        lines.append(row(f"DNSMOS {name}", "", bootstrap(robot, mean), 1, 2))
-    return lines
+        goal = -0.3 if key == "p808_mos" else None
+        rows.append(Row(f"DNSMOS {name}, against its source", "", bootstrap(change, mean), goal))
+        rows.append(Row(f"DNSMOS {name}", "", bootstrap(robot, mean)))
+    return rows
 
 
-def voices(
-    held: Sequence[Dialogue], embed: Callable[[Sound], NDArray[np.float32]]
-) -> list[tuple[str, ...]]:
+def voices(held: Sequence[Dialogue], embed: Callable[[Sound], NDArray[np.float32]]) -> list[Row]:
     """Return in how many dialogues the voice that was asked for is the nearest."""
     rng = np.random.default_rng(6)
     texts = [t for t in load_world().agent_texts(rng, 10) if TAG not in t and len(t) > 20]
@@ -144,13 +142,7 @@ def voices(
             heard = embed(speech)
             nearest = max(known, key=lambda name: float(known[name] @ heard))
             right.append(nearest == dialogue.plan.voice)
-    return [row("voice, nearest of four source voices", ">= 95", share(right), 100, 0)]
-
-
-def row(what: str, goal: str, one: Estimate, scale: float, digits: int) -> tuple[str, ...]:
-    """Return a line of the table."""
-    value, low, high = (f"{scale * x:.{digits}f}" for x in (one.value, one.low, one.high))
-    return what, goal, value, f"{low} to {high}", str(one.n)
+    return [Row("voice, nearest of four source voices", "%", share(right), 0.95)]
 
 
 def spelt(text: str) -> list[str]:

@@ -22,15 +22,14 @@ def test_what_is_misheard_of_the_source_is_not_the_robots_fault() -> None:
     def hear(sound: np.ndarray) -> str:
         return "my name is Nora" if sound[0] > 0.15 else "my game is Laura"
 
-    (_, _, added, *_), (_, _, alone, *_) = speech.words([sentence("My name is Nora.")] * 4, hear)
-    assert (added, alone) == ("50.0", "50.0")
-    (_, _, added, *_), (_, _, alone, *_) = speech.words([sentence("My name is Maya.")] * 4, hear)
-    assert (added, alone) == ("25.0", "50.0")
+    for said, values in (("Nora", ["50.0 points", "50.0 %"]), ("Maya", ["25.0 points", "50.0 %"])):
+        rows = speech.words([sentence(f"My name is {said}.")] * 4, hear)
+        assert [row.cells()[2] for row in rows] == values
 
 
 def test_quality_is_told_against_the_source() -> None:
     def judge(sound: np.ndarray) -> dict[str, float]:
         return {"p808_mos": 3.0 + float(sound[0]), "ovrl_mos": 2.0}
 
-    lines = speech.quality([sentence("Hello.")] * 3, judge)
-    assert [line[2] for line in lines] == ["-0.10", "3.10", "0.00", "2.00"]
+    rows = speech.quality([sentence("Hello.")] * 3, judge)
+    assert [row.cells()[2] for row in rows] == ["-0.100", "3.100", "0.000", "2.000"]
