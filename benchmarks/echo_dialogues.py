@@ -94,7 +94,7 @@ class Hall:
         if self._speaker is not None:
             samples = np.clip(samples + self._speaker.heard(), -1.0, 1.0)
         frame = self._canceller.process(samples.astype(np.float32), self._at_ns)
-        result = session.push(self._silence if self._monitor.deaf else frame.clean)
+        result = session.push(self._silence if self._monitor.deaf else frame.for_model)
         end_ns = self._at_ns + self._size * 1_000_000_000 // RATE
         self._canceller.reference.played(result.audio, RATE, end_ns)
         if self._speaker is not None:

@@ -32,7 +32,7 @@ from personaplex_ros.training.evaluation.scenarios import Plan, Utterance
 from personaplex_ros.training.evaluation.turns import turns
 from personaplex_ros.training.voices.making import keep
 from personaplex_ros.training.voices.recorded import RecordedVoice, Recorder
-from personaplex_ros.training.voices.speakers import AGENTS
+from personaplex_ros.training.voices.speakers import AGENTS, random_caller
 from personaplex_ros.training.voices.speech import RATE, Speaker
 from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.voices.synthesizers import festival, flite, mbrola, pico
@@ -138,6 +138,14 @@ def held_out(
         if name not in WITHOUT and voice.knows(text)
     ]
     return [asked[number] for number in rng.permutation(len(asked))[:count]]
+
+
+def caller(folders: Sequence[Path], number: int, rng: np.random.Generator) -> tuple[str, Speaker]:
+    """Return the voices of folders in turn; without any, one of espeak-ng's that is held out."""
+    if not folders:
+        return "espeak-ng", random_caller(rng, held_out=True)
+    folder = folders[number % len(folders)]
+    return folder.name, RecordedVoice.open(folder)
 
 
 def asking(

@@ -23,7 +23,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from strangers import Room, add_arguments, answered, asking, held_out, job, open_stage, quiet
+from strangers import (
+    Room,
+    add_arguments,
+    answered,
+    asking,
+    caller,
+    held_out,
+    job,
+    open_stage,
+    quiet,
+)
 
 from personaplex_ros.audio import read_wave, resample, to_mono
 from personaplex_ros.estimate import Estimate, bootstrap, mean, share
@@ -34,9 +44,8 @@ from personaplex_ros.training.evaluation.converse import Dialogue, Job, Stage
 from personaplex_ros.training.evaluation.scenarios import Utterance
 from personaplex_ros.training.evaluation.sound import spans
 from personaplex_ros.training.sound import sounds
-from personaplex_ros.training.voices.recorded import RecordedVoice
 from personaplex_ros.training.voices.speakers import Callers, random_caller
-from personaplex_ros.training.voices.speech import RATE, Speaker
+from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.voices.speech_bank import LEVEL, at_level
 from personaplex_ros.training.world import World, load_world
 
@@ -135,7 +144,7 @@ class Examination:
             world, seed = self.stage.world, self.stage.seed
             for number, first in enumerate(range(0, count, ASKED_OF_A_VOICE)):
                 rng = np.random.default_rng((seed, 21, number))
-                name, voice = self._caller(number, rng)
+                name, voice = caller(self.folders, number, rng)
                 some = min(ASKED_OF_A_VOICE, count - first)
                 questions = held_out(world, voice, some, rng)
                 yield from asking(world, name, voice, questions, 1000 * number, room, rng)
@@ -171,12 +180,6 @@ class Examination:
                 yield job(world, number, "nobody", (), lambda *_, heard=heard: heard, rng)
 
         return bootstrap([begins(one) for one in self.stage.run(jobs())], mean)
-
-    def _caller(self, number: int, rng: np.random.Generator) -> tuple[str, Speaker]:
-        if not self.folders:
-            return "espeak-ng", random_caller(rng, held_out=True)
-        folder = self.folders[number % len(self.folders)]
-        return folder.name, RecordedVoice.open(folder)
 
 
 def begins(dialogue: Dialogue) -> int:

@@ -18,7 +18,7 @@ class FakeStream:
 
     def __init__(self, library: FakePortAudio, kind: str, arguments: dict[str, Any]) -> None:
         card = library.known[arguments["device"]]
-        if card not in library.cards or card["name"].startswith("busy"):
+        if not library.has(card) or card["name"].startswith("busy"):
             raise library.PortAudioError("Device unavailable")
         self.kind, self.card, self.library = kind, card, library
         self.__dict__.update(arguments)
@@ -28,7 +28,7 @@ class FakeStream:
     @property
     def active(self) -> bool:
         """Whether sound flows."""
-        return self.started and not self.closed and self.card in self.library.cards
+        return self.started and not self.closed and self.library.has(self.card)
 
     def start(self) -> None:
         """Let sound flow."""
@@ -75,6 +75,10 @@ class FakePortAudio:
     def unplug(self, name: str) -> None:
         """Take a card away."""
         self.cards = [card for card in self.cards if card["name"] != name]
+
+    def has(self, card: dict[str, Any]) -> bool:
+        """Whether the card has been there all the time; one that came back is another."""
+        return any(card is present for present in self.cards)
 
     def open(self, kind: str) -> list[FakeStream]:
         """Return the streams of one direction that are open."""

@@ -115,3 +115,15 @@ def test_a_wall_clock_that_is_set_keeps_silence_and_publishers_going(
         answered = one.bus.topics["audio_out"]
         one.bus.wait_for(lambda: answered[-1].data.any())
         assert abs(time_ns(answered[-1].header.stamp) - one.bus.now_ns()) < 10 * FRAME_NS + 10**9
+
+
+@pytest.mark.parametrize("stamp_ns", [2**31 * 10**9 - 1, -(2**31) * 10**9], ids=["2038", "1901"])
+def test_stamps_at_the_ends_of_what_a_message_holds_are_answered(stamp_ns: int) -> None:
+    with robot() as one:
+        one.next_stamp_ns = stamp_ns
+        hear(one, SPEECH[:1])
+        assert time_ns(last(one, "audio_out").header.stamp) <= 2**31 * 10**9 - 1
+        one.next_stamp_ns = 0  # the clock is set
+        hear(one, SPEECH[:3])
+        assert any(message.data.any() for message in one.bus.topics["audio_out"])
+        assert one.bus.diagnostics()["conversation"].values["faults"] == "0"

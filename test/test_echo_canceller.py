@@ -11,18 +11,30 @@ from echo_support import FRAME, RATE, decibels, echo_of, frames, speech
 
 from personaplex_ros.audio import resample
 from personaplex_ros.audio.echo import DelayTracker, EchoCanceller, Processing, Reference
+from personaplex_ros.audio.echo.chooser import LOUDER_DB, Chooser
+from personaplex_ros.audio.echo.linear import LinearCanceller
 
 START_NS = 1_700_000_000_000_000_000
 
 
-def cancel(canceller: EchoCanceller, played: np.ndarray, heard: np.ndarray) -> np.ndarray:
-    """Return what is left of the second half of what is heard."""
-    clean = []
+def cancelled(
+    canceller: EchoCanceller, played: np.ndarray, heard: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is left of the second half of what is heard: suppressed, and for the model."""
+    clean, for_model = [], []
     for first, out, back in frames(played, heard):
         stamp_ns = START_NS + first * 1_000_000_000 // RATE
         canceller.reference.played(out, RATE, stamp_ns)
-        clean.append(canceller.process(back, stamp_ns).clean)
-    return np.concatenate(clean)[len(played) // 2 :]
+        frame = canceller.process(back, stamp_ns)
+        clean.append(frame.clean)
+        for_model.append(frame.for_model)
+    half = len(played) // 2
+    return np.concatenate(clean)[half:], np.concatenate(for_model)[half:]
+
+
+def cancel(canceller: EchoCanceller, played: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Return what is left of the second half of what is heard."""
+    return cancelled(canceller, played, heard)[0]
 
 
 @pytest.mark.parametrize("drift_ppm", [-200.0, 0.0, 200.0])
@@ -66,8 +78,8 @@ def test_thirty_decibels_of_the_echo_are_taken_out(drift_ppm):
     played = speech(16.0)
     heard = echo_of(played, 0.12, drift_ppm)
     canceller = EchoCanceller(RATE, FRAME, Processing())
-    left = cancel(canceller, played, heard)
-    assert decibels(np.mean(heard[len(heard) // 2 :] ** 2) / np.mean(left**2)) >= 30.0
+    for left in cancelled(canceller, played, heard):
+        assert decibels(np.mean(heard[len(heard) // 2 :] ** 2) / np.mean(left**2)) >= 30.0
     assert abs(canceller.path.drift_ppm + drift_ppm) < 5.0
 
 
@@ -81,6 +93,65 @@ def test_a_person_passes_with_ten_milliseconds_of_delay():
     delay_s = np.argmax(np.fft.irfft(product, size)[:RATE]) / RATE
     assert delay_s <= 0.010
     assert abs(10 * np.log10(np.mean(heard**2) / np.mean(reference**2))) < 1.5
+
+
+@pytest.mark.parametrize("gain", [1.0, 2.0])
+def test_who_speaks_over_the_robot_reaches_the_model_as_they_are(gain):
+    pytest.importorskip("livekit")
+    played = speech(20.0)
+    person = np.zeros_like(played)
+    said = speech(24.0)[::-1][: 3 * RATE]
+    person[12 * RATE : 15 * RATE] = said
+    back = gain * echo_of(played, 0.12)
+    noise = 3e-4 * np.random.default_rng(0).standard_normal(len(played)).astype(np.float32)
+    streams = cancelled(
+        EchoCanceller(RATE, FRAME, Processing()), played, np.clip(back + person + noise, -1, 1)
+    )
+    late = person[len(person) // 2 - RATE // 100 :][: len(streams[0])]
+    part = slice(2 * RATE, 5 * RATE)
+    suppressed, for_model = (
+        decibels(np.mean(late[part] ** 2) / np.mean((late[part] - stream[part]) ** 2))
+        for stream in streams
+    )
+    assert for_model >= 12.0 and for_model >= suppressed + 6.0
+
+
+def test_a_filter_knows_how_loud_that_is_which_it_leaves():
+    played = speech(20.0)
+    heard = 10 * echo_of(0.1 * played, 0.02)  # of a loudspeaker that hardly distorts
+    canceller, told, left = LinearCanceller(FRAME), [], []
+    for number, (_, out, back) in enumerate(frames(played, heard)):
+        remains = canceller.process(back, out, 0.0)
+        if number >= 125:
+            told.append(decibels(canceller.residual))
+            left.append(decibels(float(np.mean(remains**2))))
+    over_db = np.subtract(left, told)
+    assert abs(np.median(over_db)) <= 5.0 and np.mean(over_db > LOUDER_DB) <= 0.02
+    assert decibels(np.mean(heard[10 * RATE :] ** 2)) - np.median(told) >= 20.0
+
+
+def test_one_stage_follows_the_other_without_a_step():
+    time = np.arange(40 * FRAME) / RATE
+    tone = (0.1 * np.sin(2 * np.pi * 400 * time)).astype(np.float32)
+    late = np.pad(tone, (RATE // 100, 0))[: len(tone)]
+    chooser, heard = Chooser(RATE, FRAME), []
+    for number, (_, filtered, suppressed) in enumerate(frames(tone + 0.2, 0.5 * late)):
+        left = None if number % 20 < 5 else 1.0 if number % 20 < 15 else 1e-3
+        heard.append(chooser.choose(suppressed, filtered, left))
+    sound = np.concatenate(heard)[FRAME:]
+    # A tone of 400 Hz moves by 0.0105 a sample at most; direct current is gone.
+    assert np.abs(np.diff(sound)).max() < 0.011
+    loud = [float(np.sqrt(2 * np.mean(frame**2))) for frame in heard]
+    assert all(abs(level - 0.05) < 1e-3 for level in loud[1:15] + loud[21:35])
+    assert all(abs(level - 0.1) < 1e-3 for level in loud[16:20] + loud[36:40])
+
+
+def test_a_person_is_listened_to_between_words_too():
+    chooser = Chooser(RATE, FRAME)
+    zero, quiet, loud = (np.full(FRAME, a, np.float32) for a in (0.0, 0.01, 0.1))
+    tones = [np.sin(np.arange(FRAME) / 9).astype(np.float32) * sound for sound in (quiet, loud)]
+    heard = [chooser.choose(zero, tones[number == 3], 1e-4).any() for number in range(12)]
+    assert heard == [False] * 3 + [True] * 7 + [False] * 2
 
 
 def test_what_a_sound_card_plays_at_its_own_rate_is_found_where_it_was_played():

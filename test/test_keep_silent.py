@@ -11,7 +11,7 @@ from reference import GREEDY, LM, converse, ids, talk
 
 from personaplex_ros.engine import Engine, Persona, Session, SharedEngine
 from personaplex_ros.lm.grid import UNSET, GridShape
-from personaplex_ros.lm.script import Script
+from personaplex_ros.lm.script import PATIENCE, Script
 
 PAD, EPAD = LM.text_padding, LM.text_end_padding
 OWN = 50  # a word of the model's own
@@ -30,7 +30,7 @@ def silent_frames(engine: Engine, session: Session, seconds: float) -> list[bool
 
 def test_words_and_codes_are_silence_each_after_its_delay_and_other_rows_are_let_be() -> None:
     script, shape = Script.empty(2, "cpu"), GridShape.of(LM, "cpu")
-    script.write(0, [11, 12], [True, False])
+    script.write(0, [11, 12], [PATIENCE, 0])
     script.keep_silent(0)
     own, free = torch.tensor([OWN, OWN]), torch.full((2, LM.rows), UNSET)
     delays = np.array(LM.delays[1 : 1 + LM.codebooks])

@@ -174,6 +174,22 @@ def test_a_bag_is_what_the_node_published(tmp_path: Path) -> None:
     assert (word.text, word.token, word.frame, word.header.frame_id) == (" Hello", 40, 99, "mouth")
 
 
+@pytest.mark.parametrize("stamp_ns", [2**31 * 10**9 - 1, -(2**31) * 10**9], ids=["2038", "1901"])
+def test_a_bag_takes_stamps_at_the_ends_of_what_a_message_holds(
+    tmp_path: Path, stamp_ns: int
+) -> None:
+    writer = FolderWriter(tmp_path, RATE, "", {}, RosBag(RATE, "mouth", lambda name: f"/{name}"))
+    writer.frame(replace(frame(1), stamp_ns=stamp_ns))
+    writer.happened(TurnEvent("user_started", stamp_ns, stamp_ns + 10**18, 0.5))
+    writer.finish("it is over")
+    messages = read_bag(tmp_path / "bag")
+    one = {topic: found[0] for topic, found in messages.items() if found}
+    heard, said, event = (one[f"/{topic}"] for topic in ("audio_in", "audio_out", "turn_event"))
+    assert heard.header.stamp.sec * 10**9 + heard.header.stamp.nanosec == stamp_ns
+    assert (said.data == float32_to_int16(sound(1001))).all()
+    assert event.latency.sec == 10**9
+
+
 def read_bag(folder: Path) -> dict[str, list]:
     """Read a bag by what it says of its types itself."""
     messages: dict[str, list] = {}
@@ -199,7 +215,9 @@ def test_a_killed_process_leaves_whole_files(tmp_path: Path, capsys: pytest.Capt
         assert child.stdout is not None and "recording into" in child.stdout.readline()
         (recording,) = Archive(folder).recordings()
         wave_path = recording / "conversation.wav"
-        wait_for(lambda path=wave_path: path.exists() and path.stat().st_size > 15 * FRAME * 4)
+        wait_for(
+            lambda path=wave_path: path.exists() and path.stat().st_size > 40 * FRAME * 4
+        )  # flushed
         time.sleep(random.uniform(0.0, 0.6))
         child.kill()
         child.communicate()

@@ -10,7 +10,8 @@ import torch
 from reference import GREEDY, LM, converse, ids, talk
 
 from personaplex_ros.engine import Engine, Persona, SharedEngine, load_persona
-from personaplex_ros.lm.script import LONGEST, PATIENCE, QUIET, Script
+from personaplex_ros.engine.saying import sentence_of
+from personaplex_ros.lm.script import BREATH, LONGEST, PATIENCE, QUIET, Script
 from personaplex_ros.training.evaluation.recogniser import Recogniser
 from personaplex_ros.training.world import plain
 
@@ -28,7 +29,7 @@ def said(script: Script, chosen: list[int]) -> list[int]:
 def script() -> Script:
     """Return a script of two words, the first of two pieces."""
     script = Script.empty(1, "cpu")
-    script.write(0, [11, 12, 21], [True, False, True])
+    script.write(0, [11, 12, 21], [PATIENCE, 0, PATIENCE])
     return script
 
 
@@ -47,10 +48,31 @@ def test_a_silent_model_is_made_to_begin_each_word(script: Script) -> None:
     assert said(script, [PAD] * len(expected)) == expected
 
 
+def test_between_sentences_a_silent_model_may_breathe() -> None:
+    script = Script.empty(1, "cpu")
+    script.write(0, [11, 21], [PATIENCE, BREATH])
+    expected = [*[PAD] * PATIENCE, EPAD, 11, *[PAD] * BREATH, EPAD, 21, PAD]
+    assert said(script, [PAD] * len(expected)) == expected
+    script.write(0, [11, 21], [PATIENCE, BREATH])
+    chosen = [OWN, *[PAD] * (PATIENCE + 2), EPAD, OWN]
+    assert said(script, chosen) == [11, *chosen[1:-1], 21], "at its own pace"
+
+
+def test_a_sentence_may_be_waited_for_longer_than_a_word(small_checkpoint: Path) -> None:
+    tokenizer = Engine.load(small_checkpoint, device="cpu").tokenizer
+    sentence = sentence_of("Hello there. How can I help? You", tokenizer)
+    firsts = [number for number, wait in enumerate(sentence.waits) if wait]
+    words = "Hello there. How can I help? You".split()
+    assert len(firsts) == len(words)
+    waits = {word: sentence.waits[first] for word, first in zip(words, firsts, strict=True)}
+    assert {word for word, wait in waits.items() if wait == BREATH} == {"How", "You"}
+    assert {waits[word] for word in ("Hello", "there.", "can", "I", "help?")} == {PATIENCE}
+
+
 def test_a_row_that_takes_no_part_does_not_go_on() -> None:
     script = Script.empty(2, "cpu")
     for row in range(2):
-        script.write(row, [11, 12], [True, False])
+        script.write(row, [11, 12], [PATIENCE, 0])
     own = torch.tensor([OWN, OWN])
     assert script.replace(own, torch.tensor([True, False]), LM)[0] == 11
     assert script.replace(own, torch.tensor([True, True]), LM).tolist() == [12, 11]
@@ -73,7 +95,7 @@ def test_a_script_that_is_broken_off_in_a_pause_says_nothing_more(script: Script
 
 def test_a_row_beside_one_that_is_kept_silent_says_its_own() -> None:
     script = Script.empty(2, "cpu")
-    script.write(0, [11], [True])
+    script.write(0, [11], [PATIENCE])
     script.break_off(0)
     own = torch.tensor([OWN, OWN])
     assert script.replace(own, torch.tensor([False, True]), LM).tolist() == [PAD, OWN]
@@ -84,13 +106,13 @@ def test_a_row_beside_one_that_is_kept_silent_says_its_own() -> None:
 
 def test_a_new_script_ends_the_silence_after_an_old_one(script: Script) -> None:
     script.break_off(0)
-    script.write(0, [21], [True])
+    script.write(0, [21], [PATIENCE])
     assert said(script, [OWN, OWN]) == [21, OWN]
 
 
 def test_a_text_beyond_the_room_for_it_is_refused() -> None:
     with pytest.raises(ValueError, match=f"{LONGEST + 1} tokens; at most {LONGEST}"):
-        Script.empty(1, "cpu").write(0, [1] * (LONGEST + 1), [True] * (LONGEST + 1))
+        Script.empty(1, "cpu").write(0, [1] * (LONGEST + 1), [PATIENCE] * (LONGEST + 1))
 
 
 def test_a_conversation_says_all_of_it_in_order_and_tells_how_far_it_is(

@@ -11,6 +11,7 @@ from personaplex_ros.server.inbox import Inbox
 from personaplex_ros.server.limits import Limits
 from personaplex_ros.server.outbox import Outbox
 from personaplex_ros.server.outputs import Speech, Words
+from personaplex_ros.server.sent_time import SentTime
 
 RATE, FRAME = 24_000, 1920
 FRAME_S = 0.08
@@ -47,6 +48,7 @@ class Line:
         while (heard := self.inbox.take(0.0)) is not None:
             numbers.append(round(float(heard.samples[0]) * 1000))
             assert heard.filled == (numbers[-1] == 0)
+            assert heard.sent == FRAME * (self.sent if heard.filled else numbers[-1] - 1)
         return numbers
 
 
@@ -131,6 +133,40 @@ def test_who_speaks_at_the_pace_of_time_is_heard_soon_by_a_model_that_is_too_slo
         if number % 2:  # it takes twice as long as a frame lasts
             assert line.inbox.take(0.0) is not None
     assert 200 < line.inbox.dropped_frames < 250
+
+
+def test_what_was_sent_and_not_heard_counts_in_the_clients_time() -> None:
+    line = Line(catch_up_s=0.16, backlog_s=0.32, silence_after_s=0.5)
+    sent = SentTime(80_000_000)
+    heard: list[int] = []
+
+    def hear() -> None:
+        while (frame := line.inbox.take(0.0)) is not None:
+            sent.follow(len(heard) * 80_000_000, frame.sent * 80_000_000 // FRAME)
+            heard.append(round(float(frame.samples[0]) * 1000))
+
+    line.send(7)
+    hear()
+    line.clock.now += 0.6
+    hear()
+    line.send(1)
+    line.inbox.clear()
+    line.clock.now += 2 * FRAME_S
+    line.send(2)
+    hear()
+    assert heard == [6, 7, 0, 0, 9, 10]
+    begins = [sent.of(number * 80_000_000) // 80_000_000 for number in range(len(heard))]
+    assert begins == [5, 6, 7, 7, 8, 9]
+    assert sent.of(3 * 80_000_000 - 1) == 8 * 80_000_000 - 1, "amid a frame"
+    assert line.inbox.sent_s == pytest.approx(10 * FRAME_S)
+
+
+def test_of_many_losses_the_last_are_remembered() -> None:
+    sent = SentTime(10)
+    for loss in range(1000):
+        sent.follow(100 * loss, 200 * loss)
+    assert sent.of(99_950) == 199_850 and sent.of(99_899) == 99_899 + 99_800
+    assert sent.of(0) == 93_600, "as the oldest that is known"
 
 
 def speech(number: int) -> Speech:

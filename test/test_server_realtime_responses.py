@@ -15,6 +15,7 @@ from personaplex_ros.engine import Persona
 from personaplex_ros.server.outputs import Output, Speech, Words
 from personaplex_ros.server.realtime.responses import Responses
 from personaplex_ros.server.realtime.settings import Settings
+from personaplex_ros.server.sent_time import SentTime
 from personaplex_ros.turns import TurnEvent
 
 SETTINGS = Settings.begin(Persona("host", "You are Ann.", "NATF0"))
@@ -162,10 +163,29 @@ def test_the_end_closes_what_is_open(open_response: bool) -> None:
     outputs = [speech(0), turn("robot_started", 1)] if open_response else [speech(0)]
     for output in outputs:
         list(responses.take(output, SETTINGS))
-    ended = list(responses.end(SETTINGS, 0))
+    ended = list(responses.end(SETTINGS, 0, 0))
     assert kinds(ended) == (DONE if open_response else [])
     assert all(event["response"]["status"] == "cancelled" for event in ended[-1:])
-    assert list(responses.end(SETTINGS, 0)) == []
+    assert list(responses.end(SETTINGS, 0, 0)) == []
+
+
+def test_times_are_of_all_that_the_client_has_sent() -> None:
+    responses = Responses(FRAME_S)
+    for sent_before, lost in ((0, 5), (50, 2)):
+        sent = SentTime(80_000_000)
+        sent.follow(10 * 80_000_000, (10 + lost) * 80_000_000)
+        responses.begun(sent)
+        events = [
+            e for frame in (9, 20) for e in responses.take(turn("user_started", frame), SETTINGS)
+        ]
+        events += responses.take(turn("user_stopped", 30), SETTINGS)
+        base = sent_before * 80
+        told = [e["onset_ms"] - base for e in events if e["type"] == "personaplex.turn_event"]
+        assert told == [9 * 80, (20 + lost) * 80, (30 + lost) * 80]
+        speech_ms = [e[f"audio_{side}_ms"] - base for e in events for side in ("start", "end")
+                     if f"audio_{side}_ms" in e]  # fmt: skip
+        assert speech_ms == [9 * 80, (30 + lost) * 80]
+        list(responses.end(SETTINGS, 40 * 80_000_000, 50 * 80_000_000))
 
 
 def test_who_speaks_on_behind_what_was_committed_makes_another_item() -> None:

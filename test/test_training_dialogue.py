@@ -12,7 +12,7 @@ import pytest
 
 from personaplex_ros.training.conversations import dialogue
 from personaplex_ros.training.conversations.callers import ask
-from personaplex_ros.training.conversations.corpus import Corpus, caller_words, decisive
+from personaplex_ros.training.conversations.corpus import Corpus, caller_words, decisive, given
 from personaplex_ros.training.conversations.corpus_making import TAIL_FRAMES, sharing_beginnings
 from personaplex_ros.training.conversations.dialogue import (
     REPLY_S,
@@ -188,6 +188,8 @@ def test_where_nobody_asks_anything_the_robot_says_nothing(
     world: World, recordings: list[Recording], sentences: dict[str, Sentence], monkeypatch
 ) -> None:
     monkeypatch.setattr(dialogue, "NOBODY_CHANCE", 1.0)
+    for chance in ("OPENED_CHANCE", "SAYS_CHANCE"):  # to be made to say something
+        monkeypatch.setattr(dialogue, chance, 0.0)
     noises = 0
     for seed in range(5):
         one = converse(world, recordings[0], sentences, 40.0, np.random.default_rng(seed))
@@ -312,6 +314,25 @@ def test_sentences_sound_the_same_until_they_differ() -> None:
     assert other.words[3].start_s == pytest.approx(join, abs=1e-3)
     assert other.duration_s == pytest.approx(len(other.samples) / RATE)
     assert other.words[-1].end_s == pytest.approx(other.duration_s, abs=1e-3)
+
+
+def test_what_the_robot_is_made_to_say_is_not_learnt_to_be_begun(
+    world: World, recordings: list[Recording], sentences: dict[str, Sentence], monkeypatch
+) -> None:
+    monkeypatch.setattr(dialogue, "OPENED_CHANCE", 1.0)
+    greeted = 0
+    for seed in range(8):
+        one = converse(world, recordings[0], sentences, 40.0, np.random.default_rng(seed))
+        first, mask = one.lines[0], given(one)
+        assert (first.speaker, first.kind) == ("agent", "given")
+        begin = round(first.start_s / FRAME_S)
+        assert mask[begin - 1 : begin + 2].all() and not mask[begin + 2]
+        marked = sum(line.kind == "given" for line in one.lines)
+        assert mask.sum() == 3 * marked
+        after = next(line for line in one.lines if line.speaker == "user")
+        assert after.start_s > first.end_s
+        greeted += first.intent == "greeting"
+    assert 0 < greeted < 8
 
 
 def test_where_a_sound_for_nobody_ends_it_counts_not_to_answer(

@@ -15,6 +15,7 @@ from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.training.conversations.corpus import NOTHING_HEARD, caller_words
 from personaplex_ros.training.conversations.recordings import FRAME_S
 from personaplex_ros.training.hearing import utterances
+from personaplex_ros.training.hearing.around import build_surroundings, load_surroundings
 from personaplex_ros.training.hearing.encoder import HearingTrainer, HearingTraining
 from personaplex_ros.training.hearing.kept import KeptMoments
 from personaplex_ros.training.hearing.moments import UNKNOWN_PHONE, Moments
@@ -99,6 +100,8 @@ def test_phones_are_found_where_the_synthesiser_put_them() -> None:
                 off += [abs(a.start_s - b.start_s) for a, b in zip(said, theirs, strict=True)]
     assert len(off) > 20 and np.median(off) <= 0.05
     assert phones_of("Xyzzyx ab", speech.samples) == (), "in no dictionary"
+    hum = 0.3 * np.sin(2 * np.pi * 150 / RATE * np.arange(16_000), dtype=np.float32)
+    assert phones_of("Uh huh.", hum) == (), "taken for silence"
 
 
 def test_sentences_are_kept_and_made_once(folder: Path) -> None:
@@ -133,6 +136,37 @@ def test_words_and_phones_are_told_where_the_sound_is(moments: Moments) -> None:
                     assert abs(int(last[-1]) - int(sounding[-1])) * FRAME_S <= 0.2
                     found += 1
     assert found > 10
+
+
+def test_what_goes_on_around_those_who_speak_is_made_once_and_heard_by_no_teacher(
+    folder: Path, moments: Moments, understanding: Understanding
+) -> None:
+    place = folder / "around"
+    assert len(list(build_surroundings(place, folder / "voices", 1, 1))) == 1
+    assert not list(build_surroundings(place, folder / "voices", 1, 1)), "it is there"
+    (sound,) = load_surroundings(place)
+    assert sound.dtype == np.int16 and len(sound) == 30 * RATE and np.abs(sound).max() == 32767
+    amid = replace(moments, around=[sound])
+    louder = []
+    for number in range(60):
+        quiet, one = moments.one(number), amid.one(number)
+        assert torch.equal(quiet["wave"], one["alone"]), "nothing else has changed"
+        assert all(torch.equal(quiet[key], one[key]) for key in ("heard", "phones", "spoken"))
+        added = one["wave"] - one["alone"]
+        if added.any():
+            speech = one["alone"].view(FRAMES, -1).square().mean(-1).sqrt().max()
+            level = 20 * torch.log10(added.square().mean().sqrt() / speech)
+            louder.append((number, float(level)))
+    assert 10 < len(louder) < 32, "in about a third"
+    assert -40 < min(level for _, level in louder) < max(level for _, level in louder) < 2
+    number = louder[0][0]
+    (row,) = [kept_moments(amid, understanding.codec)._made(number)]
+    layers = HearingTraining().fixed_layers
+    for wave, wanted in (("alone", True), ("wave", False)):
+        low = encoder_layers(understanding.codec, amid.one(number)[wave][None, :, None], 0, layers)
+        latents = latents_from(understanding.codec, low.bfloat16().float(), layers)[0]
+        assert torch.allclose(row["before"], latents, atol=1e-4) is wanted
+        assert torch.allclose(row["low"].float(), low[0], rtol=0.01, atol=1e-3) is not wanted
 
 
 def kept_moments(moments: Moments, codec: Mimi) -> KeptMoments:

@@ -245,7 +245,8 @@ def conversation_by_heart(folder: Path) -> tuple[Example, Batches]:
     settings = LanguageTraining(batch=2, frames=80, dropped=0.0, coarse=0.0, cut=0)
     voices = {"V": [generator.integers(0, LM.cardinality, (8, 5)).astype(np.int16)]}
     facts = np.array([1, 0], np.int16)
-    example = Example(rows, heard, np.zeros(30, np.bool_), facts, TEXT_PROMPT, "V")
+    nowhere = np.zeros(30, np.bool_)
+    example = Example(rows, heard, nowhere, nowhere, facts, TEXT_PROMPT, "V")
     return example, Batches(lambda rng: example, voices, tokenizer, LM, settings, 12.5)
 
 
@@ -266,6 +267,24 @@ def test_the_language_model_learns_a_conversation_by_heart(tmp_path: Path) -> No
     last = advance(run, batches.draw, 5)
     for name in ("text", "semantic", "heard", "facts"):
         assert last[name] < 0.3 * first[name], name
+
+
+def test_where_the_robot_is_made_to_begin_nothing_is_learnt(tmp_path: Path) -> None:
+    _, batches = conversation_by_heart(tmp_path)
+    batch = batches.draw(0)
+    trainer = LanguageTrainer(LM, 3, (3, 2), batches.settings)
+    last = int(torch.nonzero(batch["scored"][0])[-1])
+    assert not batch["given"].any()
+    other = {name: tensor.clone() for name, tensor in batch.items()}
+    other["columns"][:, last, : 1 + LM.codebooks] = 7
+    for made_to, differs in ((False, True), (True, False)):
+        losses = []
+        for one in (batch, other):
+            one["given"][:, last] = made_to
+            torch.manual_seed(0)
+            losses.append(trainer.losses(one))
+        for name in ("text", "semantic", "acoustic"):
+            assert (losses[0][name] != losses[1][name]).item() is differs, name
 
 
 def test_of_what_was_learnt_as_much_is_kept_as_is_asked() -> None:

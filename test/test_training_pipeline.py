@@ -122,7 +122,7 @@ def test_a_finished_checkpoint_learns_to_hear_recorded_voices(
     recipe = replace(
         recipe,
         start="nano",
-        corpus=replace(recipe.corpus, utterances=1),
+        corpus=replace(recipe.corpus, utterances=1, surroundings=1),
         hearing_training=replace(recipe.hearing_training, batch=2, fresh=1, frames=20, recent=4),
         understanding_schedule=schedule,
         hearing_schedule=schedule,

@@ -163,6 +163,19 @@ def test_our_events_are_those_of_the_turn_monitor_with_each_of_the_settings(made
         assert ends
 
 
+def test_who_speaks_to_somebody_in_a_loud_room_does_not_always_interrupt_them(made: Path) -> None:
+    (one,) = read_conversations(made)
+    heard = read_sounds(one)
+    person, other = heard.sides
+    loud = np.random.default_rng(5).normal(0, 10 ** (-38 / 20), len(other)).astype(np.float32)
+    amid = replace(heard, sides=(person, other + loud))
+    (((quietly, _),), ((found, _),)) = (
+        hear_turns(one, hear_speech(one), [JUDGED]) for one in (heard, amid)
+    )
+    assert len(found.interruption) == len(quietly.interruption) == 1
+    assert len(found.eot) == len(quietly.eot) >= 2
+
+
 def test_the_command_makes_hears_and_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

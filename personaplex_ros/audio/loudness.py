@@ -1,4 +1,4 @@
-"""Loudness normalisation after ITU-R BS.1770 (pyloudnorm)."""
+"""Loudness and its normalisation after ITU-R BS.1770 (pyloudnorm)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ def normalise_loudness(
     """Scale a mono signal [n] so that its integrated loudness is `lufs`; float32 [n].
 
     The gain is the only change: peaks above full scale are left to the caller. Raises ValueError
-    for a signal shorter than 0.4 s or one that is silent throughout, which have no loudness.
+    as `loudness` does.
+    """
+    gain = 10.0 ** ((lufs - loudness(samples, rate)) / 20.0)
+    return (samples * gain).astype(np.float32)
+
+
+def loudness(samples: NDArray[np.floating], rate: int) -> float:
+    """Return the integrated loudness of a mono signal [n] in LUFS.
+
+    Raises ValueError for a signal shorter than 0.4 s or one that is silent throughout, which have
+    no loudness.
     """
     if samples.ndim != 1:
         raise ValueError(f"samples must be [n], got {samples.shape}; use to_mono first")
@@ -25,7 +35,7 @@ def normalise_loudness(
         )
     import pyloudnorm  # it loads scipy.signal: most of a second that only voice prompts need
 
-    loudness = pyloudnorm.Meter(rate).integrated_loudness(samples)
-    if not np.isfinite(loudness):
+    level = float(pyloudnorm.Meter(rate).integrated_loudness(samples))
+    if not np.isfinite(level):
         raise ValueError("the audio is silent, so its loudness cannot be normalised")
-    return (samples * 10.0 ** ((lufs - loudness) / 20.0)).astype(np.float32)
+    return level

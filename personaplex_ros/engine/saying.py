@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 from personaplex_ros.checkpoint import TextTokenizer
 from personaplex_ros.conversing.saying import Saying
-from personaplex_ros.lm.script import expect_room
+from personaplex_ros.lm.script import BREATH, PATIENCE, expect_room
+
+ENDS = (".", "!", "?")  # of sentences
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A text as the model says it: its pieces, and whether each begins a word.
+    """A text as the model says it: its pieces, and how long it may be silent before each.
 
-    ``left_out`` names symbols that have no words.
+    ``waits`` are those of ``lm.script``, 0 within a word. ``left_out`` names symbols that have no
+    words.
     """
 
     pieces: list[int]
-    begins: list[bool]
+    waits: list[int]
     left_out: str
 
 
@@ -32,14 +35,18 @@ def sentence_of(text: str, tokenizer: TextTokenizer) -> Sentence:
     if not any(character.isalnum() for character in spelled.text):
         raise ValueError("there is no word to say")
     expect_room(len(pieces))
-    begins = [tokenizer.piece(piece).startswith(" ") for piece in pieces]
-    return Sentence(pieces, begins, spelled.left_out)
+    said = [tokenizer.piece(piece) for piece in pieces]
+    waits = [
+        0 if not piece.startswith(" ") else BREATH if before.endswith(ENDS) else PATIENCE
+        for before, piece in zip(["", *said], said, strict=False)
+    ]
+    return Sentence(pieces, waits, spelled.left_out)
 
 
 def saying_of(sentence: Sentence, tokenizer: TextTokenizer, lag: int) -> Saying:
     """Return the beginning of a saying."""
     pieces = sentence.pieces
-    firsts = [number for number, first in enumerate(sentence.begins) if first]
+    firsts = [number for number, wait in enumerate(sentence.waits) if wait]
     ends = [*firsts[1:], len(pieces)]
     words = (
         "".join(tokenizer.piece(piece) for piece in pieces[first:end])

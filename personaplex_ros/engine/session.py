@@ -94,8 +94,9 @@ class Session:
         """Let the agent say a text in its voice; what it returns tells word by word how far it is.
 
         The model chooses when each word comes: at once where it was about to speak, else within
-        0.7 s. A text that is being said gives way to a new one. Characters that the model's
-        tokenizer does not know are written otherwise where that can be done (digits as words).
+        0.7 s, 1.3 s between sentences. A text that is being said gives way to a new one.
+        Characters that the model's tokenizer does not know are written otherwise where that can be
+        done (digits as words).
         Raises ValueError for a text without words, one of more than 512 tokens, or one with
         characters that are still unknown, naming them.
         """

@@ -37,7 +37,7 @@ class Speaking:
         """Let a conversation say a text from the next step on; see ``Session.say``."""
         sentence = sentence_of(text, self._tokenizer)
         with self._on_device():
-            self._script.write(row, sentence.pieces, sentence.begins)
+            self._script.write(row, sentence.pieces, sentence.waits)
         if row in self._sayings:
             self._sayings[row].cancelled = True
         self._sayings[row] = saying_of(sentence, self._tokenizer, self._lag)

@@ -73,11 +73,15 @@ class FleetDoor:
         origins: Sequence[str],
         wait_s: float,
     ) -> None:
-        known = Replicas(replicas, ledger, secret, wait_s, BackPressureError)
-        self._gate = Gate(known, Door(tokens, origins, Metrics()))
+        self._replicas = Replicas(replicas, ledger, secret, wait_s, BackPressureError)
+        self._gate = Gate(self._replicas, Door(tokens, origins, Metrics()))
 
     def __serve_build_asgi_app__(self) -> Gate:
         return self._gate
+
+    async def __del__(self) -> None:
+        """Hang up; Ray Serve awaits it when it has waited for the conversations."""
+        await self._replicas.close()
 
 
 def fleet(

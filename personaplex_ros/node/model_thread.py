@@ -222,7 +222,7 @@ class ModelThread:
         taken_at = time.perf_counter()
         waited_s = taken_at - max(self._callback_at, self._ready_at)
         heard = self._echo.hear(frame.samples, frame.stamp_ns)
-        listened = self._echo.silence if self._monitor.deaf else heard.clean
+        listened = self._echo.silence if self._monitor.deaf else heard.for_model
         result = self._session.push(listened)
         answered_at = time.perf_counter()
         if self._stop.is_set():

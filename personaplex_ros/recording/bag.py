@@ -92,8 +92,11 @@ class BagWriter:
         return self._file.size
 
     def write(self, message: BagMessage) -> None:
-        """Take a message; it is on the disk after the next `flush`."""
-        at = message.time_ns
+        """Take a message; it is on the disk after the next `flush`.
+
+        What a microphone stamped before 1970 lies at the begin: a bag's times have no sign.
+        """
+        at = max(0, message.time_ns)
         self._writer.add_message(self._channels[message.topic], at, message.data, at)
 
     def flush(self) -> None:

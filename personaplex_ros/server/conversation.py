@@ -17,12 +17,15 @@ from personaplex_ros.server.inbox import Heard, Inbox
 from personaplex_ros.server.outbox import Outbox
 from personaplex_ros.server.outputs import Ended, Output, Speech, Words
 from personaplex_ros.server.refusal import Cause, Refusal
+from personaplex_ros.server.sent_time import SentTime
 from personaplex_ros.turns import TurnMonitor, TurnUpdate
 
 WAKE_UP_S = 0.1
 """Longest wait for audio before the end is looked after."""
 STOP_S = 5.0
 """For a frame in progress to be done."""
+HAND_OVER_S = 0.0005
+"""Left to the loop, which needs Python's lock to send a frame, before turns are looked after."""
 MOST_SAID = 400
 """Pieces of words of the robot's that are remembered."""
 MOST_REQUESTS = 8
@@ -36,7 +39,8 @@ class Conversation:
     """Runs a session with a thread of its own, until it is stopped or the model fails.
 
     `key` names it to a client that comes back; `outbox` has what is to be sent; `monitor` may be
-    used by another when this has ended; `said` has the last pieces of what the robot said.
+    used by another when this has ended; `said` has the last pieces of what the robot said; `sent`
+    tells times as the client counts them.
     Held, it stands still: nothing is heard and nothing is said. `codec` has its sound as the
     protocol does, else None; this thread alone calls it.
     """
@@ -65,6 +69,7 @@ class Conversation:
         self._session = session
         self._frame_s = frame_s
         self._frame_ns = round(frame_s * 1e9)
+        self.sent = SentTime(self._frame_ns)
         self._report = report
         self._requests: deque[Callable[[SharedSession], object]] = deque(maxlen=MOST_REQUESTS)
         self._going = threading.Event()
@@ -147,7 +152,9 @@ class Conversation:
         if result.piece:
             self.said.append(result.piece)
         self.outbox.put(speech, *words)
+        time.sleep(HAND_OVER_S)
         stamp_ns = self.frames * self._frame_ns
+        self.sent.follow(stamp_ns, heard.sent * self._frame_ns // len(heard.samples))
         update = self.monitor.push(heard.samples, result.audio, result.piece, stamp_ns)
         self.outbox.put(*_told(update))
         self.frames += 1

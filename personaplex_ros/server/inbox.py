@@ -27,12 +27,14 @@ class Heard:
     """A frame of the client's: float32 [frame_size] in [-1, 1].
 
     complete_s: when its last sample had come, in the monotonic clock. filled: whether silence
-    stands in for audio that did not come.
+    stands in for audio that did not come. sent: how many samples the client had sent before it,
+    those among them that nobody heard included.
     """
 
     samples: NDArray[np.float32]
     complete_s: float
     filled: bool
+    sent: int
 
 
 class Inbox:
@@ -63,6 +65,7 @@ class Inbox:
         self._frame_s = frame_size / rate
         self._partial = np.zeros(frame_size, np.float32)
         self._filled = 0
+        self._sent = 0  # samples, those that wait included
         self._frames: deque[Heard] = deque()
         self._changed = threading.Condition()
         self._credit = Allowance(1 / self._frame_s, limits.catch_up_s / self._frame_s, now)
@@ -76,6 +79,11 @@ class Inbox:
         """How much has come and was not taken, in seconds."""
         with self._changed:
             return self._frame_s * (len(self._frames) + self._filled / len(self._partial))
+
+    @property
+    def sent_s(self) -> float:
+        """How much the client has sent, in seconds, whether it was heard or not."""
+        return self._frame_s * self._sent / len(self._partial)
 
     def put(self, samples: NDArray[np.float32], came_s: float | None = None) -> None:
         """Take samples float32 [n]; what is not a number counts as 0, what is too loud is cut.
@@ -92,9 +100,11 @@ class Inbox:
                 part = samples[: len(self._partial) - self._filled]
                 self._partial[self._filled : self._filled + len(part)] = part
                 self._filled += len(part)
+                self._sent += len(part)
                 samples = samples[len(part) :]
                 if self._filled == len(self._partial):
-                    self._frames.append(Heard(self._partial.copy(), came_s, filled=False))
+                    first = self._sent - self._filled
+                    self._frames.append(Heard(self._partial.copy(), came_s, False, first))
                     self._filled = 0
             self._skip_ahead()
             self._changed.notify()
@@ -160,7 +170,7 @@ class Inbox:
         self.filled_frames += 1
         # A model slower than real time must not owe silence for ever.
         self._silence_due_s = max(self._silence_due_s, now - self._frame_s) + self._frame_s
-        return Heard(np.zeros_like(self._partial), now, filled=True)
+        return Heard(np.zeros_like(self._partial), now, True, self._sent - self._filled)
 
     def _skip_ahead(self) -> None:
         ahead_s = self._limits.burst_s - self._burst.left

@@ -10,6 +10,7 @@ recipe that starts with a finished checkpoint has its codec and goes on with its
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from dataclasses import dataclass, replace
@@ -32,7 +33,12 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.lm import LanguageModel
 from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
-from personaplex_ros.training.conversations.corpus import Materials, caller_words, load_corpus
+from personaplex_ros.training.conversations.corpus import (
+    Materials,
+    caller_words,
+    load_corpus,
+    load_sentences,
+)
 from personaplex_ros.training.conversations.corpus_making import (
     build_corpus,
     prompt_texts,
@@ -47,6 +53,7 @@ from personaplex_ros.training.export import (
     export_voice,
     with_prompt_codes,
 )
+from personaplex_ros.training.hearing.around import build_surroundings, load_surroundings
 from personaplex_ros.training.hearing.encoder import HearingTrainer
 from personaplex_ros.training.hearing.kept import KeptMoments
 from personaplex_ros.training.hearing.moments import Moments
@@ -59,6 +66,7 @@ from personaplex_ros.training.learning.language import Batches, LanguageTrainer,
 from personaplex_ros.training.learning.listening import ListeningTrainer, known_head
 from personaplex_ros.training.learning.loop import Run
 from personaplex_ros.training.learning.reading import Prompts, ReadingTrainer
+from personaplex_ros.training.loudness import ROBOT_LUFS, speak_at
 from personaplex_ros.training.recipe import Recipe
 from personaplex_ros.training.voices.making import record_voices
 from personaplex_ros.training.voices.speakers import AGENTS
@@ -71,6 +79,7 @@ STAGES = (
     "evaluate",
 )  # fmt: skip
 UTTERANCES = 200  # of a file
+HEARD_SENTENCES = 25  # of each voice, to find out how loud it is
 RUNS = ("codec", "understanding", "hearing", "reading", "language", "listening", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
 BEGUN = "begun.safetensors"  # the language model that a training goes on with
@@ -164,15 +173,18 @@ def train_hearing(shop: Workshop) -> None:
         return
     folder, processes = shop.work / "utterances", os.cpu_count() or 1
     files = build_utterances(folder, shop.voices, recipe.corpus.utterances, UTTERANCES, processes)
-    for _ in tqdm(files, unit="file"):
+    sounds = shop.work / "surroundings"
+    noises = build_surroundings(sounds, shop.voices, recipe.corpus.surroundings, processes)
+    for _ in tqdm(itertools.chain(files, noises), unit="file"):
         pass
     begin, numbers = CheckpointFiles.find(recipe.start), caller_words(shop.world)
     lm = load_language_model(begin.model, begin.config, "cpu", torch.float32)
     codec = load_codec(begin.mimi, begin.mimi_config, "cpu")
     settings = recipe.hearing_training
     said = load_utterances(folder)
-    moments = Moments(said, numbers, settings.batch, settings.frames, settings.seed)
-    familiar = replace(moments, utterances=[one for one in said if one.familiar])
+    around = load_surroundings(sounds)
+    moments = Moments(said, numbers, settings.batch, settings.frames, settings.seed, around)
+    familiar = replace(moments, utterances=[one for one in said if one.familiar], around=())
     understanding = Understanding(codec, lm, len(numbers), settings.seed).to(shop.device)
     run = Run(understanding, recipe.understanding_schedule)
     follow(run, familiar.draw, shop.work / "understanding")
@@ -293,8 +305,19 @@ def train_decoder(shop: Workshop) -> None:
 
 
 def export(shop: Workshop) -> None:
-    """Write the voices and the curves; the models were written when they were trained."""
+    """Write the voices and the curves; the models were written when they were trained.
+
+    The codec is made as loud as it is to be.
+    """
     materials = Materials.load(shop.output)
+    rng = np.random.default_rng((shop.seed, 8))
+    said = [
+        pick(list(sentences.values()), rng).codes
+        for sentences in load_sentences(shop.work / "corpus").values()
+        for _ in range(HEARD_SENTENCES)
+    ]
+    speak_at(materials.codec, said, ROBOT_LUFS)
+    export_codec(materials.codec, shop.output)
     folder = shop.output / "voices"
     folder.mkdir(exist_ok=True)
     for voice in AGENTS:

@@ -32,6 +32,7 @@ class Amounts:
     pieces: int  # of the text tokenizer
     natural: bool = False  # whether callers have natural voices, too
     utterances: int = 0  # files of sentences, for the encoder to learn these
+    surroundings: int = 0  # half minutes of what may go on around them
 
 
 @dataclass(frozen=True)

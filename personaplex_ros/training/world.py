@@ -153,9 +153,21 @@ def load_world(path: Path | None = None) -> World:
         name: _intent(name, entry, content["phrasings"])
         for name, entry in content["intents"].items()
     }
-    texts = {key: tuple(content[key]) for key in (*SPOKEN, "elsewhere")}
+    texts = {key: tuple(content[key]) for key in SPOKEN}
+    made = [text for parts in content["elsewhere_made"].values() for text in _put_together(parts)]
+    texts["elsewhere"] = (*content["elsewhere"], *made)
     stories = {key: tuple(lines) for key, lines in content["stories"].items()}
     return World(values=content["personas"], intents=intents, stories=stories, **texts)
+
+
+def _put_together(parts: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return each begin with each end, and in turn with one of what may follow."""
+    texts = []
+    for number, begin in enumerate(parts["begin"]):
+        for place, end in enumerate(parts["end"]):
+            follow = parts["follow"][(number + place) % len(parts["follow"])]
+            texts.append(" ".join(filter(None, (begin, end, follow))) + ".")
+    return texts
 
 
 def _intent(name: str, entry: Mapping[str, Any], phrasings: Mapping[str, Sequence[str]]) -> Intent:

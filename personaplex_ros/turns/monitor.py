@@ -101,7 +101,7 @@ class TurnMonitor:
         Raises ValueError for another shape or dtype.
         """
         robot = self._robot.push(robot_samples)
-        heard = echo or EchoFrame(user_samples, user_samples, user_samples, None)
+        heard = echo or EchoFrame(*(user_samples,) * 4, None)
         if heard.reference is not None and self._user.quiet_s >= REFRESH_S:
             self._user.refresh()
         windows = self._user.push(heard.linear)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .chooser import Chooser
 from .delay import Delay, DelayTracker
 from .drift import Drift
 from .linear import LinearCanceller
@@ -35,11 +36,13 @@ class EchoFrame:
 
     clean: without the echo, or as it was where nothing is cancelled. linear: without what a filter
     could subtract, so with a little echo, but with people as they are; the same as clean until
-    there is a filter. raw: as it was. reference: what was played, as it reaches the microphone in
-    this frame; None while the delay is not known.
+    there is a filter. for_model: whichever of the two has people as they are and no robot that a
+    model could hear; as late as clean. raw: as it was. reference: what was played, as it reaches
+    the microphone in this frame; None while the delay is not known.
     """
 
     clean: Sound
+    for_model: Sound
     linear: Sound
     raw: Sound
     reference: Sound | None
@@ -60,6 +63,7 @@ class EchoCanceller:
     """Finds the robot's sound in the microphone and takes it out, in two stages.
 
     A linear filter subtracts it; WebRTC's canceller then takes what is left and processes the rest.
+    The model hears either stage (`Chooser`), whoever judges what is heard both.
     missing: why the second stage is not there, though it was asked for.
     `reference` is to be told what is played (from any thread); `process` belongs to one thread.
     processing: None only finds it.
@@ -71,6 +75,7 @@ class EchoCanceller:
         self._tracker = DelayTracker(rate, frame_size)
         self._microphone = StampedCount(rate)
         self._linear = LinearCanceller(frame_size)
+        self._chooser = Chooser(rate, frame_size)
         self._drift = Drift(rate, frame_size)
         self._silence: Sound = np.zeros(frame_size, np.float32)
         self._leaps = 0
@@ -152,7 +157,17 @@ class EchoCanceller:
                 self._sought_s += self._format[1] / self._format[0]
             if self._linear.useful or self._sought_s >= SOUGHT_S:
                 self._urgent = None
-        return EchoFrame(clean, linear, raw, reference)
+        for_model = self._chooser.choose(clean, linear, self._unsuppressed())
+        return EchoFrame(clean, for_model, linear, raw, reference)
+
+    def _unsuppressed(self) -> float | None:
+        """Return what power of echo is left in `linear`, None where that is not to be heard."""
+        wanted = self._processing
+        if self._steady is None or self._urgent is not None or wanted is None:
+            return None
+        if wanted.noise_suppression or wanted.gain_control:
+            return None
+        return self._linear.residual or None
 
     def _nominal(self) -> int | None:
         """Return by how much the loudspeaker's count is ahead of the microphone's, by stamps."""

@@ -14,7 +14,6 @@ from personaplex_ros.benchmark.turnbench.folder import Conversation
 from personaplex_ros.benchmark.turnbench.predictions import Found, Pair
 from personaplex_ros.turns import (
     Activity,
-    LevelActivity,
     SpeechActivity,
     TurnEvent,
     TurnParameters,
@@ -100,7 +99,7 @@ def hear_turns(heard: Heard, speech: Speech, settings: Sequence[TurnParameters])
     Each speaker is once the person and once the robot. A turn ends with `user_finished`, an
     interruption is one that is confirmed, both when they were decided.
     """
-    pairs = (_tracked(heard, speech[own], own, settings) for own in (0, 1))
+    pairs = (_tracked(heard, speech, own, settings) for own in (0, 1))
     return list(zip(*pairs, strict=True))
 
 
@@ -110,22 +109,20 @@ def _activity(heard: Heard, side: Sound) -> list[list[Activity]]:
 
 
 def _tracked(
-    heard: Heard,
-    speech: Sequence[Sequence[Activity]],
-    own: int,
-    settings: Sequence[TurnParameters],
+    heard: Heard, speech: Speech, own: int, settings: Sequence[TurnParameters]
 ) -> list[Found]:
     first, shape = settings[0], (heard.rate, heard.frame)
-    level = LevelActivity(*shape, on_dbfs=first.robot_on_dbfs, off_dbfs=first.robot_off_dbfs)
     echo = EchoGuard(*shape, first.echo_loss_db)
     background = BackgroundGuard(*shape, first.background_share)
     judge = TurnEndJudge(*shape)
     trackers = [TurnTracker(one, *shape) for one in settings]
     events: list[list[TurnEvent]] = [[] for _ in settings]
     frames = heard.frames(heard.sides[own], heard.sides[1 - own])
-    for activities, (at_ns, person, robot) in zip(speech, frames, strict=True):
-        other = level.push(robot)
-        sounds = any(window.probability > 0.0 for window in other)
+    # By level, as a robot's own clean audio is heard, people sound all along whose room is loud.
+    speaks = first.robot_gate().on
+    both = zip(speech[own], speech[1 - own], frames, strict=True)
+    for activities, other, (at_ns, person, robot) in both:
+        sounds = any(window.probability >= speaks for window in other)
         user = background.push(person, echo.push(person, robot, activities), sounds)
         finished = judge.push(person, user)
         for tracker, told in zip(trackers, events, strict=True):

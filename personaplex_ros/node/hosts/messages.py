@@ -10,6 +10,8 @@ from typing import Any
 from personaplex_ros.node.hosts.bus import Bus
 
 NS_PER_S = 1_000_000_000
+FIRST_NS, LAST_NS = -(2**31) * NS_PER_S, 2**31 * NS_PER_S - 1
+"""What a builtin_interfaces/Time can hold: 1901 to 2038."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,17 @@ def time_ns(time: Any) -> int:
     return int(time.sec) * NS_PER_S + int(time.nanosec)
 
 
+def time_fields(ns: int) -> tuple[int, int]:
+    """Return sec and nanosec of a builtin_interfaces/Time or Duration, as near as these can be.
+
+    What follows from a stamp of others, such as the end of their frame, may be beyond.
+    """
+    return divmod(min(max(int(ns), FIRST_NS), LAST_NS), NS_PER_S)
+
+
 def set_time(time: Any, ns: int) -> None:
     """Write `ns` into a builtin_interfaces/Time or Duration."""
-    time.sec, time.nanosec = divmod(int(ns), NS_PER_S)
+    time.sec, time.nanosec = time_fields(ns)
 
 
 def set_header(header: Any, stamp_ns: int, frame_id: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from personaplex_ros.audio import float32_to_int16
-from personaplex_ros.node.hosts.messages import NS_PER_S, without_comments
+from personaplex_ros.node.hosts.messages import time_fields, without_comments
 from personaplex_ros.recording import BagMessage, Frame, Happening, Piece, State, Topic
 from personaplex_ros.resources import PACKAGE, share_directory
 from personaplex_ros.turns import TurnEvent, UserUtterance, Utterance
@@ -123,10 +123,10 @@ class RosBag:
         return self._store.types["std_msgs/msg/Header"](self._time(stamp_ns), self._frame_id)
 
     def _time(self, ns: int) -> Any:
-        return self._store.types["builtin_interfaces/msg/Time"](*divmod(ns, NS_PER_S))
+        return self._store.types["builtin_interfaces/msg/Time"](*time_fields(ns))
 
     def _span(self, ns: int) -> Any:
-        return self._store.types["builtin_interfaces/msg/Duration"](*divmod(ns, NS_PER_S))
+        return self._store.types["builtin_interfaces/msg/Duration"](*time_fields(ns))
 
 
 def _qos(latched: bool) -> str:

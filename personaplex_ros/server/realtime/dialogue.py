@@ -62,10 +62,10 @@ class Dialogue:
         if another:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(None, self._sessions.model.prepare, settings.persona)
-            over = self._conversation
+            over, sent_ns = self._conversation, self._sent_ns
             await self.close("another persona was asked for")
             length_ns = 0 if over is None else _ns(over.seconds)
-            await self._send(self._responses.end(self.settings, length_ns))
+            await self._send(self._responses.end(self.settings, length_ns, sent_ns))
         if settings.turn_detection is None:
             await self._send(self._responses.tell_no_turns(self._now_ns))
         self.settings = settings
@@ -127,13 +127,20 @@ class Dialogue:
         return 0 if self._conversation is None else _ns(self._conversation.seconds)
 
     @property
+    def _sent_ns(self) -> int:
+        """How much the client has sent for this conversation to hear."""
+        if self._conversation is None:
+            return _ns(sum(map(len, self._early)) / self._sessions.model.rate)
+        return _ns(self._conversation.inbox.sent_s)
+
+    @property
     def _until_ns(self) -> int:
         """When all that has come will have been heard."""
-        model = self._sessions.model
         if self._conversation is None:
-            return _ns(sum(map(len, self._early)) / model.rate)
+            return self._sent_ns
         # The frame that is heard just now waits no longer, and does not count yet.
-        return self._now_ns + _ns(self._conversation.inbox.waiting_s + model.frame_s)
+        waiting_s = self._conversation.inbox.waiting_s
+        return self._now_ns + _ns(waiting_s + self._sessions.model.frame_s)
 
     def _speak_on(self, after_s: float | None) -> None:
         """Leave to the model what it says, after a while; None for not at all."""
@@ -165,6 +172,7 @@ class Dialogue:
         wish = Wish(self.settings.persona, self._sampling, any_seed())
         conversation = await self._sessions.begin(wish, PROTOCOL, limits=self._limits)
         self._conversation = conversation
+        self._responses.begun(conversation.sent)
         for samples in self._early:
             conversation.hear(samples)
         self._early.clear()

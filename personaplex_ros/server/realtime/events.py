@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
+from personaplex_ros.server.sent_time import SentTime
+
 Event = dict[str, Any]
 
 
@@ -33,15 +35,22 @@ class History:
 
     def __init__(self) -> None:
         self.last: str | None = None
-        self._before_ns = 0  # how long the conversations before this one were
+        self._before_ns = 0  # what the client sent to the conversations before this one
+        self._sent: SentTime | None = None
 
     def ms(self, time_ns: int) -> int:
-        """Return a time of this conversation as the session counts."""
-        return (self._before_ns + time_ns) // 1_000_000
+        """Return a time of this conversation as the session counts: by what the client has sent."""
+        sent_ns = time_ns if self._sent is None else self._sent.of(time_ns)
+        return (self._before_ns + sent_ns) // 1_000_000
 
-    def over(self, length_ns: int) -> None:
-        """Let another conversation begin."""
-        self._before_ns += length_ns
+    def begun(self, sent: SentTime) -> None:
+        """Take how times of this conversation are to be told."""
+        self._sent = sent
+
+    def over(self, sent_ns: int) -> None:
+        """Let another conversation begin, as so much was sent to this one."""
+        self._before_ns += sent_ns
+        self._sent = None
 
     def add(self, item: Event) -> Iterator[Event]:
         """Yield that there is one more item, which is whole."""

@@ -17,6 +17,7 @@ from personaplex_ros.server.realtime.events import Event, History, event, messag
 from personaplex_ros.server.realtime.items import Item
 from personaplex_ros.server.realtime.person import Person
 from personaplex_ros.server.realtime.settings import FORMAT, Settings
+from personaplex_ros.server.sent_time import SentTime
 from personaplex_ros.turns import TurnEvent
 from personaplex_ros.turns.events import (
     ROBOT_SILENCED,
@@ -83,16 +84,21 @@ class Responses:
         self._words.clear()
         yield from self._begin(settings, 0.0)
 
-    def end(self, settings: Settings, length_ns: int) -> Iterator[Event]:
+    def begun(self, sent: SentTime) -> None:
+        """Take how times of the conversation that begins are told to the client."""
+        self._history.begun(sent)
+
+    def end(self, settings: Settings, length_ns: int, sent_ns: int) -> Iterator[Event]:
         """Yield the end of what is open, as another persona begins anew, and forget it.
 
-        length_ns: of the conversation that is over; the session's time goes on behind it.
+        length_ns, sent_ns: of the conversation that is over, and what was sent to it; the session's
+        time goes on behind it.
         """
         if self._open is not None and self._open.silent_frames is not None:
             yield from self._close(settings, "completed")
         yield from self._close(settings, "cancelled", "client_cancelled")
         yield from self._person.forget(length_ns)
-        self._history.over(length_ns)
+        self._history.over(sent_ns)
         self._speaking, self._cancelled = False, False
         self._frames.clear()
         self._words.clear()

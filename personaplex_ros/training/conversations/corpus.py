@@ -43,13 +43,14 @@ class Example:
     ``rows`` int16 [17, F]: text, the agent's codebooks, the user's. ``heard`` int16 [F]: which
     word of the caller has just ended (an index into ``caller_words``), or -1. ``decisive`` bool
     [F]: where the robot begins to speak, says a fact of its persona, gives way, or would answer
-    what is not for it. ``facts`` int16 [6]: the persona, see ``World.numbers``, and which voice it
-    has.
+    what is not for it. ``given`` bool [F]: where it is made to begin, which is nothing to learn.
+    ``facts`` int16 [6]: the persona, see ``World.numbers``, and which voice it has.
     """
 
     rows: NDArray[np.int16]
     heard: NDArray[np.int16]
     decisive: NDArray[np.bool_]
+    given: NDArray[np.bool_]
     facts: NDArray[np.int16]
     prompt: str
     voice: str
@@ -99,7 +100,9 @@ class Corpus:
         rows, heard = self._tokens(conversation, recording, rng)
         numbers = [*self.world.numbers(conversation.facts), list(self.sentences).index(voice)]
         facts, stressed = np.array(numbers, np.int16), decisive(conversation)
-        return Example(rows, heard, stressed, facts, conversation.prompt, voice)
+        return Example(
+            rows, heard, stressed, given(conversation), facts, conversation.prompt, voice
+        )
 
     @functools.cached_property
     def words(self) -> dict[str, int]:
@@ -160,14 +163,28 @@ def decisive(conversation: Conversation) -> NDArray[np.bool_]:
     return mask
 
 
+def given(conversation: Conversation) -> NDArray[np.bool_]:
+    """Return where the robot is made to begin to speak, the frame that tells so included: [F]."""
+    mask = np.zeros(conversation.frames, np.bool_)
+    for line in conversation.lines:
+        if line.kind == "given":
+            first = round(line.start_s / FRAME_S)
+            mask[max(0, first - 1) : first + ONSET_FRAMES] = True
+    return mask
+
+
 def load_corpus(folder: Path, world: World, materials: Materials, seconds: float) -> Corpus:
     """Read what ``corpus_making.build_corpus`` wrote."""
     recordings = [r for path in sorted(folder.glob("[0-9]*.npz")) for r in _read_recordings(path)]
     if not recordings:
         raise FileNotFoundError(f"{folder} holds no recordings; run stage corpus")
-    sentences = {voice: _read_sentences(folder / SENTENCES.format(voice)) for voice in AGENTS}
     prompts = {v: [codes for codes, _ in _read(folder / PROMPTS.format(v))] for v in AGENTS}
-    return Corpus(world, materials, recordings, sentences, prompts, seconds)
+    return Corpus(world, materials, recordings, load_sentences(folder), prompts, seconds)
+
+
+def load_sentences(folder: Path) -> dict[str, dict[str, Sentence]]:
+    """Read what the robot can say, by voice and text."""
+    return {voice: _read_sentences(folder / SENTENCES.format(voice)) for voice in AGENTS}
 
 
 @torch.inference_mode()

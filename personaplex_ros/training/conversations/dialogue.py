@@ -31,6 +31,9 @@ CHANCES = (0.24, 0.42, 0.13, 0.05, 0.06, 0.10)
 NOISE_CHANCE = 0.6  # in a silence, and of another after it
 NOISE_INTO = 0.15  # in place of a backchannel: who hears more of it does not give way to people
 NOBODY_CHANCE = 0.15  # of a conversation in which nobody asks anything
+# That the robot speaks of its own accord, as it is made to by `~/say` and a greeting: before
+# anybody does, and when nobody does. Mostly it greets.
+OPENED_CHANCE, SAYS_CHANCE, GREETS_CHANCE = 0.25, 0.2, 0.6
 GOODBYE_CHANCE = 0.3
 
 
@@ -51,8 +54,9 @@ class Sentence:
 class Line:
     """Something said: by "user" or "agent", when (seconds), and what for.
 
-    ``kind`` is "question", "interruption", "backchannel", "noise", "story" or "answer"; ``piece``
-    is what is heard, of an interrupted answer only until ``end_s``.
+    ``kind`` is "question", "interruption", "backchannel", "noise", "story", "answer" or "given",
+    which the robot is made to say; ``piece`` is what is heard, of an interrupted answer only until
+    ``end_s``.
     """
 
     speaker: str
@@ -129,6 +133,16 @@ class Script:
         start = math.ceil((after.end_s + wait) / FRAME_S) * FRAME_S
         return self.agent_says(text, "answer", start, after.intent)
 
+    def speak_up(self) -> None:
+        """Let the robot say something that nobody asked for, such as a greeting."""
+        intents = [name for name in self.world.intents if name != "repeat"]
+        greets = self.rng.random() < GREETS_CHANCE
+        intent = "greeting" if greets else pick(intents, self.rng)
+        self.last = self.world.answer(intent, self.facts, self.last, self.rng)
+        start = math.ceil(self.now / FRAME_S) * FRAME_S
+        line = self.agent_says(self.last, "given", start, intent)
+        self.now = line.end_s + float(self.rng.uniform(0.4, 3.0))
+
     def ask(self, kind: str) -> Line:
         """Let the caller ask something that can be answered."""
         while True:
@@ -165,6 +179,8 @@ class Script:
             self.now += float(rng.uniform(0.1, 2.0))
             self.now = self.user_says(pick(self.takes["noise"], rng), "noise").end_s
         self.now += float(rng.uniform(1, 5))
+        if rng.random() < SAYS_CHANCE:
+            self.speak_up()
 
     def _interrupt(self, answer: Line) -> Line:
         rng = self.rng
@@ -215,6 +231,8 @@ def converse(
     script = Script(world, world.random_facts(rng), takes, sentences, rng)
     script.now = float(rng.uniform(0.3, 3.0))
     nobody = rng.random() < NOBODY_CHANCE
+    if rng.random() < OPENED_CHANCE:
+        script.speak_up()
     while script.now < seconds - 4:
         script.exchange("silence" if nobody else str(rng.choice(KINDS, p=CHANCES)))
     if nobody:

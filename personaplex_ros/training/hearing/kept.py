@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import default_collate
 
 from personaplex_ros.mimi import Mimi
@@ -37,7 +38,8 @@ class KeptMoments:
         """Return the batch of a step: that of ``Moments`` with other sound.
 
         Instead of ``wave`` it has ``low`` bfloat16 [B, T, C], what the fixed layers hand on, and
-        ``before`` float32 [B, F, D], the latents of the finished encoder.
+        ``before`` float32 [B, F, D], the latents of the finished encoder, which hears nothing of
+        what goes on around those who speak.
         """
         rng = np.random.default_rng((self.moments.seed, 1, step))
         made = (step + 1) * self.fresh
@@ -57,6 +59,11 @@ class KeptMoments:
     @torch.no_grad()
     def _made(self, number: int) -> Batch:
         row = self.moments.one(number)
-        low = encoder_layers(self.codec, row.pop("wave")[None, :, None], 0, self.layers).bfloat16()
-        before = latents_from(self.codec, low.float(), self.layers)
+        wave, alone = row.pop("wave"), row.pop("alone")
+        low = self._low(wave)
+        quiet = low if torch.equal(wave, alone) else self._low(alone)
+        before = latents_from(self.codec, quiet.float(), self.layers)
         return row | {"low": low[0], "before": before[0]}
+
+    def _low(self, wave: Tensor) -> Tensor:
+        return encoder_layers(self.codec, wave[None, :, None], 0, self.layers).bfloat16()

@@ -21,12 +21,14 @@ from personaplex_ros.training.sound.microphone import Microphone
 from personaplex_ros.training.voices.alignment import PHONES, SILENCE
 from personaplex_ros.training.voices.speakers import FACTORS
 from personaplex_ros.training.voices.speech import RATE
+from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.world import plain
 
 START_S = (0.1, 0.9)  # of a sentence
 FACTOR_CHANCE = 0.6  # that it is made higher or lower as a whole
 OTHERS_CHANCE, OTHERS_DB = 0.15, (8, 25)  # somebody else speaks, so much softer
 ASKED_S = (-0.01, 0.03)  # after a frame's begin: a causal encoder knows a phone a little later
+AROUND_CHANCE, AROUND_DB = 0.35, (-2, 25)  # music, people or a television, so much softer
 BEFORE_S, AFTER_S = 0.08, 0.2  # of a sentence, that are not silence either
 UNKNOWN_PHONE = -1
 
@@ -40,11 +42,13 @@ class Moments:
     batch: int
     frames: int
     seed: int
+    around: Sequence[NDArray[np.int16]] = ()  # what may go on around those who speak
 
     def draw(self, step: int) -> Batch:
         """Return the batch of a step.
 
-        ``wave`` float32 [B, n]; ``heard`` int64 [B, F], the words that have just ended, or
+        ``wave`` float32 [B, n]; ``alone`` float32 [B, n], the same without what goes on around
+        those who speak; ``heard`` int64 [B, F], the words that have just ended, or
         ``NOTHING_HEARD``; ``phones`` int64 [B, F, 2], ``UNKNOWN_PHONE`` where nobody knows;
         ``spoken`` bool [B, F]; ``familiar`` bool [B].
         """
@@ -54,7 +58,7 @@ class Moments:
 
     def one(self, number: int) -> Batch:
         """Return a moment: a row of what ``draw`` returns."""
-        names = ("wave", "heard", "phones", "spoken", "familiar")
+        names = ("wave", "alone", "heard", "phones", "spoken", "familiar")
         arrays = self._moment(np.random.default_rng((self.seed, number)))
         return {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
 
@@ -70,7 +74,8 @@ class Moments:
             softer = 10 ** (-rng.uniform(*OTHERS_DB) / 20)
             other = microphone.hear(_sound(pick(self.utterances, rng), 1.0))
             clips.append((float(rng.uniform(0, START_S[1])), other * np.float32(softer)))
-        wave += placed(clips, count)
+        alone = wave + placed(clips, count)
+        wave = alone + self._around(count, microphone.level, rng)
 
         def at(moment_s: float) -> float:
             return start_s + moment_s / factor
@@ -91,7 +96,17 @@ class Moments:
                 inside = (asked >= at(phone.start_s)) & (asked < at(phone.end_s))
                 phones[inside] = PHONES.index(phone.text)
         spoken = (times > begin) & (times < end)
-        return np.clip(wave, -1, 1), heard, phones, spoken, np.array(one.familiar)
+        sounds = (np.clip(sound, -1, 1) for sound in (wave, alone))
+        return *sounds, heard, phones, spoken, np.array(one.familiar)
+
+    def _around(self, count: int, level: float, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return what goes on around somebody who speaks at a level (RMS): mostly nothing."""
+        if not self.around or rng.random() >= AROUND_CHANCE:
+            return np.zeros(count, np.float32)
+        sound = pick(self.around, rng)
+        part = sound[int(rng.integers(len(sound) - count)) :][:count].astype(np.float32)
+        softer = 10 ** (-float(rng.uniform(*AROUND_DB)) / 20)
+        return at_level(part, level * softer) if part.any() else part
 
 
 def _sound(one: Utterance, factor: float) -> NDArray[np.float32]:

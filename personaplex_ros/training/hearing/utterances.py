@@ -20,7 +20,7 @@ from personaplex_ros.files import write_whole
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.voices.alignment import phones_of
 from personaplex_ros.training.voices.speakers import AGENTS, Callers
-from personaplex_ros.training.voices.speech import Interval, Speaker, Speech, Voice
+from personaplex_ros.training.voices.speech import Interval, Speaker, Voice
 from personaplex_ros.training.world import World, load_world
 
 FULL_SCALE = 32767
@@ -98,7 +98,7 @@ def _said(texts: Sequence[str], callers: Callers, rng: np.random.Generator) -> U
     text = _known(texts, voice, rng)
     speech = voice.say(text)
     phones = phones_of(text, speech.samples)
-    return Utterance(_scaled(speech), speech.words, phones, isinstance(voice, Voice))
+    return Utterance(scaled(speech.samples), speech.words, phones, isinstance(voice, Voice))
 
 
 def _known(texts: Sequence[str], voice: Speaker, rng: np.random.Generator) -> str:
@@ -116,12 +116,13 @@ def _known(texts: Sequence[str], voice: Speaker, rng: np.random.Generator) -> st
 def _answer(world: World, rng: np.random.Generator) -> Utterance:
     """Let one of the robot's voices say something."""
     voice = AGENTS[pick(list(AGENTS), rng)]
-    return Utterance(_scaled(voice.say(pick(world.answers(), rng))), (), (), True)
+    return Utterance(scaled(voice.say(pick(world.answers(), rng)).samples), (), (), True)
 
 
-def _scaled(speech: Speech) -> NDArray[np.int16]:
-    scaled = speech.samples / np.abs(speech.samples).max() * FULL_SCALE
-    return scaled.astype(np.int16)
+def scaled(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return sound as loud as it can be written down: [n]."""
+    loudest = max(float(np.abs(samples).max()), 1e-6)
+    return (samples / loudest * FULL_SCALE).astype(np.int16)
 
 
 def _read(path: Path) -> Iterator[Utterance]:

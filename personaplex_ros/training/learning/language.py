@@ -73,6 +73,7 @@ class Batches:
         heard = torch.full((settings.batch, length), NOTHING_HEARD)
         scored = torch.zeros(settings.batch, length, dtype=torch.bool)
         decisive = torch.zeros(settings.batch, length, dtype=torch.bool)
+        given = torch.zeros(settings.batch, length, dtype=torch.bool)
         facts = []
         for row in range(settings.batch):
             example = self.example(rng)
@@ -90,15 +91,14 @@ class Batches:
             positions[row] = torch.arange(length) + gap * (torch.arange(length) >= start)
             words = torch.from_numpy(example.heard[: max(0, used - start)]).long()
             heard[row, start : start + len(words)] = words
-            decisive[row, start : start + len(words)] = torch.from_numpy(
-                example.decisive[: len(words)]
-            )
+            for marks, marked in ((decisive, example.decisive), (given, example.given)):
+                marks[row, start : start + len(words)] = torch.from_numpy(marked[: len(words)])
             facts.append(torch.from_numpy(example.facts).long())
             # Call s gives column s: the first of the conversation is that of its frame 0.
             scored[row, start:used] = True
         return {
             "columns": columns, "positions": positions, "heard": heard, "scored": scored,
-            "decisive": decisive, "facts": torch.stack(facts),
+            "decisive": decisive, "given": given, "facts": torch.stack(facts),
         }  # fmt: skip
 
 
@@ -123,7 +123,7 @@ class LanguageTrainer(Trainer):
 
         ``columns`` int64 [B, T + 1, rows] of the token grid; ``positions`` int64 [B, T];
         ``heard`` int64 [B, T], the caller's words; ``scored`` bool [B, T], the conversation;
-        ``decisive`` bool [B, T] and ``facts`` int64 [B, facts], see ``Example``.
+        ``decisive`` and ``given`` bool [B, T], ``facts`` int64 [B, facts], see ``Example``.
         """
         settings, model, config = self.settings, self.model, self.model.config
         columns, scored = batch["columns"], batch["scored"]
@@ -133,7 +133,8 @@ class LanguageTrainer(Trainer):
         hidden = model.out_norm(layers[-1])
         targets = columns[:, 1:]
         # Column s is predicted from s - 1; scored[s] marks the columns of the conversation.
-        wanted = torch.cat([scored[:, 1:], scored[:, :1] & False], dim=1)
+        learnt = scored & ~batch["given"]
+        wanted = torch.cat([learnt[:, 1:], learnt[:, :1] & False], dim=1)
         decisive = batch["decisive"].roll(-1, dims=1)[wanted]
         stress = torch.where(decisive, settings.decisive, 1.0)
         text = targets[..., 0][wanted]

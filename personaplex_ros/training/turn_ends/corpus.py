@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from personaplex_ros.audio import resample
 from personaplex_ros.training.sound.microphone import Microphone
 from personaplex_ros.training.turn_ends.texts import random_turn
-from personaplex_ros.training.turn_ends.voices import Say, random_voice
+from personaplex_ros.training.turn_ends.voices import Say
 from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.world import World
 from personaplex_ros.turns import Activity, SpeechActivity
@@ -53,9 +53,8 @@ def pause_s(rng: np.random.Generator) -> float:
     return float(np.clip(PAUSE_MEDIAN_S * np.exp(PAUSE_SPREAD * rng.normal()), *PAUSE_S))
 
 
-def random_line(world: World, rng: np.random.Generator, say: Say | None = None) -> Line:
-    """Draw a speaker and some turns."""
-    say = say or random_voice(rng)
+def random_line(world: World, rng: np.random.Generator, say: Say) -> Line:
+    """Draw some turns of one speaker."""
     turns = [random_turn(world, rng) for _ in range(int(rng.integers(*TURNS)))]
     pieces = [[say(text, at < len(turn) - 1) for at, text in enumerate(turn)] for turn in turns]
     return assemble(pieces, rng)

@@ -1,25 +1,28 @@
-"""Who speaks: espeak-ng's callers, and a natural voice made into many."""
+"""Who speaks: espeak-ng's callers, Kokoro's voices, and a natural voice; the latter as many."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from personaplex_ros.optional import require
-from personaplex_ros.training.voices.changing import warped
+from personaplex_ros.training.chance import pick
+from personaplex_ros.training.voices.changing import VoiceChange, mean_pitch, warped
 from personaplex_ros.training.voices.speakers import random_caller
 from personaplex_ros.training.voices.speech import Voice, speak
 from personaplex_ros.training.voices.speech_bank import sounding
+from personaplex_ros.training.voices.synthesizers import Say as Synthesizer
 
-NATURAL_SHARE = 0.75
+KOKORO_SHARE, NATURAL_SHARE = 0.45, 0.8  # the latter with hibari's
+CHANGED_CHANCE = 0.6  # of a voice of Kokoro's to become another speaker's
 PITCHES = (-1.1, 0.35)  # octaves, from that of a woman to a low man's or a child's
 WARPS = (0.84, 1.16)  # of the vocal tract's resonances
 RANGES = (0.6, 1.5)  # of the melody about its mean
-PACES = (0.85, 1.3)
+PACES, KOKORO_PACES = (0.85, 1.3), (0.9, 1.15)
 DRAWL_CHANCE, DRAWL = 0.5, (1.2, 2.4)  # of what is said last before a pause, in the same sentence
 DRAWN_FRAMES = (10, 26)  # of 12.5 ms
 
@@ -27,13 +30,32 @@ Sound = NDArray[np.float32]
 Say = Callable[[str, bool], Sound]  # a text, and whether it is held there; float32 [n] at 24 kHz
 
 
-def random_voice(rng: np.random.Generator) -> Say:
-    """Draw somebody who speaks."""
-    return natural_voice(rng) if rng.random() < NATURAL_SHARE else _by_rules(random_caller(rng))
+def random_voice(rng: np.random.Generator, voices: Sequence[Synthesizer]) -> Say:
+    """Draw somebody who speaks; voices: those of Kokoro."""
+    kind = rng.random()
+    if kind < KOKORO_SHARE:
+        return one_of_many(pick(voices, rng), rng)
+    return natural_voice(rng) if kind < NATURAL_SHARE else _by_rules(random_caller(rng))
 
 
 def _by_rules(voice: Voice) -> Say:
     return lambda text, held: speak(text.rstrip(" -.") if held else text, voice).samples
+
+
+def one_of_many(voice: Synthesizer, rng: np.random.Generator) -> Say:
+    """Return a voice of Kokoro's, or who may have the same manner with another mouth."""
+    pace, changed = float(rng.uniform(*KOKORO_PACES)), rng.random() < CHANGED_CHANCE
+    change: VoiceChange | None = None
+
+    def say(text: str, _: bool) -> Sound:
+        nonlocal change
+        samples = voice(text, pace)
+        if changed and change is None:
+            change = VoiceChange.draw(mean_pitch(samples), rng)
+        samples = samples if change is None else change(samples)
+        return samples[slice(*sounding(samples))]
+
+    return say
 
 
 def natural_voice(rng: np.random.Generator) -> Say:

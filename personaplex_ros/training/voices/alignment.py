@@ -49,11 +49,13 @@ def phones_of(text: str, samples: NDArray[np.float32]) -> tuple[Interval, ...]:
         _listen(pcm)
     except RuntimeError:  # which does not always come to the sentence's end
         return ()
-    return tuple(
+    phones = tuple(
         Interval(phone.name, phone.start * FRAME_S - MARGIN_S, _end_s(phone) - MARGIN_S)
         for word in decoder.get_alignment()
         for phone in word
     )
+    # A hum may be taken for silence, which what was said is not.
+    return phones if any(phone.text != SILENCE for phone in phones) else ()
 
 
 def _end_s(entry: Any) -> float:

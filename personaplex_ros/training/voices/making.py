@@ -19,7 +19,7 @@ FLITE = ("rms", "awb", "kal16")
 FESTIVAL = ("ked_diphone",)
 HELD_OUT = ("af_bella", "af_sarah", "am_michael", "am_puck", "bf_emma", "bm_george")  # of Kokoro
 WORDINGS = 3  # of each intent, that a voice of Kokoro says: it is no faster than speech
-BEYOND, ELSEWHERE = 15, 15  # likewise of what the robot does not know, and of what is not for it
+BEYOND, ELSEWHERE = 18, 24  # likewise of what the robot does not know, and of what is not for it
 SPEEDS = (0.88, 1.15)
 
 
@@ -40,15 +40,20 @@ def record_voices(folder: Path, materials: Path, processes: int) -> Iterator[str
     used where they are installed. What was recorded before is not said again.
     """
     fetch_kokoro(materials)
-    voices = sorted(path.stem for path in materials.glob("*.bin"))
     kinds: list[tuple[str, Say, bool]] = [("hibari", Hibari(), True)]
     programs = {f"flite_{voice}": flite(voice) for voice in FLITE}
     programs |= {f"festival_{voice}": festival(voice) for voice in FESTIVAL}
     kinds += [(name, say, True) for name, say in programs.items() if _is_installed(say)]
-    kinds += [(v, Kokoro(materials, v), False) for v in voices if v not in HELD_OUT]
+    kinds += [(one.voice, one, False) for one in kokoro_voices(materials)]
     tasks = [(folder, Task(*kind, number)) for number, kind in enumerate(kinds)]
     with worker_pool(processes) as pool:
         yield from pool.imap_unordered(_record, tasks)
+
+
+def kokoro_voices(folder: Path) -> list[Kokoro]:
+    """Return the voices in a folder by `fetch_kokoro`, but those that are kept for examinations."""
+    names = sorted(path.stem for path in folder.glob("*.bin"))
+    return [Kokoro(folder, name) for name in names if name not in HELD_OUT]
 
 
 def sayings(world: World, number: int, *, whole: bool) -> list[str]:
