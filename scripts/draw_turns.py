@@ -16,7 +16,6 @@ from personaplex_ros.turns import Activity, TurnEvent, TurnParameters, TurnTrack
 
 RATE, FRAME, WINDOW = 24_000, 1_920, 384  # windows of 16 ms
 LABEL = 27
-SURE = 0.85
 BLOCK = re.compile(r"(<!-- example: (\w+) -->\n)```text\n(?:[^`]*\n)?```\n")
 Spans = tuple[tuple[float, float], ...]
 
@@ -25,7 +24,7 @@ Spans = tuple[tuple[float, float], ...]
 class Example:
     """When each side is heard, in seconds, and the kinds of events to show.
 
-    sure_s: when a silence of the person is judged the end of a turn.
+    says: what the robot's text says when.
     """
 
     user: Spans
@@ -34,7 +33,7 @@ class Example:
     seconds: float = 7.0
     column_s: float = 0.1
     yield_: str = "model"
-    sure_s: Spans = ()
+    says: tuple[tuple[float, str], ...] = ()
 
 
 EXAMPLES = {
@@ -47,10 +46,10 @@ EXAMPLES = {
     ),
     "finished": Example(
         ((0.5, 1.5), (2.2, 3.2)),
-        (),
-        ("user_started", "user_stopped", "user_finished"),
+        ((3.6, 5.0),),
+        ("user_started", "user_stopped", "user_finished", "robot_started"),
         5.5,
-        sure_s=((3.7, 5.5),),
+        says=((3.56, " It"),),
     ),
     "user_takeover": Example(
         ((2.4, 4.5),),
@@ -100,7 +99,8 @@ EXAMPLES = {
 
 def follow(example: Example) -> list[TurnEvent]:
     """Return what the tracker says of an example that begins at time 0."""
-    tracker = TurnTracker(TurnParameters(yield_=example.yield_, user_finished_on=SURE), RATE, FRAME)
+    tracker = TurnTracker(TurnParameters(yield_=example.yield_), RATE, FRAME)
+    pieces = {round(at_s * RATE) // FRAME: piece for at_s, piece in example.says}
     events: list[TurnEvent] = []
     for first in range(0, round(example.seconds * RATE), FRAME):
         sides = (
@@ -110,8 +110,8 @@ def follow(example: Example) -> list[TurnEvent]:
             ]
             for spans in (example.user, example.robot)
         )
-        sure = float(_heard(example.sure_s, (first + FRAME) / RATE))
-        events += tracker.update(first * 1_000_000_000 // RATE, *sides, finished=sure)
+        piece = pieces.get(first // FRAME, "")
+        events += tracker.update(first * 1_000_000_000 // RATE, *sides, piece)
     return events
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,16 +36,22 @@ def tell(
     user: list[tuple[float, float]],
     robot: Sequence[tuple[float, float]] = (),
     sure: Sequence[tuple[float, float]] = (),
+    pieces: Mapping[float, str] | None = None,
     **parameters: float,
 ) -> list[TurnEvent]:
-    """Follow a conversation in which a judge is sure of the end at some times."""
+    """Follow a conversation in which a judge is sure of the end at some times.
+
+    pieces: the robot's text in the frame that ends at a time.
+    """
+    texts = {round(at_s / 0.08): piece for at_s, piece in (pieces or {}).items()}
     tracker = TurnTracker(TurnParameters(**{"user_finished_on": 0.6, **parameters}), RATE, FRAME)
     events = []
     for index in range(100):
         at_s = (index + 1) * 0.08
         windows = activities(user, 768, index, 240), activities(list(robot), 480, index, 0)
         finished = 0.9 if any(a <= at_s < b for a, b in sure) else 0.1
-        events += tracker.update(START_NS + index * 80_000_000, *windows, finished=finished)
+        text = texts.get(index + 1, "")
+        events += tracker.update(START_NS + index * 80_000_000, *windows, text, finished)
     return [event for event in events if event.kind == "user_finished"]
 
 
@@ -76,6 +82,40 @@ def test_an_mhm_over_the_robot_is_no_turn_but_an_interruption_is():
     assert not tell([(3.0, 3.3)], [(1.0, 7.0)], sure)
     assert len(tell([(3.0, 4.5)], [(1.0, 7.0)], sure)) == 1
     assert len(tell([(3.0, 3.3)], [(1.0, 2.0)], sure)) == 1
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told_s"),
+    [
+        ({3.28: " The", 3.6: " library"}, 3.28),
+        ({3.28: " I", 3.6: " see"}, 4.25),
+        ({3.28: " I", 3.6: " do"}, 3.6),
+        ({3.28: " Y", 3.36: "es", 3.44: ",", 3.6: " it"}, 3.6),
+        ({2.0: " The", 2.4: " library"}, 4.25),  # said while they speak, and they speak on
+        ({3.28: " Mhm.", 3.6: " Okay."}, 4.25),
+        ({3.28: " 9"}, 3.28),
+    ],
+)
+def test_who_is_answered_has_finished_and_a_murmur_is_no_answer(pieces, told_s):
+    events = tell([(1.0, 3.0)], pieces=pieces)
+    assert onset(events, "user_finished") == pytest.approx(3.0, abs=0.05)
+    assert decided(events, "user_finished") == pytest.approx(told_s, abs=0.1)
+
+
+def test_what_the_robot_says_on_is_no_answer_to_who_speaks_into_it():
+    said = {at / 100: " word" for at in range(104, 800, 40)}
+    events = tell([(3.0, 4.5)], [(1.0, 7.0)], pieces=said)
+    assert decided(events, "user_finished") == pytest.approx(5.75, abs=0.1)
+    # It stopped for them, so that what it begins then is an answer.
+    said = {1.2: " word", 2.0: " word", 3.2: " word", 5.2: " Good"}
+    events = tell([(3.0, 4.5)], [(1.0, 3.6), (5.2, 7.0)], pieces=said)
+    assert decided(events, "user_finished") == pytest.approx(5.2, abs=0.1)
+
+
+def test_who_is_answered_in_a_pause_ends_anew_when_they_have_spoken_on():
+    events = tell([(1.0, 2.0), (2.6, 4.0)], pieces={2.4: " The", 4.24: " Well"})
+    ends = [(end.decided_ns - START_NS) / 1e9 for end in events]
+    assert ends == pytest.approx([2.4, 4.24], abs=0.05)
 
 
 def followed(sound: np.ndarray, rate: int) -> list[float]:

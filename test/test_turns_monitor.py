@@ -10,7 +10,7 @@ import pytest
 from personaplex_ros.audio import read_wave
 from personaplex_ros.resources import share_directory
 from personaplex_ros.turns import TurnEvent, TurnMonitor, TurnUpdate
-from personaplex_ros.turns.monitor import words_begun
+from personaplex_ros.turns.tracker import words_begun
 
 RATE, FRAME = 24_000, 1_920
 DEMO = share_directory() / "config" / "demo"

@@ -46,7 +46,7 @@ def follow(
             START_NS + index * 80_000_000,
             activities(user, USER_WINDOW, index, lag=240),
             activities(robot, ROBOT_WINDOW, index, lag=0),
-            begun.get(index, 0),
+            " a" * begun.get(index, 0),
         )
     return events
 

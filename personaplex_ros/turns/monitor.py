@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +108,7 @@ class TurnMonitor:
         robot_sounds = any(window.probability > 0.0 for window in robot)
         user = self._background.push(heard.linear, user, robot_sounds)
         finished = self._turn_end.push(heard.linear, user) if self._turn_end else 0.0
-        events = self._tracker.update(stamp_ns, user, robot, words_begun(piece), finished)
+        events = self._tracker.update(stamp_ns, user, robot, piece, finished)
         start_ns = stamp_ns + self._robot_delay_ns
         utterance = self._utterances.push(
             start_ns,
@@ -165,11 +164,3 @@ class TurnMonitor:
         self._background.reset()
         self._hold.reset()
         return TurnUpdate(events, False, False, False, False, utterance, heard)
-
-
-def words_begun(piece: str) -> int:
-    """Return how many words a piece of text begins; they begin with a space, as in SentencePiece.
-
-    The piece "lo" after " Hel" begins none.
-    """
-    return sum(before.isspace() and not after.isspace() for before, after in pairwise(piece))

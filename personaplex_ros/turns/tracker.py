@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from personaplex_ros.audio.framing import SECOND_NS
 
@@ -63,8 +64,9 @@ class TurnTracker:
     - engagement_started: the person has spoken for `engagement_min_speech_s`. Onset: the person's.
     - engagement_ended: for `engagement_end_s` the person did not speak, the time in which the
       robot spoke not counted. Onset: the end of the last speech.
-    - user_finished: the person is silent, and `finished` reaches `user_finished_on`, or the silence
-      `user_finished_silence_s`; anew where they have spoken on. Onset: the end of their sound.
+    - user_finished: the person is silent, and the robot begins to answer, `finished` reaches
+      `user_finished_on` or the silence `user_finished_silence_s`; anew where they have spoken on.
+      Onset: the end of their sound.
     - long_silence: within an engagement neither speaks for `long_silence_s`; once until somebody
       does. Onset: the end of the last speech.
 
@@ -125,17 +127,17 @@ class TurnTracker:
         stamp_ns: int,
         user: Sequence[Activity],
         robot: Sequence[Activity],
-        words: int = 0,
+        piece: str = "",
         finished: float = 0.0,
     ) -> list[TurnEvent]:
         """Take the windows of the frame captured at `stamp_ns`; return what they decide.
 
-        words: how many words the robot begins in this frame. finished: probability at its end that
-        the person's turn is over.
+        piece: the robot's text of this frame. finished: probability at its end that the person's
+        turn is over.
         """
         self._decided_ns = stamp_ns + self._to_ns(self._frame_size)
         moment = self._moment
-        moment.robot_words += words
+        moment.robot_words += words_begun(piece)
         verdicts: list[Verdict] = []
         for activity in robot:
             window = self._window(stamp_ns, activity, self._robot_delay)
@@ -150,7 +152,7 @@ class TurnTracker:
             verdicts += self._judge(moment)
             verdicts += self._engagement.judge(moment, window)
         self._frames += 1
-        verdicts += self._finish.judge(moment, finished)
+        verdicts += self._finish.judge(moment, finished, piece)
         return self._events(verdicts)
 
     def end(self) -> list[TurnEvent]:
@@ -202,3 +204,11 @@ class TurnTracker:
 
     def _to_ns(self, samples: int) -> int:
         return samples * SECOND_NS // self._rate
+
+
+def words_begun(piece: str) -> int:
+    """Return how many words a piece of text begins; they begin with a space, as in SentencePiece.
+
+    The piece "lo" after " Hel" begins none.
+    """
+    return sum(before.isspace() and not after.isspace() for before, after in pairwise(piece))

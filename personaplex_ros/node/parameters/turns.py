@@ -60,14 +60,15 @@ class TurnTakingParameters:
     user_finished_on: float = parameter(
         1.1,
         "Probability that the person's turn is over, by how it was said, at which user_finished "
-        "tells it, such as 0.85; above 1 only silence does.",
+        "tells it, such as 0.85; above 1 only silence and the robot's answer do.",
         When.ANY,
         minimum=0.05,
         maximum=1.1,
     )
     user_finished_silence_s: float = parameter(
         1.2,
-        "Silence of the person after which user_finished tells that the turn is over.",
+        "Silence of the person after which user_finished tells that the turn is over, where the "
+        "robot has not begun to answer before.",
         When.ANY,
         unit="s",
         minimum=0.032,

@@ -6,6 +6,7 @@ from ..detection.gate import Stretch
 from ..events import USER_FINISHED
 from ..parameters import TurnParameters, nanoseconds
 from .moment import Moment, Verdict
+from .reply import Reply
 
 
 class FinishJudge:
@@ -19,26 +20,28 @@ class FinishJudge:
         self._silence_ns = nanoseconds(parameters.user_finished_silence_s)
         self._speech_ns = nanoseconds(parameters.user_min_speech_s)
         self._long_ns = nanoseconds(parameters.interruption_min_s)
+        self._reply = Reply()
         self._judged: tuple[int, int] | None = None  # a stretch's onset, and how much was heard
 
-    def judge(self, moment: Moment, sure: float) -> list[Verdict]:
+    def judge(self, moment: Moment, sure: float, piece: str) -> list[Verdict]:
         """Return what can be decided after a frame.
 
-        sure: probability that the person has finished.
+        sure: probability that the person has finished. piece: what the robot says in it.
         """
+        answers = self._reply.push(moment, piece)
         stretch = moment.user.stretch
         if stretch is None or moment.user.active:
             return []
         if self._is_judged(stretch):
             return []
         silence_ns = moment.now.heard_ns - stretch.end.heard_ns
-        late = silence_ns >= self._silence_ns
-        if not (late or sure >= self._sure):
+        known = answers or silence_ns >= self._silence_ns
+        if not (known or sure >= self._sure):
             return []
         self._judged = (stretch.onset.heard_ns, stretch.active_ns)
         if stretch.active_ns < self._long_ns and _within(stretch, moment.robot.stretch):
             return []
-        confidence = moment.user.silence_confidence if late else sure
+        confidence = moment.user.silence_confidence if known else sure
         return [Verdict(USER_FINISHED, stretch.end, confidence, moment.new_episode())]
 
     def _is_judged(self, stretch: Stretch) -> bool:
