@@ -77,7 +77,7 @@ def understanding() -> Understanding:
     )  # fmt: skip
     lm = LanguageModel(config, dtype=torch.float32)
     initialise(lm)
-    return Understanding(codec, lm, len(caller_words(load_world())), 0)
+    return Understanding(codec, lm, torch.ones(len(caller_words(load_world()))), 0)
 
 
 def test_phones_are_found_where_the_synthesiser_put_them() -> None:
