@@ -14,6 +14,7 @@ from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
 from personaplex_ros.training.conversations.corpus import NOTHING_HEARD, caller_words
 from personaplex_ros.training.conversations.recordings import FRAME_S
+from personaplex_ros.training.hearing import moments as hearing_moments
 from personaplex_ros.training.hearing import utterances
 from personaplex_ros.training.hearing.around import build_surroundings, load_surroundings
 from personaplex_ros.training.hearing.encoder import HearingTrainer, HearingTraining
@@ -139,8 +140,12 @@ def test_words_and_phones_are_told_where_the_sound_is(moments: Moments) -> None:
 
 
 def test_what_goes_on_around_those_who_speak_is_made_once_and_heard_by_no_teacher(
-    folder: Path, moments: Moments, understanding: Understanding
+    folder: Path,
+    moments: Moments,
+    understanding: Understanding,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(hearing_moments, "input_gain", lambda rng: np.float32(1.0))
     place = folder / "around"
     assert len(list(build_surroundings(place, folder / "voices", 1, 1))) == 1
     assert not list(build_surroundings(place, folder / "voices", 1, 1)), "it is there"
@@ -167,6 +172,24 @@ def test_what_goes_on_around_those_who_speak_is_made_once_and_heard_by_no_teache
         latents = latents_from(understanding.codec, low.bfloat16().float(), layers)[0]
         assert torch.allclose(row["before"], latents, atol=1e-4) is wanted
         assert torch.allclose(row["low"].float(), low[0], rtol=0.01, atol=1e-3) is not wanted
+
+
+def test_some_inputs_are_set_badly_and_the_teacher_hears_as_by_a_good_one(
+    moments: Moments,
+) -> None:
+    gains_db, clipped = [], 0
+    for number in range(240):
+        one = moments.one(number)
+        wave, alone = one["wave"], one["alone"]
+        inside = (wave.abs() < 1.0) & (alone != 0.0)
+        gain = (wave[inside] / alone[inside]).median()
+        assert torch.allclose(wave, (alone * gain).clamp(-1, 1), atol=1e-4)
+        gains_db.append(round(20 * float(torch.log10(gain)), 2))
+        clipped += int((wave.abs() == 1.0).sum() > 100)
+    loud, soft = ([g for g in gains_db if sign * g > 0.01] for sign in (1, -1))
+    assert 5 <= len(loud) <= 26 and 5.9 < min(loud) < max(loud) < 21.1
+    assert 8 <= len(soft) <= 32 and -18.1 < min(soft) < max(soft) < -7.9
+    assert clipped >= 3, "who is too loud is cut off"
 
 
 def kept_moments(moments: Moments, codec: Mimi) -> KeptMoments:

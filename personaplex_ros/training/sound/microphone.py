@@ -16,6 +16,8 @@ NOISE_DB = (-75, -42)  # against full scale
 ROOM_CHANCE, CHEAP_CHANCE = 0.35, 0.25
 NOISELESS_CHANCE = 0.15  # exact silence between the words, as in simulation
 TAIL_S = 0.5  # of a room
+TOO_LOUD_CHANCE, TOO_LOUD_DB = 0.06, (6, 21)  # of an input that is set badly: until it clips
+TOO_SOFT_CHANCE, TOO_SOFT_DB = 0.08, (-18, -8)
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,15 @@ class Microphone:
 
     def _band(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         return samples if self.rate is None else through_rate(samples, self.rate)
+
+
+def input_gain(rng: np.random.Generator) -> np.float32:
+    """Return by how much an input is louder than it should be: mostly 1."""
+    chance = rng.random()
+    if chance < TOO_LOUD_CHANCE:
+        limits = TOO_LOUD_DB
+    elif chance < TOO_LOUD_CHANCE + TOO_SOFT_CHANCE:
+        limits = TOO_SOFT_DB
+    else:
+        return np.float32(1.0)
+    return np.float32(10 ** (rng.uniform(*limits) / 20))
