@@ -26,6 +26,7 @@ SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9))  # se
 LAUGHS = ("ha ha ha ha", "he he he he he", "hahaha ha", "ho ho ho")
 HA_S, BREATH_S = (0.06, 0.14), (0.04, 0.14)  # of a laugh: a syllable, and what is between two
 BACKWARDS_CHANCE = 0.25  # of speech to sound like that of another language
+CLOSE_CHANCE = 0.4  # of who speaks to somebody else: in no room, as a loudspeaker nearby
 BAND_CHANCE = 0.7  # of music to be played by instruments, where these can be had
 
 
@@ -105,7 +106,7 @@ def tune(seconds: float, rng: np.random.Generator) -> Sound:
 def somebody(
     texts: Sequence[str], seconds: float, callers: Callers, rng: np.random.Generator
 ) -> Sound:
-    """Return one who speaks to somebody else, or a television, far away: float32 [n]."""
+    """Return one who speaks to somebody else, or a television, mostly far away: float32 [n]."""
     voice, backwards = callers.draw(rng), rng.random() < BACKWARDS_CHANCE
     parts: list[Sound] = []
     while sum(map(len, parts)) < seconds * RATE:
@@ -116,7 +117,8 @@ def somebody(
         ]
         if rng.random() < 0.3:
             voice = callers.draw(rng)
-    return reverberate(np.concatenate(parts)[: round(seconds * RATE)], rng)
+    sound = np.concatenate(parts)[: round(seconds * RATE)]
+    return sound if rng.random() < CLOSE_CHANCE else reverberate(sound, rng)
 
 
 def babble(
@@ -145,8 +147,8 @@ def moment(texts: Sequence[str], callers: Callers, rng: np.random.Generator) -> 
         lambda: cough(rng),
         lambda: laugh(texts, callers.draw(rng), rng),
         lambda: music(seconds, rng),
-        lambda: somebody(texts, seconds, callers, rng),
-        lambda: television(texts, seconds, callers, rng),
+        *(lambda: somebody(texts, seconds, callers, rng),) * 2,
+        *(lambda: television(texts, seconds, callers, rng),) * 3,  # which is most like a person
         lambda: babble(texts, seconds, callers, rng),
     )
     return pick(makes, rng)()
