@@ -18,11 +18,13 @@ from personaplex_ros.engine import Engine, Persona
 from personaplex_ros.training import pipeline
 from personaplex_ros.training.conversations.corpus import Materials
 from personaplex_ros.training.evaluation import Bars
+from personaplex_ros.training.hearing import stage as hearing_stage
 from personaplex_ros.training.learning.loop import Schedule
 from personaplex_ros.training.recipe import load_recipe
 from personaplex_ros.training.voices.alignment import align
 from personaplex_ros.training.voices.recorded import Recorder
 from personaplex_ros.training.voices.speech import Voice, speak
+from personaplex_ros.training.workshop import Workshop
 from personaplex_ros.training.world import load_world
 
 RECIPE = """
@@ -111,7 +113,7 @@ def test_a_training_goes_on_with_a_finished_checkpoint(tmp_path: Path) -> None:
 def test_a_finished_checkpoint_learns_to_hear_recorded_voices(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "UTTERANCES", 12)
+    monkeypatch.setattr(hearing_stage, "UTTERANCES", 12)
     work, output = tmp_path / "nano.work", tmp_path / "nano"
     recorder = Recorder(work / "voices" / "somebody")
     for text in ("Where is the lift?", "Mhm.", load_world().intents["name"].wordings[0]):
@@ -127,9 +129,7 @@ def test_a_finished_checkpoint_learns_to_hear_recorded_voices(
         understanding_schedule=schedule,
         hearing_schedule=schedule,
     )
-    pipeline.train(
-        pipeline.Workshop(recipe, work, output, torch.device("cpu")), ("codec", "hearing")
-    )
+    pipeline.train(Workshop(recipe, work, output, torch.device("cpu")), ("codec", "hearing"))
     assert torch.get_num_threads() == threads
     shipped = resolve("nano")
     for name, moves in (
@@ -155,9 +155,7 @@ def test_a_robot_speaks_with_the_codec_that_it_is_told_to(
         told = tmp_path / "told.yaml"
         told.write_text(yaml.safe_dump({"based_on": "nano"} | begin))
         recipe = load_recipe(told)
-        pipeline.make_corpus(
-            pipeline.Workshop(recipe, tmp_path, tmp_path / "out", torch.device("cpu"))
-        )
+        pipeline.make_corpus(Workshop(recipe, tmp_path, tmp_path / "out", torch.device("cpu")))
     assert asked == [tmp_path / "out", resolve("nano"), tmp_path]
 
 

@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     require("espeakng_loader")
-    from personaplex_ros.training.pipeline import CHECKPOINT, STAGES, WORK, Workshop, train
+    from personaplex_ros.training.pipeline import CHECKPOINT, STAGES, WORK, train
     from personaplex_ros.training.recipe import load_recipe
+    from personaplex_ros.training.workshop import Workshop
 
     stages = tuple(arguments.stages.split(",")) if arguments.stages else STAGES
     unknown = sorted(set(stages) - set(STAGES))

@@ -10,10 +10,9 @@ recipe that starts with a finished checkpoint has its codec and goes on with its
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from tqdm import tqdm
 from personaplex_ros.audio import write_wave
 from personaplex_ros.checkpoint import (
     CheckpointFiles,
-    load_codec,
     load_language_model,
     save_listening_head,
 )
@@ -35,7 +33,6 @@ from personaplex_ros.nn.denormals import flush_denormals
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.conversations.corpus import (
     Materials,
-    caller_words,
     load_corpus,
     load_sentences,
 )
@@ -48,7 +45,6 @@ from personaplex_ros.training.conversations.telling import (
     Listener,
     mark_unclear,
     telling,
-    word_weights,
 )
 from personaplex_ros.training.conversations.text_row import train_tokenizer
 from personaplex_ros.training.evaluation import Bars, evaluate
@@ -59,36 +55,28 @@ from personaplex_ros.training.export import (
     export_voice,
     with_prompt_codes,
 )
-from personaplex_ros.training.hearing.around import build_surroundings, load_surroundings
-from personaplex_ros.training.hearing.encoder import HearingTrainer
-from personaplex_ros.training.hearing.kept import KeptMoments
-from personaplex_ros.training.hearing.moments import Moments
-from personaplex_ros.training.hearing.understanding import Understanding
-from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
+from personaplex_ros.training.hearing.stage import teach_hearing
 from personaplex_ros.training.learning.codec import CodecTrainer, Crops, DecoderTrainer
 from personaplex_ros.training.learning.curves import draw_curves
-from personaplex_ros.training.learning.following import beside_another, follow
+from personaplex_ros.training.learning.following import follow
 from personaplex_ros.training.learning.language import Batches, LanguageTrainer, blend
 from personaplex_ros.training.learning.listening import ListeningTrainer, known_head
 from personaplex_ros.training.learning.loop import Run
 from personaplex_ros.training.learning.reading import Prompts, ReadingTrainer
 from personaplex_ros.training.loudness import ROBOT_LUFS, speak_at
-from personaplex_ros.training.recipe import Recipe
 from personaplex_ros.training.voices.making import record_voices
 from personaplex_ros.training.voices.speakers import AGENTS
 from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.voices.speech_bank import SpeechBank, build_bank
-from personaplex_ros.training.world import World, load_world
+from personaplex_ros.training.workshop import BEGUN, Workshop
 
 STAGES = (
     "voices", "codec", "hearing", "corpus", "language", "listening", "decoder", "export",
     "evaluate",
 )  # fmt: skip
-UTTERANCES = 200  # of a file
 HEARD_SENTENCES = 25  # of each voice, to find out how loud it is
 RUNS = ("codec", "understanding", "hearing", "reading", "language", "listening", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
-BEGUN = "begun.safetensors"  # the language model that a training goes on with
 WORK = (*STATES, *LOGS, BEGUN, "curves.png", "evaluation.md", "evaluation.json")
 CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, "config.json")
 GENERIC_PROMPTS = (
@@ -96,27 +84,6 @@ GENERIC_PROMPTS = (
     "You are a wise and friendly teacher. Answer questions or provide advice in a clear and "
     "engaging way.",
 )
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """Where a training takes place."""
-
-    recipe: Recipe
-    work: Path
-    output: Path  # the checkpoint folder
-    device: torch.device
-    seed: int = 0
-
-    @property
-    def voices(self) -> Path:
-        """Where the recorded voices lie."""
-        return self.work / "voices"
-
-    @property
-    def world(self) -> World:
-        """The closed world."""
-        return load_world()
 
 
 def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
@@ -130,7 +97,7 @@ def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
             {
                 "voices": make_voices,
                 "codec": train_codec,
-                "hearing": train_hearing,
+                "hearing": teach_hearing,
                 "corpus": make_corpus,
                 "language": train_language_model,
                 "listening": train_listening_head,
@@ -170,41 +137,6 @@ def _take_over(source: Path, output: Path) -> None:
     for name in CHECKPOINT:
         content = (source / name).read_bytes()
         write_whole(output / name, partial(Path.write_bytes, data=content))
-
-
-def train_hearing(shop: Workshop) -> None:
-    """Teach the checkpoint that the recipe starts with to hear natural voices."""
-    recipe = shop.recipe
-    if recipe.start is None or not recipe.corpus.utterances:
-        return
-    folder, processes = shop.work / "utterances", os.cpu_count() or 1
-    files = build_utterances(folder, shop.voices, recipe.corpus.utterances, UTTERANCES, processes)
-    sounds = shop.work / "surroundings"
-    noises = build_surroundings(sounds, shop.voices, recipe.corpus.surroundings, processes)
-    for _ in tqdm(itertools.chain(files, noises), unit="file"):
-        pass
-    begin, numbers = CheckpointFiles.find(recipe.start), caller_words(shop.world)
-    lm = load_language_model(begin.model, begin.config, "cpu", torch.float32)
-    codec = load_codec(begin.mimi, begin.mimi_config, "cpu")
-    settings = recipe.hearing_training
-    said = load_utterances(folder)
-    around = load_surroundings(sounds)
-    moments = Moments(said, numbers, settings.batch, settings.frames, settings.seed, around)
-    familiar = replace(moments, utterances=[one for one in said if one.familiar], around=())
-    weights = word_weights(shop.world, numbers)
-    understanding = Understanding(codec, lm, weights, settings.seed).to(shop.device)
-    run = Run(understanding, recipe.understanding_schedule)
-    follow(run, familiar.draw, shop.work / "understanding")
-    trainer = HearingTrainer(understanding, settings).to(shop.device)
-    made_with = load_codec(begin.mimi, begin.mimi_config, "cpu")
-    kept = KeptMoments(moments, made_with, settings.fixed_layers, settings.fresh, settings.recent)
-    run = Run(trainer, recipe.hearing_schedule)
-    with beside_another():
-        follow(run, kept.draw, shop.work / "hearing", processes=1)
-    trainer.cpu()
-    export_codec(trainer.codec, shop.output)
-    export_language_model(trainer.lm, shop.output)
-    (shop.work / BEGUN).unlink(missing_ok=True)
 
 
 def make_corpus(shop: Workshop) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +32,9 @@ class Amounts:
     pieces: int  # of the text tokenizer
     natural: bool = False  # whether callers have natural voices, too
     utterances: int = 0  # files of sentences, for the encoder to learn these
+    # Voices that it does not learn, so that the language model, which hears all, knows how
+    # strangers sound after it.
+    unheard: Sequence[str] = ()
     surroundings: int = 0  # half minutes of what may go on around them
 
 

@@ -56,10 +56,13 @@ class Callers:
     recorded: Sequence[RecordedVoice] = ()
 
     @staticmethod
-    def open(folder: Path) -> Callers:
-        """Take the voices whose folders lie in another; none where that does not exist."""
+    def open(folder: Path, without: Sequence[str] = ()) -> Callers:
+        """Take the voices whose folders lie in another; none where that does not exist.
+
+        Those with the names ``without`` are left out.
+        """
         found = sorted(index.parent for index in folder.glob(f"*/{INDEX}"))
-        return Callers([RecordedVoice.open(one) for one in found])
+        return Callers([RecordedVoice.open(one) for one in found if one.name not in without])
 
     def draw(self, rng: np.random.Generator) -> Speaker:
         """Draw a caller to learn from."""
