@@ -16,7 +16,7 @@ import torch
 from reference import CODEC, GREEDY, LM, converse, ids, moshi_config, talk, write_checkpoint
 from torch import Tensor
 
-from personaplex_ros.cli import model_arguments
+from personaplex_ros.cli.arguments import model as model_arguments
 from personaplex_ros.engine import Engine, Persona, rereading
 from personaplex_ros.engine.long_conversation import MODES
 from personaplex_ros.engine.rereading import Rereading

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from personaplex_ros import __version__
-from personaplex_ros.cli.paths import refuse_empty_words
+from personaplex_ros.cli.arguments.paths import refuse_empty_words
 from personaplex_ros.cli.streams import open_streams
 from personaplex_ros.interruption import Interruption
 from personaplex_ros.optional import missing_package

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from personaplex_ros.audio import read_wave, to_mono
-from personaplex_ros.cli.node_arguments import add_node_arguments, node_parameters
-from personaplex_ros.cli.paths import check_folder, refuse_shared_paths
+from personaplex_ros.cli.arguments.node import add_node_arguments, node_parameters
+from personaplex_ros.cli.arguments.paths import check_folder, refuse_shared_paths
 from personaplex_ros.demo import (
     FILES,
     START_S,

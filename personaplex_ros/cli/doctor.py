@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from personaplex_ros.cli.paths import outputs
+from personaplex_ros.cli.arguments.paths import outputs
 from personaplex_ros.doctor import Setup, examine
 from personaplex_ros.doctor.page import as_data, ready, render, wants_colour
 from personaplex_ros.files import write_whole

@@ -28,13 +28,13 @@ from personaplex_ros.benchmark.tasks import TASKS, Task
 from personaplex_ros.benchmark.voice_activity import speech_listener
 from personaplex_ros.benchmark.words import write_json
 from personaplex_ros.benchmark.worst_cases import draw, worst
-from personaplex_ros.cli.model_arguments import (
+from personaplex_ros.cli.arguments.model import (
     add_model_arguments,
     chosen_persona,
     chosen_sampling,
     load_engine,
 )
-from personaplex_ros.cli.paths import check_folder, outputs, refuse_shared_paths
+from personaplex_ros.cli.arguments.paths import check_folder, outputs, refuse_shared_paths
 from personaplex_ros.cli.synthesis import check_synthetic
 from personaplex_ros.cli.turnbench import SUITE as TURNBENCH
 from personaplex_ros.cli.turnbench import add_suite_arguments, run_suite

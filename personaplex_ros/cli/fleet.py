@@ -13,8 +13,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from personaplex_ros.cli.model_arguments import add_model_arguments, chosen_sampling
-from personaplex_ros.cli.server_arguments import (
+from personaplex_ros.cli.arguments.model import add_model_arguments, chosen_sampling
+from personaplex_ros.cli.arguments.server import (
     LOCAL,
     add_server_arguments,
     begin_log,

@@ -13,13 +13,13 @@ import numpy as np
 from tqdm import tqdm
 
 from personaplex_ros.audio import output_format, read_wave, resample, to_mono, write_wave
-from personaplex_ros.cli.model_arguments import (
+from personaplex_ros.cli.arguments.model import (
     add_model_arguments,
     chosen_persona,
     chosen_sampling,
     load_engine,
 )
-from personaplex_ros.cli.paths import outputs, refuse_shared_paths
+from personaplex_ros.cli.arguments.paths import outputs, refuse_shared_paths
 from personaplex_ros.engine import Engine, Session, StepResult, StepTiming
 from personaplex_ros.files import write_whole
 from personaplex_ros.timeline import (

@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from personaplex_ros.cli.model_arguments import add_model_arguments, chosen_sampling
-from personaplex_ros.cli.server_arguments import (
+from personaplex_ros.cli.arguments.model import add_model_arguments, chosen_sampling
+from personaplex_ros.cli.arguments.server import (
     add_server_arguments,
     begin_log,
     check_server_arguments,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from personaplex_ros.cli.paths import check_folder
+from personaplex_ros.cli.arguments.paths import check_folder
 from personaplex_ros.optional import require
 
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from personaplex_ros.cli.paths import outputs
+from personaplex_ros.cli.arguments.paths import outputs
 from personaplex_ros.recording import complete_bag
 from personaplex_ros.recording.reading import read_folder
 from personaplex_ros.timeline import timeline_files, write_timeline

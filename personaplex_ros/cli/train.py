@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from personaplex_ros.checkpoint.listening import LISTENING
-from personaplex_ros.cli.paths import check_folder
+from personaplex_ros.cli.arguments.paths import check_folder
 from personaplex_ros.engine.loading import choose_device
 from personaplex_ros.optional import require
 

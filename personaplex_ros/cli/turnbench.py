@@ -18,7 +18,7 @@ from personaplex_ros.benchmark.turnbench.published import tables, unpack
 from personaplex_ros.benchmark.turnbench.report import Report, oracle, score_all
 from personaplex_ros.benchmark.turnbench.run import OURS, chosen, hear
 from personaplex_ros.benchmark.words import write_json
-from personaplex_ros.cli.paths import check_folder, refuse_shared_paths
+from personaplex_ros.cli.arguments.paths import check_folder, refuse_shared_paths
 from personaplex_ros.cli.synthesis import check_synthetic
 from personaplex_ros.optional import require
 

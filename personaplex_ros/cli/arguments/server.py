@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from personaplex_ros.cli.model_arguments import chosen_persona, load_engine
+from personaplex_ros.cli.arguments.model import chosen_persona, load_engine
 from personaplex_ros.engine.admission import SHARE
 from personaplex_ros.server.model import Model
 from personaplex_ros.text_file import read_text
