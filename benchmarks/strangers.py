@@ -7,8 +7,8 @@ Each FOLDER is that of a voice, see `personaplex_ros.training.voices.recorded`, 
 that are kept from training. ``--record`` makes those of the synthesizers whose programs are there
 (Debian's flite, festival, libttspico-utils, and espeak-ng with mbrola) and names the others. Five
 questions make a conversation; microphone and room are clean. An answer is wrong when the robot says
-something that answers another question: not "I do not know", not "could you say that again", and
-not silence. Needs requirements-training.txt.
+something that answers another question: not "I do not know", and not silence. Needs
+requirements-training.txt.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ WITHOUT = ("repeat",)  # which asks for what was said before
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of it: "right", "wrong", "silence", "unknown" or "unclear" (it says so)."""
+    """What came of a question: "right", "wrong", "unknown" (it says so) or "silence"."""
 
     voice: str
     intent: str
@@ -193,7 +193,7 @@ def _utterance(voice: Speaker, intent: str, text: str, rng: np.random.Generator)
 
 def judged(dialogue: Dialogue, world: World) -> Iterator[Answer]:
     """Yield what came of each question."""
-    admits = {"unknown": world.intents["fallback"].accept, "unclear": world.unclear}
+    unknown = [plain(phrase) for phrase in world.intents["fallback"].accept]
     for turn in turns(dialogue.said, dialogue.duration_s):
         asked = turn.asked.utterance
         said = dialogue.text(turn.asked.start_s + 0.5 * asked.duration_s, turn.until_s)
@@ -202,24 +202,20 @@ def judged(dialogue: Dialogue, world: World) -> Iterator[Answer]:
             outcome = "right"
         elif not plain(said):
             outcome = "silence"
-        for admitted, phrases in admits.items():
-            if outcome == "wrong" and any(plain(phrase) in plain(said) for phrase in phrases):
-                outcome = admitted
+        elif any(phrase in plain(said) for phrase in unknown):
+            outcome = "unknown"
         yield Answer(dialogue.plan.caller, asked.intent, asked.text, said, outcome)
 
 
 def table(answers: list[Answer]) -> str:
     """Return what came of the questions of each voice, in per cent."""
-    kinds = {
-        "right": "right", "wrong": "wrong", "unknown": "does not know",
-        "unclear": "asks again", "silence": "silence",
-    }  # fmt: skip
-    lines = [f"| {' | '.join(('voice', 'n', *kinds.values()))} |", "|---" * (2 + len(kinds)) + "|"]
+    lines = ["| voice | n | right | wrong | does not know | silence |", "|---|---|---|---|---|---|"]
     voices = list(dict.fromkeys(one.voice for one in answers))
     for name in (*voices, "all"):
         of_it = [one.outcome for one in answers if name in (one.voice, "all")]
         parts = [
-            f"{100 * share([outcome == kind for outcome in of_it]).value:.0f}" for kind in kinds
+            f"{100 * share([outcome == kind for outcome in of_it]).value:.0f}"
+            for kind in ("right", "wrong", "unknown", "silence")
         ]
         lines.append(f"| {' | '.join((name, str(len(of_it)), *parts))} |")
     return "\n".join(lines)

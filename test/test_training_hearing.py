@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for text in (*TEXTS, load_world().intents["name"].wordings[0]):
         samples = speak(text, Voice("en-us+f5")).samples
         recorder.add(text, samples, align(text, samples))
-    assert len(list(build_utterances(place / "said", place / "voices", (), 1, 16, 1))) == 1
+    assert len(list(build_utterances(place / "said", place / "voices", 1, 16, 1))) == 1
     return place
 
 
@@ -78,7 +78,7 @@ def understanding() -> Understanding:
     )  # fmt: skip
     lm = LanguageModel(config, dtype=torch.float32)
     initialise(lm)
-    return Understanding(codec, lm, torch.ones(len(caller_words(load_world()))), 0)
+    return Understanding(codec, lm, len(caller_words(load_world())), 0)
 
 
 def test_phones_are_found_where_the_synthesiser_put_them() -> None:
@@ -108,7 +108,7 @@ def test_phones_are_found_where_the_synthesiser_put_them() -> None:
 def test_sentences_are_kept_and_made_once(folder: Path) -> None:
     said = load_utterances(folder / "said")
     assert len(said) == 16 and {one.familiar for one in said} == {True, False}
-    assert not list(build_utterances(folder / "said", folder / "voices", (), 1, 16, 1))
+    assert not list(build_utterances(folder / "said", folder / "voices", 1, 16, 1))
     for one in said:
         assert np.abs(one.samples).max() == 32767
         if one.words:
@@ -294,11 +294,3 @@ def test_a_voice_says_what_it_knows_however_little_that_is() -> None:
     assert {utterances._known(["a", "b", "c"], voice, rng) for _ in range(30)} == {"a", "b"}
     with pytest.raises(ValueError, match="knows nothing"):
         utterances._known(many, voice, rng)
-
-
-def test_voices_that_the_encoder_is_not_to_learn_are_left_out(tmp_path: Path) -> None:
-    for name in ("anna", "bert"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "sentences.jsonl").write_text("")
-    assert len(Callers.open(tmp_path).recorded) == 2
-    assert [one.folder.name for one in Callers.open(tmp_path, ("anna",)).recorded] == ["bert"]

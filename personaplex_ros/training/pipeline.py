@@ -41,11 +41,6 @@ from personaplex_ros.training.conversations.corpus_making import (
     prompt_texts,
     voice_sample,
 )
-from personaplex_ros.training.conversations.telling import (
-    Listener,
-    mark_unclear,
-    telling,
-)
 from personaplex_ros.training.conversations.text_row import train_tokenizer
 from personaplex_ros.training.evaluation import Bars, evaluate
 from personaplex_ros.training.export import (
@@ -167,11 +162,6 @@ def train_language_model(shop: Workshop) -> None:
     corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
     config = replace(recipe.language, text_cardinality=materials.tokenizer.size)
     known = _begun(shop) if recipe.start is not None else None
-    head = None if known is None else known_head(resolve(str(recipe.start)), corpus.words)
-    if known is not None and head is not None and recipe.least_heard:
-        listener = Listener(known, head)
-        marked = mark_unclear(corpus.recordings, listener, telling(shop.world), recipe.least_heard)
-        corpus = replace(corpus, recordings=list(marked))
     if known is None:
         config = with_prompt_codes(config, materials.codec)
     else:
@@ -188,6 +178,7 @@ def train_language_model(shop: Workshop) -> None:
         follow(reading, prompts.draw, shop.work / "reading")
     else:
         trainer.model.load_state_dict(known.state_dict())
+        head = known_head(resolve(str(recipe.start)), corpus.words)
         if head is not None:
             trainer.heard_head.load_state_dict(head.state_dict())
     run = Run(trainer, recipe.language_schedule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,9 +32,6 @@ class Amounts:
     pieces: int  # of the text tokenizer
     natural: bool = False  # whether callers have natural voices, too
     utterances: int = 0  # files of sentences, for the encoder to learn these
-    # Voices that it does not learn, so that the language model, which hears all, knows how
-    # strangers sound after it.
-    unheard: Sequence[str] = ()
     surroundings: int = 0  # half minutes of what may go on around them
 
 
@@ -67,9 +64,6 @@ class Recipe:
     start: str | None = None  # a checkpoint to go on with, by path or name
     spoken_with: str | None = None  # whose codec its language model speaks with, where not its own
     learnt: float = 1.0  # share in its language model's weights of what they then became
-    # Of what a question tells, the share that its listening head has to hear: else the robot asks
-    # what was said.
-    least_heard: float = 0.0
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
@@ -96,11 +90,8 @@ def load_recipe(recipe: str | Path) -> Recipe:
         learnt = float(content.get("learnt", 1.0))
         if not 0 < learnt <= 1:
             raise ValueError(f"learnt is {learnt}; it is a share, above 0 and up to 1")
-        least_heard = float(content.get("least_heard", 0.0))
-        if not 0 <= least_heard <= 1:
-            raise ValueError(f"least_heard is {least_heard}; it is a share, 0 to 1")
         begin: dict[str, Any] = {name: content.get(name) for name in ("start", "spoken_with")}
-        return Recipe(codec=codec, learnt=learnt, least_heard=least_heard, **begin, **parts)
+        return Recipe(codec=codec, learnt=learnt, **begin, **parts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -17,7 +17,7 @@ from personaplex_ros.persona import TAG
 from personaplex_ros.training.chance import pick
 
 HELD_OUT_WORDINGS = 2  # the last of each intent are for evaluation only
-SPOKEN = ("prompts", "openers", "breaks", "user_backchannels", "agent_backchannels", "unclear")
+SPOKEN = ("prompts", "openers", "breaks", "user_backchannels", "agent_backchannels")
 PERSONA_INTENTS = ("name", "company", "hours", "closing", "opening", "meeting_room")
 # A caller may hesitate after these words: what came before cannot be all.
 OPEN_ENDED = frozenset(
@@ -59,7 +59,6 @@ class World:
     breaks: tuple[str, ...]
     user_backchannels: tuple[str, ...]
     agent_backchannels: tuple[str, ...]
-    unclear: tuple[str, ...]  # said to what was not understood
     intents: Mapping[str, Intent]
     stories: Mapping[str, tuple[str, ...]]
     elsewhere: tuple[str, ...]  # said by others to others
@@ -97,7 +96,6 @@ class World:
         ]
         said = [text for template in templates for text in self._filled(template)]
         said += self.stories["answers"]
-        said += self.unclear
         again = [text.format(last=last) for text in self.intents["repeat"].answers for last in said]
         return list(dict.fromkeys([*said, *again, *self.agent_backchannels]))
 
@@ -114,7 +112,7 @@ class World:
 
     def agent_texts(self, rng: np.random.Generator, personas: int) -> list[str]:
         """Return what the robot says or is prompted with, for so many random personas."""
-        texts = [*self.agent_backchannels, *self.unclear, *self.stories["answers"]]
+        texts = [*self.agent_backchannels, *self.stories["answers"]]
         for _ in range(personas):
             facts = self.random_facts(rng)
             for intent in self.intents:

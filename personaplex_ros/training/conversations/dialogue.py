@@ -35,7 +35,6 @@ NOBODY_CHANCE = 0.15  # of a conversation in which nobody asks anything
 # anybody does, and when nobody does. Mostly it greets.
 OPENED_CHANCE, SAYS_CHANCE, GREETS_CHANCE = 0.25, 0.2, 0.6
 GOODBYE_CHANCE = 0.3
-UNCLEAR = "unclear"  # what is wanted by what cannot be understood
 
 
 @dataclass(frozen=True)
@@ -127,11 +126,8 @@ class Script:
 
     def reply(self, after: Line) -> Line:
         """Let the robot answer what was said."""
-        if after.intent == UNCLEAR:
-            text = pick(self.world.unclear, self.rng)
-        else:
-            text = self.world.answer(after.intent, self.facts, self.last, self.rng)
-        if after.intent not in ("repeat", UNCLEAR):
+        text = self.world.answer(after.intent, self.facts, self.last, self.rng)
+        if after.intent != "repeat":
             self.last = text
         wait = float(self.rng.uniform(*REPLY_S)) + THANKS_S * (after.intent == "thanks")
         start = math.ceil((after.end_s + wait) / FRAME_S) * FRAME_S

@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from personaplex_ros.checkpoint import CheckpointFiles, load_codec, load_language_model
 from personaplex_ros.training.conversations.corpus import caller_words
-from personaplex_ros.training.conversations.telling import word_weights
 from personaplex_ros.training.export import export_codec, export_language_model
 from personaplex_ros.training.hearing.around import build_surroundings, load_surroundings
 from personaplex_ros.training.hearing.encoder import HearingTrainer
@@ -32,10 +31,7 @@ def teach_hearing(shop: Workshop) -> None:
     if recipe.start is None or not recipe.corpus.utterances:
         return
     folder, processes = shop.work / "utterances", os.cpu_count() or 1
-    amounts = recipe.corpus
-    files = build_utterances(
-        folder, shop.voices, amounts.unheard, amounts.utterances, UTTERANCES, processes
-    )
+    files = build_utterances(folder, shop.voices, recipe.corpus.utterances, UTTERANCES, processes)
     sounds = shop.work / "surroundings"
     noises = build_surroundings(sounds, shop.voices, recipe.corpus.surroundings, processes)
     for _ in tqdm(itertools.chain(files, noises), unit="file"):
@@ -48,8 +44,7 @@ def teach_hearing(shop: Workshop) -> None:
     around = load_surroundings(sounds)
     moments = Moments(said, numbers, settings.batch, settings.frames, settings.seed, around)
     familiar = replace(moments, utterances=[one for one in said if one.familiar], around=())
-    weights = word_weights(shop.world, numbers)
-    understanding = Understanding(codec, lm, weights, settings.seed).to(shop.device)
+    understanding = Understanding(codec, lm, len(numbers), settings.seed).to(shop.device)
     run = Run(understanding, recipe.understanding_schedule)
     follow(run, familiar.draw, shop.work / "understanding")
     trainer = HearingTrainer(understanding, settings).to(shop.device)

@@ -67,14 +67,11 @@ class Understanding(Trainer):
     ``word_head`` names the words in the language model's states.
     """
 
-    def __init__(self, codec: Mimi, lm: LanguageModel, weights: Tensor, seed: int):
-        """``weights`` float32 [words] says how much each of the callers' words counts."""
+    def __init__(self, codec: Mimi, lm: LanguageModel, words: int, seed: int):
         super().__init__()
         torch.manual_seed(seed)
         self.codec, self.lm = codec.requires_grad_(False), lm.requires_grad_(False)
-        self.word_head = nn.Linear(lm.config.dim, len(weights) + 1)
-        self.weights: Tensor
-        self.register_buffer("weights", weights, persistent=False)
+        self.word_head = nn.Linear(lm.config.dim, words + 1)
         self.phones_of_codes: Tensor
         self.distances: Tensor
         self.variances: Tensor  # of the first quantiser's input and of the others'
@@ -115,7 +112,7 @@ class Understanding(Trainer):
 
     def word_loss(self, states: Tensor, heard: Tensor) -> Tensor:
         """Return how badly the words int64 [B, F] are named in states [B, F, D]."""
-        return heard_loss(self.word_head(states).flatten(0, 1), heard.flatten(), self.weights)
+        return heard_loss(self.word_head(states).flatten(0, 1), heard.flatten())
 
     def _count(self, latent: Tensor, choices: Sequence[Choice], phones: Tensor) -> None:
         sure = (phones != UNKNOWN_PHONE).all(-1)

@@ -43,20 +43,15 @@ class Utterance:
 
 
 def build_utterances(
-    folder: Path, voices: Path, unheard: Sequence[str], shards: int, size: int, processes: int
+    folder: Path, voices: Path, shards: int, size: int, processes: int
 ) -> Iterator[Path]:
     """Write whatever is not there of so many files of ``size`` sentences; yields each when done.
 
-    Callers are the synthesiser's voices and the recorded ones whose folders lie in ``voices`` and
-    are not among the ``unheard``.
+    Callers are the synthesiser's voices and the recorded ones whose folders lie in ``voices``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number:05d}.npz" for number in range(shards)]
-    jobs = [
-        (path, number, size, voices, tuple(unheard))
-        for number, path in enumerate(paths)
-        if not path.is_file()
-    ]
+    jobs = [(path, number, size, voices) for number, path in enumerate(paths) if not path.is_file()]
     with worker_pool(processes) as pool:
         yield from pool.imap_unordered(_build, jobs)
 
@@ -69,9 +64,9 @@ def load_utterances(folder: Path) -> list[Utterance]:
     return found
 
 
-def _build(job: tuple[Path, int, int, Path, tuple[str, ...]]) -> Path:
-    path, number, size, voices, unheard = job
-    world, callers = load_world(), Callers.open(voices, unheard)
+def _build(job: tuple[Path, int, int, Path]) -> Path:
+    path, number, size, voices = job
+    world, callers = load_world(), Callers.open(voices)
     texts = [*world.openers, *world.breaks, *world.caller_texts()]
     said = []
     for index in range(size):

@@ -48,14 +48,12 @@ def known_head(folder: Path, words: Iterable[str]) -> ListeningHead | None:
     return head if head.words == tuple(words) else None
 
 
-def heard_loss(logits: Tensor, heard: Tensor, weights: Tensor | None = None) -> Tensor:
+def heard_loss(logits: Tensor, heard: Tensor) -> Tensor:
     """Return how much of what callers say is not known in logits [N, 1 + words].
 
-    ``heard`` int64 [N] has numbers of ``caller_words``, or ``NOTHING_HEARD``; ``weights`` float32
-    [words] says how much each counts, all the same without.
+    ``heard`` int64 [N] has numbers of ``caller_words``, or ``NOTHING_HEARD``.
     """
     outputs = heard - NOTHING_HEARD + NO_WORD
-    counts = 1.0 if weights is None else weights[heard.clamp_min(0)]
-    weight = torch.where(outputs == NO_WORD, NO_WORD_WEIGHT, counts)
+    weight = torch.where(outputs == NO_WORD, NO_WORD_WEIGHT, 1.0)
     loss = F.cross_entropy(logits, outputs, reduction="none")
     return (loss * weight).sum() / weight.sum()

@@ -56,13 +56,10 @@ class Callers:
     recorded: Sequence[RecordedVoice] = ()
 
     @staticmethod
-    def open(folder: Path, without: Sequence[str] = ()) -> Callers:
-        """Take the voices whose folders lie in another; none where that does not exist.
-
-        Those with the names ``without`` are left out.
-        """
+    def open(folder: Path) -> Callers:
+        """Take the voices whose folders lie in another; none where that does not exist."""
         found = sorted(index.parent for index in folder.glob(f"*/{INDEX}"))
-        return Callers([RecordedVoice.open(one) for one in found if one.name not in without])
+        return Callers([RecordedVoice.open(one) for one in found])
 
     def draw(self, rng: np.random.Generator) -> Speaker:
         """Draw a caller to learn from."""
