@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from strangers import WITHOUT, add_arguments, caller, open_stage
-from turn_ends import BUDGETS, DEADLINE_S, FRAME, OFF, WAITS_S
+from turn_ends import BUDGETS, DEADLINE_S, FRAME, WAITS_S, Quiet
 
 from personaplex_ros.files import write_whole
 from personaplex_ros.markdown import markdown_table
@@ -197,15 +197,9 @@ def _finished(person: Sound, robot: Sound, pieces: dict[int, str], count: int) -
 
 def _silences(person: Sound, count: int) -> Sound:
     """Return for how long Silero has heard nobody, float32 [count], at the end of each frame."""
-    activity, silent_s, speaks, known = SpeechActivity(RATE, FRAME), 0.0, False, []
-    for first in range(0, count * FRAME, FRAME):
-        for window in activity.push(person[first : first + FRAME]):
-            if window.probability >= 0.5:
-                silent_s, speaks = 0.0, True
-            elif speaks and (silent_s > 0.0 or window.probability < OFF):
-                silent_s += window.length_samples / RATE
-        known.append(silent_s)
-    return np.array(known, np.float32)
+    activity, quiet = SpeechActivity(RATE, FRAME), Quiet()
+    frames = (person[first : first + FRAME] for first in range(0, count * FRAME, FRAME))
+    return np.array([quiet.push(activity.push(frame)) for frame in frames], np.float32)
 
 
 @dataclass(frozen=True)

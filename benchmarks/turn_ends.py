@@ -186,21 +186,31 @@ def _read(path: Path) -> Sound:
     return sound[slice(*sounding(sound))]
 
 
+class Quiet:
+    """For how long Silero has heard nobody since somebody spoke."""
+
+    def __init__(self) -> None:
+        self._silent_s, self._speaks = 0.0, False
+
+    def push(self, windows: Sequence[Activity]) -> float:
+        """Take the windows of a frame; return that in seconds."""
+        for window in windows:
+            if window.probability >= 0.5:
+                self._silent_s, self._speaks = 0.0, True
+            elif self._speaks and (self._silent_s > 0.0 or window.probability < OFF):
+                self._silent_s += window.length_samples / RATE
+        return self._silent_s
+
+
 def hear(line: Line, judges: Mapping[str, Judge]) -> list[Silence]:
     """Let all detectors hear a line; return its silences."""
-    activity = SpeechActivity(RATE, FRAME)
-    silent_s, speaks = 0.0, False
+    activity, quiet = SpeechActivity(RATE, FRAME), Quiet()
     known = []
     for first in range(0, len(line.samples) // FRAME * FRAME, FRAME):
         samples = line.samples[first : first + FRAME]
         windows = activity.push(samples)
-        for window in windows:
-            if window.probability >= 0.5:
-                silent_s, speaks = 0.0, True
-            elif speaks and (silent_s > 0.0 or window.probability < OFF):
-                silent_s += window.length_samples / RATE
         sure = [judge.push(samples, windows) for judge in judges.values()]
-        known.append(((first + FRAME) / RATE, silent_s, *sure))
+        known.append(((first + FRAME) / RATE, quiet.push(windows), *sure))
     times, silent, *told = np.array(known, np.float32).T
     found = []
     for start_s, end_s, over in line.silences:
