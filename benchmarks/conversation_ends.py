@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,14 @@ from personaplex_ros.markdown import markdown_table
 from personaplex_ros.training.chance import pick
 from personaplex_ros.training.conversations.callers import hesitate, random_intent
 from personaplex_ros.training.evaluation.converse import Dialogue, Job
-from personaplex_ros.training.evaluation.scenarios import Plan, Utterance
+from personaplex_ros.training.evaluation.scenarios import (
+    GAP_S,
+    STORY_PARTS,
+    Plan,
+    Utterance,
+    with_pauses,
+)
+from personaplex_ros.training.sound.augment import placed
 from personaplex_ros.training.sound.microphone import Microphone
 from personaplex_ros.training.turn_ends.corpus import pause_s
 from personaplex_ros.training.voices.speakers import AGENTS
@@ -45,8 +52,6 @@ from personaplex_ros.turns import SpeechActivity, TurnMonitor
 from personaplex_ros.turns.events import USER_FINISHED
 
 QUESTIONS, HESITATED, STORIES = 4, 0.5, 3
-STORY_PARTS = 3
-GAP_S = (0.5, 2.5)
 UTTERANCE_S = 16.0  # of a conversation, for each utterance and its answer
 EARLY_S = 0.1  # an end may be told so long before the last sound has died away
 
@@ -126,7 +131,8 @@ def _question(world: World, voice: Speaker, rng: np.random.Generator) -> Spoken:
         intent = random_intent(world, rng)
         known = [one for one in world.intents[intent].held_out if voice.knows(one)]
         text = pick(known, rng) if known and intent not in WITHOUT else ""
-    speech = _level(voice.say(text))
+    speech = voice.say(text)
+    speech = replace(speech, samples=at_level(speech.samples))
     places = hesitations(world, text)
     if not places or rng.random() > HESITATED:
         return intent, text, speech, ()
@@ -136,22 +142,12 @@ def _question(world: World, voice: Speaker, rng: np.random.Generator) -> Spoken:
 
 def _story(world: World, voice: Speaker, rng: np.random.Generator) -> Spoken:
     stories = world.stories
-    parts = rng.permutation(len(stories["parts"]))[:STORY_PARTS]
-    lines = [pick(stories["opening"], rng), *(stories["parts"][at] for at in parts)]
+    order = rng.permutation(len(stories["parts"]))[:STORY_PARTS]
+    lines = [pick(stories["opening"], rng), *(stories["parts"][at] for at in order)]
     lines.append(pick(stories["closing"], rng))
-    told: list[Sound] = []
-    pauses = []
-    for line in lines:
-        if told:
-            begin_s = sum(map(len, told)) / RATE
-            told.append(np.zeros(round(pause_s(rng) * RATE), np.float32))
-            pauses.append((begin_s, sum(map(len, told)) / RATE))
-        told.append(_level(voice.say(line)).samples)
-    return "story", " ".join(lines), Speech(np.concatenate(told), (), ()), tuple(pauses)
-
-
-def _level(speech: Speech) -> Speech:
-    return Speech(at_level(speech.samples), speech.words, speech.phones)
+    parts = [at_level(voice.say(line).samples) for line in lines]
+    samples, pauses = with_pauses(parts, [pause_s(rng) for _ in parts[1:]])
+    return "story", " ".join(lines), Speech(samples, (), ()), pauses
 
 
 def heard(dialogue: Dialogue) -> dict[str, Told]:
@@ -175,12 +171,9 @@ def heard(dialogue: Dialogue) -> dict[str, Told]:
 
 def _person(dialogue: Dialogue) -> Sound:
     """Return what the microphone heard."""
-    wave = dialogue.plan.noise.copy()
-    for one in dialogue.said:
-        first = round(one.start_s * RATE)
-        part = wave[first : first + len(one.utterance.samples)]
-        part += one.utterance.samples[: len(part)]
-    return np.clip(wave, -1, 1)
+    noise = dialogue.plan.noise
+    said = placed([(one.start_s, one.utterance.samples) for one in dialogue.said], len(noise))
+    return np.clip(noise + said, -1, 1)
 
 
 def _finished(person: Sound, robot: Sound, pieces: dict[int, str], count: int) -> tuple[float, ...]:
@@ -236,17 +229,14 @@ def table(points: Sequence[Point]) -> str:
     for budget in BUDGETS:
         few = [one for one in points if one.detector.startswith("Silero")
                and one.false_positives <= budget]  # fmt: skip
-        chosen += [(one, f", at most {budget}") for one in sorted(few, key=_mean)[:1]]
+        few.sort(key=lambda one: one.mean_s)
+        chosen += [(one, f", at most {budget}") for one in few[:1]]
     for one, why in chosen:
         lines.append((
             one.detector + why, f"{one.false_positives:.3f}", f"{one.recall:.3f}",
             f"{one.mean_s:.2f}", f"{one.p50_s:.2f} / {one.p90_s:.2f}", f"{one.ends} + {one.pauses}",
         ))  # fmt: skip
     return markdown_table(lines)
-
-
-def _mean(point: Point) -> float:
-    return point.mean_s
 
 
 if __name__ == "__main__":

@@ -95,21 +95,31 @@ def plan_story(world: World, seed: tuple[int, ...]) -> Plan:
     cast, stories = _Cast.draw(world, rng), world.stories
     parts = rng.permutation(len(stories["parts"]))[:STORY_PARTS]
     lines = [pick(stories["opening"], rng), *(stories["parts"][number] for number in parts)]
-    told: list[NDArray[np.float32]] = []
-    pauses = []
-    for line in lines:
-        told.append(speak(line, cast.caller).samples)
-        begin_s = sum(map(len, told)) / RATE
-        told.append(np.zeros(round(float(rng.uniform(*STORY_PAUSE_S)) * RATE), np.float32))
-        pauses.append((begin_s, sum(map(len, told)) / RATE))
+    lengths_s = [float(rng.uniform(*STORY_PAUSE_S)) for _ in lines]
     lines.append(pick(stories["closing"], rng))
-    told.append(speak(lines[-1], cast.caller).samples)
-    samples, microphone = np.concatenate(told), Microphone.draw(rng)
+    samples, pauses = with_pauses([speak(line, cast.caller).samples for line in lines], lengths_s)
+    microphone = Microphone.draw(rng)
     story = Utterance(
         "question", " ".join(lines), "story", float(rng.uniform(*GAP_S)),
-        microphone.hear(samples), len(samples) / RATE, tuple(pauses),
+        microphone.hear(samples), len(samples) / RATE, pauses,
     )  # fmt: skip
     return _plan(cast, (story,), microphone.noise(round(DIALOGUE_S * RATE), rng))
+
+
+def with_pauses(
+    parts: Sequence[NDArray[np.float32]], lengths_s: Sequence[float]
+) -> tuple[NDArray[np.float32], tuple[tuple[float, float], ...]]:
+    """Return parts float32 [n] as one, pauses of these lengths between, and (start, end) of each.
+
+    There is a pause fewer than there are parts.
+    """
+    joined, pauses = [parts[0]], []
+    for part, length_s in zip(parts[1:], lengths_s, strict=True):
+        begin_s = sum(map(len, joined)) / RATE
+        joined.append(np.zeros(round(length_s * RATE), np.float32))
+        pauses.append((begin_s, sum(map(len, joined)) / RATE))
+        joined.append(part)
+    return np.concatenate(joined), tuple(pauses)
 
 
 @dataclass(frozen=True)

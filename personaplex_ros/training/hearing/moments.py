@@ -50,8 +50,7 @@ class Moments:
         ``wave`` float32 [B, n]; ``alone`` float32 [B, n], the same without what goes on around
         those who speak, by an input that is set well; ``heard`` int64 [B, F], the words that have
         just ended, or ``NOTHING_HEARD``; ``phones`` int64 [B, F, 2], ``UNKNOWN_PHONE`` where
-        nobody knows;
-        ``spoken`` bool [B, F]; ``familiar`` bool [B].
+        nobody knows; ``spoken`` bool [B, F]; ``familiar`` bool [B].
         """
         numbers = range(step * self.batch, (step + 1) * self.batch)
         batch: Batch = default_collate([self.one(number) for number in numbers])
