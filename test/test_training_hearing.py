@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.signal import welch
 
 from personaplex_ros.lm import LanguageModel, LMConfig
 from personaplex_ros.mimi import Mimi, MimiConfig
@@ -31,6 +32,8 @@ from personaplex_ros.training.learning.codec import (
 )
 from personaplex_ros.training.learning.codec import initialise as initialise_codec
 from personaplex_ros.training.learning.language import initialise
+from personaplex_ros.training.sound import microphone
+from personaplex_ros.training.sound.augment import COLOUR_DB, COLOUR_HZ
 from personaplex_ros.training.voices.alignment import PHONES, SILENCE, align, phones_of
 from personaplex_ros.training.voices.recorded import Recorder
 from personaplex_ros.training.voices.speakers import Callers
@@ -145,7 +148,7 @@ def test_what_goes_on_around_those_who_speak_is_made_once_and_heard_by_no_teache
     understanding: Understanding,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hearing_moments, "input_gain", lambda rng: np.float32(1.0))
+    monkeypatch.setattr(hearing_moments, "through_input", lambda heard, rng: np.clip(heard, -1, 1))
     place = folder / "around"
     assert len(list(build_surroundings(place, folder / "voices", 1, 1))) == 1
     assert not list(build_surroundings(place, folder / "voices", 1, 1)), "it is there"
@@ -175,8 +178,9 @@ def test_what_goes_on_around_those_who_speak_is_made_once_and_heard_by_no_teache
 
 
 def test_some_inputs_are_set_badly_and_the_teacher_hears_as_by_a_good_one(
-    moments: Moments,
+    moments: Moments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(microphone, "COLOURED_CHANCE", 0.0)
     gains_db, clipped = [], 0
     for number in range(240):
         one = moments.one(number)
@@ -190,6 +194,25 @@ def test_some_inputs_are_set_badly_and_the_teacher_hears_as_by_a_good_one(
     assert 5 <= len(loud) <= 26 and 5.9 < min(loud) < max(loud) < 21.1
     assert 8 <= len(soft) <= 32 and -18.1 < min(soft) < max(soft) < -7.9
     assert clipped >= 3, "who is too loud is cut off"
+
+
+def test_inputs_have_timbres_and_the_teacher_hears_as_by_one_without(
+    moments: Moments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(microphone, "input_gain", lambda rng: np.float32(1.0))
+    changes_db = []
+    for number in range(60):
+        one = moments.one(number)
+        wave, alone = one["wave"].numpy(), one["alone"].numpy()
+        assert np.square(wave).mean() == pytest.approx(np.square(alone).mean(), rel=0.05)
+        heard, spoken = (welch(sound, RATE, nperseg=1024)[1] for sound in (wave, alone))
+        octaves = [slice(round(0.8 * f), round(1.2 * f)) for f in COLOUR_HZ[2:] * 1024 / RATE]
+        change = [10 * np.log10(heard[at].sum() / spoken[at].sum()) for at in octaves]
+        changes_db.append(max(change) - min(change))
+    unchanged = sum(change < 0.1 for change in changes_db)
+    assert 15 <= unchanged <= 33, "four in ten"
+    assert 8 < np.median([change for change in changes_db if change > 0.1]) < 18
+    assert max(changes_db) < 2 * COLOUR_DB + 1
 
 
 def kept_moments(moments: Moments, codec: Mimi) -> KeptMoments:
@@ -208,10 +231,12 @@ def test_few_moments_of_a_batch_are_new_and_it_depends_on_its_step_alone(
     for name, tensor in resumed.items():
         assert torch.equal(tensor, batches[4][name]), name
     recent = [moments.one(number) for number in range(5, 10)]
-    waves = torch.stack([one["wave"] for one in recent])
     layers = HearingTraining().fixed_layers
-    low = encoder_layers(codec, waves[..., None], 0, layers)
-    latents = latents_from(codec, low.bfloat16().float(), layers)
+    low, quiet = (
+        encoder_layers(codec, torch.stack([one[name] for one in recent])[..., None], 0, layers)
+        for name in ("wave", "alone")
+    )
+    latents = latents_from(codec, quiet.bfloat16().float(), layers)
     for place, row in enumerate(resumed["before"]):
         same = [k for k, latent in enumerate(latents) if torch.allclose(row, latent, atol=1e-4)]
         assert same, "one of the last five"

@@ -13,7 +13,7 @@ from personaplex_ros.training.chance import pick
 from personaplex_ros.training.conversations.callers import Spoken, ask, random_intent
 from personaplex_ros.training.conversations.recordings import FRAME_S, Take
 from personaplex_ros.training.sound.augment import placed
-from personaplex_ros.training.sound.microphone import Microphone, input_gain
+from personaplex_ros.training.sound.microphone import Microphone, through_input
 from personaplex_ros.training.sound.robot_echo import RobotEcho, robot_speech
 from personaplex_ros.training.sound.sounds import moment, surroundings
 from personaplex_ros.training.voices.speakers import Callers, random_caller
@@ -81,8 +81,7 @@ def record(
     heard = _heard(world, clips, count, around, rng)
     if robot:
         heard = robot.heard(heard, placed(played, count))
-    gain = np.float32(1.0) if easy else input_gain(rng)
-    return np.clip(gain * heard, -1, 1), tuple(takes)
+    return np.clip(heard, -1, 1) if easy else through_input(heard, rng), tuple(takes)
 
 
 def _heard(

@@ -17,7 +17,7 @@ from personaplex_ros.training.conversations.recordings import FRAME_S
 from personaplex_ros.training.hearing.utterances import FULL_SCALE, Utterance
 from personaplex_ros.training.learning.loop import Batch
 from personaplex_ros.training.sound.augment import placed
-from personaplex_ros.training.sound.microphone import Microphone, input_gain
+from personaplex_ros.training.sound.microphone import Microphone, through_input
 from personaplex_ros.training.voices.alignment import PHONES, SILENCE
 from personaplex_ros.training.voices.speakers import FACTORS
 from personaplex_ros.training.voices.speech import RATE
@@ -48,9 +48,9 @@ class Moments:
         """Return the batch of a step.
 
         ``wave`` float32 [B, n]; ``alone`` float32 [B, n], the same without what goes on around
-        those who speak, by an input that is set well; ``heard`` int64 [B, F], the words that have
-        just ended, or ``NOTHING_HEARD``; ``phones`` int64 [B, F, 2], ``UNKNOWN_PHONE`` where
-        nobody knows; ``spoken`` bool [B, F]; ``familiar`` bool [B].
+        those who speak, by an input without timbre that is set well; ``heard`` int64 [B, F], the
+        words that have just ended, or ``NOTHING_HEARD``; ``phones`` int64 [B, F, 2],
+        ``UNKNOWN_PHONE`` where nobody knows; ``spoken`` bool [B, F]; ``familiar`` bool [B].
         """
         numbers = range(step * self.batch, (step + 1) * self.batch)
         batch: Batch = default_collate([self.one(number) for number in numbers])
@@ -75,7 +75,7 @@ class Moments:
             other = microphone.hear(_sound(pick(self.utterances, rng), 1.0))
             clips.append((float(rng.uniform(0, START_S[1])), other * np.float32(softer)))
         alone = wave + placed(clips, count)
-        wave = (alone + self._around(count, microphone.level, rng)) * input_gain(rng)
+        wave = through_input(alone + self._around(count, microphone.level, rng), rng)
 
         def at(moment_s: float) -> float:
             return start_s + moment_s / factor
@@ -96,8 +96,7 @@ class Moments:
                 inside = (asked >= at(phone.start_s)) & (asked < at(phone.end_s))
                 phones[inside] = PHONES.index(phone.text)
         spoken = (times > begin) & (times < end)
-        sounds = (np.clip(sound, -1, 1) for sound in (wave, alone))
-        return *sounds, heard, phones, spoken, np.array(one.familiar)
+        return wave, np.clip(alone, -1, 1), heard, phones, spoken, np.array(one.familiar)
 
     def _around(self, count: int, level: float, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return what goes on around somebody who speaks at a level (RMS): mostly nothing."""

@@ -85,7 +85,7 @@ class Understanding(Trainer):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return how badly familiar voices' words are named, see ``Moments``; and count."""
         with torch.no_grad():
-            latent = frame_latents(self.codec, batch["wave"])
+            latent = frame_latents(self.codec, batch["alone"])
             choices = quantise(self.codec, latent)
             self._count(latent, choices, batch["phones"])
             states = self.states(self.lm.embed(self.columns(choices)))

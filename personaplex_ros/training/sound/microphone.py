@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from personaplex_ros.training.sound.augment import coloured_noise, reverberate, through_rate
+from personaplex_ros.training.sound.augment import (
+    coloured,
+    coloured_noise,
+    reverberate,
+    through_rate,
+)
 from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.voices.speech_bank import LEVEL, at_level
 
@@ -16,6 +21,7 @@ NOISE_DB = (-75, -42)  # against full scale
 ROOM_CHANCE, CHEAP_CHANCE = 0.35, 0.25
 NOISELESS_CHANCE = 0.15  # exact silence between the words, as in simulation
 TAIL_S = 0.5  # of a room
+COLOURED_CHANCE = 0.6  # that microphone and room have a timbre of their own
 TOO_LOUD_CHANCE, TOO_LOUD_DB = 0.06, (6, 21)  # of an input that is set badly: until it clips
 TOO_SOFT_CHANCE, TOO_SOFT_DB = 0.08, (-18, -8)
 
@@ -53,6 +59,13 @@ class Microphone:
 
     def _band(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         return samples if self.rate is None else through_rate(samples, self.rate)
+
+
+def through_input(heard: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return what comes of all that is heard [n] by an input of some timbre, set well or badly."""
+    if rng.random() < COLOURED_CHANCE:
+        heard = coloured(heard, rng)
+    return np.clip(heard * input_gain(rng), -1, 1)
 
 
 def input_gain(rng: np.random.Generator) -> np.float32:

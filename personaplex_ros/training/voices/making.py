@@ -12,11 +12,19 @@ from personaplex_ros.children import worker_pool
 from personaplex_ros.training.voices.alignment import align
 from personaplex_ros.training.voices.fetching import fetch_kokoro
 from personaplex_ros.training.voices.recorded import Recorder, trimmed
-from personaplex_ros.training.voices.synthesizers import Hibari, Kokoro, Say, festival, flite
+from personaplex_ros.training.voices.synthesizers import (
+    Hibari,
+    Kokoro,
+    Say,
+    festival,
+    flite,
+    rhvoice,
+)
 from personaplex_ros.training.world import World, load_world
 
 FLITE = ("rms", "awb", "kal16")
 FESTIVAL = ("ked_diphone",)
+RHVOICE = ("alan", "bdl", "clb")  # free ones; slt is for examinations, others' licences forbid it
 HELD_OUT = ("af_bella", "af_sarah", "am_michael", "am_puck", "bf_emma", "bm_george")  # of Kokoro
 WORDINGS = 3  # of each intent, that a voice of Kokoro says: it is no faster than speech
 BEYOND, ELSEWHERE = 18, 24  # likewise of what the robot does not know, and of what is not for it
@@ -36,13 +44,14 @@ class Task:
 def record_voices(folder: Path, materials: Path, processes: int) -> Iterator[str]:
     """Record every voice that can be had into a folder each; yields their names as they are done.
 
-    Kokoro is fetched into ``materials`` (RuntimeError where that fails); flite and festival are
-    used where they are installed. What was recorded before is not said again.
+    Kokoro is fetched into ``materials`` (RuntimeError where that fails); flite, festival and
+    RHVoice are used where they are installed. What was recorded before is not said again.
     """
     fetch_kokoro(materials)
     kinds: list[tuple[str, Say, bool]] = [("hibari", Hibari(), True)]
     programs = {f"flite_{voice}": flite(voice) for voice in FLITE}
     programs |= {f"festival_{voice}": festival(voice) for voice in FESTIVAL}
+    programs |= {f"rhvoice_{voice}": rhvoice(voice) for voice in RHVOICE}
     kinds += [(name, say, True) for name, say in programs.items() if _is_installed(say)]
     kinds += [(one.voice, one, False) for one in kokoro_voices(materials)]
     tasks = [(folder, Task(*kind, number)) for number, kind in enumerate(kinds)]

@@ -95,6 +95,11 @@ def festival(voice: str) -> Command:
     return Command(("text2wave", "-eval", f"(voice_{voice})", "-o", "{wave}", "{text_file}"))
 
 
+def rhvoice(voice: str) -> Command:
+    """Return a voice of RHVoice, such as "alan"."""
+    return Command(("RHVoice-test", "-p", voice, "-i", "{text_file}", "-o", "{wave}"))
+
+
 def pico() -> Command:
     """Return the American voice of SVOX pico."""
     return Command(("pico2wave", "-l", "en-US", "-w", "{wave}", "{text}"))
