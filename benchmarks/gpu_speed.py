@@ -17,8 +17,8 @@ from gpu_setup import Row, Setup, sound
 from random_models import random_engine
 from torch.nn import functional as F
 
-from personaplex_ros.doctor.cost import cost
-from personaplex_ros.doctor.measure import bandwidth
+from personaplex_ros.doctor.sizes.cost import cost
+from personaplex_ros.doctor.sizes.measure import bandwidth
 from personaplex_ros.engine import Engine, Persona, Sampling, Session
 from personaplex_ros.nn.packed import ScaledWeight
 

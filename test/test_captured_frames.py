@@ -13,9 +13,10 @@ import pytest
 import torch
 from reference import GREEDY, ids, talk
 
-from personaplex_ros.engine import Engine, Persona, Sampling, Session, StepTiming, captured
-from personaplex_ros.engine.captured import CapturedFrames, Graph
-from personaplex_ros.engine.frame import FrameModels
+from personaplex_ros.engine import Engine, Persona, Sampling, Session, StepTiming
+from personaplex_ros.engine.frames import captured
+from personaplex_ros.engine.frames.captured import CapturedFrames, Graph
+from personaplex_ros.engine.frames.frame import FrameModels
 
 HOST = Persona("host", "You work for a hotel by the lake and your name is Ann.")
 TALKER = Persona("talker", "You enjoy having a good conversation.")

@@ -21,22 +21,23 @@ from reference import REFERENCE, needs_reference
 from personaplex_ros.checkpoint import CheckpointFiles
 from personaplex_ros.checkpoint.inspection import ModelSizes
 from personaplex_ros.cli import main
-from personaplex_ros.doctor import Finding, Section, Setup, Status, measure
+from personaplex_ros.doctor import Finding, Section, Setup, Status
 from personaplex_ros.doctor import dds as dds_check
 from personaplex_ros.doctor import ros as ros_check
 from personaplex_ros.doctor import sound as sound_check
 from personaplex_ros.doctor import weights as weights_check
 from personaplex_ros.doctor.accelerator import check as accelerator_check
-from personaplex_ros.doctor.chosen import Chosen, chosen_model
-from personaplex_ros.doctor.cost import Cost, cost
 from personaplex_ros.doctor.examination import guarded
-from personaplex_ros.doctor.frames import MeasuredFrames, measured_frames
 from personaplex_ros.doctor.memory import judge as judge_memory
 from personaplex_ros.doctor.memory import other_types, smallest_gpu
 from personaplex_ros.doctor.pace import FrameTime, bound_by_memory, frame_time, judge_frames
 from personaplex_ros.doctor.pace import judge as judge_pace
 from personaplex_ros.doctor.page import as_data, ready, render, verdict
 from personaplex_ros.doctor.personas import check as personas_check
+from personaplex_ros.doctor.sizes import measure
+from personaplex_ros.doctor.sizes.chosen import Chosen, chosen_model
+from personaplex_ros.doctor.sizes.cost import Cost, cost
+from personaplex_ros.doctor.sizes.frames import MeasuredFrames, measured_frames
 from personaplex_ros.doctor.system import processor, python
 from personaplex_ros.engine import Engine, Persona
 from personaplex_ros.lm import LMConfig

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from node_support import robot, talks
 
 from personaplex_ros.checkpoint import CheckpointFiles, TextTokenizer
-from personaplex_ros.engine.saying import sentence_of
+from personaplex_ros.engine.words.saying import sentence_of
 from personaplex_ros.node.bare.parameter_services import TYPES as PARAMETER_TYPES
 from personaplex_ros.node.bare.parameter_services import ParameterServices
 from personaplex_ros.node.bare.types import MessageTypes

@@ -15,9 +15,10 @@ from test_captured_frames import HOST, TALKER, Mark, Replayed, unpinned
 
 from personaplex_ros.audio import read_wave
 from personaplex_ros.checkpoint import load_listening_head, save_listening_head
-from personaplex_ros.engine import Engine, Persona, StepTiming, captured
-from personaplex_ros.engine.frame import FrameModels
-from personaplex_ros.engine.listening import Listening
+from personaplex_ros.engine import Engine, Persona, StepTiming
+from personaplex_ros.engine.frames import captured
+from personaplex_ros.engine.frames.frame import FrameModels
+from personaplex_ros.engine.words.listening import Listening
 from personaplex_ros.lm.listening import NO_WORD, QUIET_BIAS, ListeningHead
 from personaplex_ros.resources import share_directory
 from personaplex_ros.training.conversations.corpus import caller_words

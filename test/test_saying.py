@@ -10,7 +10,7 @@ import torch
 from reference import GREEDY, LM, converse, ids, talk
 
 from personaplex_ros.engine import Engine, Persona, SharedEngine, load_persona
-from personaplex_ros.engine.saying import sentence_of
+from personaplex_ros.engine.words.saying import sentence_of
 from personaplex_ros.lm.script import BREATH, LONGEST, PATIENCE, QUIET, Script
 from personaplex_ros.training.evaluation.recogniser import Recogniser
 from personaplex_ros.training.world import plain

@@ -7,11 +7,11 @@ import asyncio
 import numpy as np
 import pytest
 
-from personaplex_ros.server.inbox import Inbox
+from personaplex_ros.server.conversation.inbox import Inbox
+from personaplex_ros.server.conversation.outbox import Outbox
+from personaplex_ros.server.conversation.outputs import Speech, Words
+from personaplex_ros.server.conversation.sent_time import SentTime
 from personaplex_ros.server.limits import Limits
-from personaplex_ros.server.outbox import Outbox
-from personaplex_ros.server.outputs import Speech, Words
-from personaplex_ros.server.sent_time import SentTime
 
 RATE, FRAME = 24_000, 1920
 FRAME_S = 0.08

@@ -12,10 +12,10 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from personaplex_ros.engine import Persona
-from personaplex_ros.server.outputs import Output, Speech, Words
+from personaplex_ros.server.conversation.outputs import Output, Speech, Words
+from personaplex_ros.server.conversation.sent_time import SentTime
 from personaplex_ros.server.realtime.responses import Responses
 from personaplex_ros.server.realtime.settings import Settings
-from personaplex_ros.server.sent_time import SentTime
 from personaplex_ros.turns import TurnEvent
 
 SETTINGS = Settings.begin(Persona("host", "You are Ann.", "NATF0"))

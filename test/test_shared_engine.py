@@ -14,7 +14,7 @@ from reference import GREEDY, converse, ids, talk, write_checkpoint
 
 from personaplex_ros.engine import Engine, Persona, SharedEngine, SharedSession
 from personaplex_ros.engine.admission import ENOUGH, REMEMBERED, VALID_S, Admission
-from personaplex_ros.engine.captured import row_counts
+from personaplex_ros.engine.frames.captured import row_counts
 from personaplex_ros.node.parameters.table import Parameters
 from personaplex_ros.node.shared_model import SharedModel
 

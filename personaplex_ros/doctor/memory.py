@@ -8,9 +8,9 @@ import psutil
 import torch
 
 from personaplex_ros.doctor.accelerator import chosen_dtype, usable_device
-from personaplex_ros.doctor.chosen import Chosen, chosen_model
-from personaplex_ros.doctor.cost import Cost, cost, cost_in
 from personaplex_ros.doctor.finding import Finding, Setup, Status
+from personaplex_ros.doctor.sizes.chosen import Chosen, chosen_model
+from personaplex_ros.doctor.sizes.cost import Cost, cost, cost_in
 from personaplex_ros.units import readable
 
 SUBJECT = "Memory"

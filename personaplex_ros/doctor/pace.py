@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from personaplex_ros.doctor import measure
 from personaplex_ros.doctor.accelerator import chosen_dtype, usable_device
-from personaplex_ros.doctor.chosen import Chosen, chosen_model
-from personaplex_ros.doctor.cost import cost, cost_in
 from personaplex_ros.doctor.finding import Finding, Setup, Status
-from personaplex_ros.doctor.frames import MeasuredFrames, measured_frames
 from personaplex_ros.doctor.memory import described
+from personaplex_ros.doctor.sizes import measure
+from personaplex_ros.doctor.sizes.chosen import Chosen, chosen_model
+from personaplex_ros.doctor.sizes.cost import cost, cost_in
+from personaplex_ros.doctor.sizes.frames import MeasuredFrames, measured_frames
 from personaplex_ros.units import milliseconds, readable
 
 RESERVE = 0.7  # of a frame's time; the rest is for what lies between the parts, and for jitter

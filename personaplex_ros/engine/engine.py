@@ -16,18 +16,18 @@ from personaplex_ros.conversing.model import Startup
 from personaplex_ros.conversing.sampling import Sampling
 from personaplex_ros.conversing.saying import Saying
 from personaplex_ros.conversing.step import StepResult
-from personaplex_ros.engine.captured import CapturedFrames
 from personaplex_ros.engine.fault import ModelFault, fault_of
-from personaplex_ros.engine.frame import FrameModels, FrameOutput, PlainFrames, SlotStates
-from personaplex_ros.engine.listening import Listening
+from personaplex_ros.engine.frames.captured import CapturedFrames
+from personaplex_ros.engine.frames.frame import FrameModels, FrameOutput, PlainFrames, SlotStates
 from personaplex_ros.engine.loading import choose_device, load_models
 from personaplex_ros.engine.long_conversation import FRESH, PIN, ROLL, check_mode
 from personaplex_ros.engine.persona_cache import PersonaCache
 from personaplex_ros.engine.prepared import PreparedPersona
 from personaplex_ros.engine.rereading import Rereading
-from personaplex_ros.engine.saying import sentence_of
 from personaplex_ros.engine.session import Session
-from personaplex_ros.engine.speaking import Speaking
+from personaplex_ros.engine.words.listening import Listening
+from personaplex_ros.engine.words.saying import sentence_of
+from personaplex_ros.engine.words.speaking import Speaking
 from personaplex_ros.lm import LanguageModel, Sampler, Script
 from personaplex_ros.lm.grid import UNSET
 from personaplex_ros.lm.listening import ListeningHead

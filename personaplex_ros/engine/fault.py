@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from personaplex_ros.conversing.step import StepResult
-from personaplex_ros.engine.frame import PARTS
+from personaplex_ros.engine.frames.frame import PARTS
 from personaplex_ros.engine.session import Session
 
 NAMES = {

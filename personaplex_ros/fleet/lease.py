@@ -11,8 +11,8 @@ from functools import partial
 
 from aiohttp import web
 
-from personaplex_ros.server.codec import Codec
-from personaplex_ros.server.conversation import Conversation
+from personaplex_ros.server.conversation.codec import Codec
+from personaplex_ros.server.conversation.conversation import Conversation
 from personaplex_ros.server.limits import Limits
 from personaplex_ros.server.metrics import Metrics
 from personaplex_ros.server.model import Model

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from personaplex_ros.server.conversation import Conversation
+from personaplex_ros.server.conversation.conversation import Conversation
 from personaplex_ros.server.refusal import Cause
 from personaplex_ros.turns import TurnEvent
 

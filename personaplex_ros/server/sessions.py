@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from personaplex_ros.remedies import described
-from personaplex_ros.server.codec import Codec
-from personaplex_ros.server.conversation import Conversation
-from personaplex_ros.server.inbox import Inbox
+from personaplex_ros.server.conversation.codec import Codec
+from personaplex_ros.server.conversation.conversation import Conversation
+from personaplex_ros.server.conversation.inbox import Inbox
+from personaplex_ros.server.conversation.outbox import Outbox
+from personaplex_ros.server.conversation.outputs import Ended
 from personaplex_ros.server.limits import Limits
 from personaplex_ros.server.metrics import Metrics
 from personaplex_ros.server.model import NO_ROOM, Model, Opened
-from personaplex_ros.server.outbox import Outbox
-from personaplex_ros.server.outputs import Ended
 from personaplex_ros.server.refusal import Cause, Refusal
 from personaplex_ros.server.wish import Wish
 from personaplex_ros.turns import TurnUpdate

@@ -10,12 +10,12 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from personaplex_ros.engine import Sampling
-from personaplex_ros.server.conversation import Conversation
+from personaplex_ros.server.conversation.conversation import Conversation
+from personaplex_ros.server.conversation.outputs import Ended, Output, Speech, Words
 from personaplex_ros.server.line import Line, first
 from personaplex_ros.server.moshi import protocol
 from personaplex_ros.server.moshi.opus import OpusCodec, Pages
 from personaplex_ros.server.moshi.query import Query, read_query
-from personaplex_ros.server.outputs import Ended, Output, Speech, Words
 from personaplex_ros.server.refusal import Cause, Refusal
 from personaplex_ros.server.sessions import Sessions
 from personaplex_ros.turns import TurnEvent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from personaplex_ros.server.outputs import Words
+from personaplex_ros.server.conversation.outputs import Words
 from personaplex_ros.server.refusal import Refusal
 from personaplex_ros.turns import TurnEvent, Utterance
 from personaplex_ros.wire.kinds import Kind

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from personaplex_ros.engine import Sampling
-from personaplex_ros.server.conversation import Conversation
-from personaplex_ros.server.outputs import Ended, Speech
+from personaplex_ros.server.conversation.conversation import Conversation
+from personaplex_ros.server.conversation.outputs import Ended, Speech
 from personaplex_ros.server.realtime.events import Event
 from personaplex_ros.server.realtime.heard import Samples
 from personaplex_ros.server.realtime.invalid import Invalid

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from personaplex_ros.server.sent_time import SentTime
+from personaplex_ros.server.conversation.sent_time import SentTime
 
 Event = dict[str, Any]
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from personaplex_ros.audio import float32_to_int16
-from personaplex_ros.server.outputs import Output, Speech, Words
+from personaplex_ros.server.conversation.outputs import Output, Speech, Words
+from personaplex_ros.server.conversation.sent_time import SentTime
 from personaplex_ros.server.realtime.events import Event, History, event, message, new_id
 from personaplex_ros.server.realtime.items import Item
 from personaplex_ros.server.realtime.person import Person
 from personaplex_ros.server.realtime.settings import FORMAT, Settings
-from personaplex_ros.server.sent_time import SentTime
 from personaplex_ros.turns import TurnEvent
 from personaplex_ros.turns.events import (
     ROBOT_SILENCED,

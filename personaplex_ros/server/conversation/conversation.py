@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from personaplex_ros.engine import SharedSession
 from personaplex_ros.remedies import described
-from personaplex_ros.server.codec import Codec
-from personaplex_ros.server.inbox import Heard, Inbox
-from personaplex_ros.server.outbox import Outbox
-from personaplex_ros.server.outputs import Ended, Output, Speech, Words
+from personaplex_ros.server.conversation.codec import Codec
+from personaplex_ros.server.conversation.inbox import Heard, Inbox
+from personaplex_ros.server.conversation.outbox import Outbox
+from personaplex_ros.server.conversation.outputs import Ended, Output, Speech, Words
+from personaplex_ros.server.conversation.sent_time import SentTime
 from personaplex_ros.server.refusal import Cause, Refusal
-from personaplex_ros.server.sent_time import SentTime
 from personaplex_ros.turns import TurnMonitor, TurnUpdate
 
 WAKE_UP_S = 0.1

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 
-from personaplex_ros.server.outputs import Output, Speech
+from personaplex_ros.server.conversation.outputs import Output, Speech
 
 
 class Outbox:

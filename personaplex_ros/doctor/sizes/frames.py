@@ -12,7 +12,7 @@ import torch
 
 from personaplex_ros.checkpoint import CheckpointFiles, stored_bytes
 from personaplex_ros.engine import Engine, Persona
-from personaplex_ros.engine.frame import PARTS
+from personaplex_ros.engine.frames.frame import PARTS
 from personaplex_ros.engine.loading import SMALL_BYTES
 
 FRAMES = 100

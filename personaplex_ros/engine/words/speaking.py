@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from personaplex_ros.checkpoint import TextTokenizer
 from personaplex_ros.conversing.saying import Saying
-from personaplex_ros.engine.saying import saying_of, sentence_of
+from personaplex_ros.engine.words.saying import saying_of, sentence_of
 from personaplex_ros.lm import Script
 from personaplex_ros.lm.script import QUIET
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from personaplex_ros.engine.clock import part_times
-from personaplex_ros.engine.frame import (
+from personaplex_ros.engine.frames.clock import part_times
+from personaplex_ros.engine.frames.frame import (
     PARTS,
     FrameInput,
     FrameModels,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from personaplex_ros.conversing.step import StepTiming
-from personaplex_ros.engine.clock import StepClock
+from personaplex_ros.engine.frames.clock import StepClock
 from personaplex_ros.lm import LanguageModel, LMState, Sampler, Script
 from personaplex_ros.lm.grid import GridShape
 from personaplex_ros.lm.listening import ListeningHead

@@ -1,0 +1,1 @@
+"""What a model takes of a machine: by its sizes, by short measurements and by real frames."""
