@@ -8,7 +8,6 @@ from typing import TextIO
 LABELS = {
     "user_started": "caller speaks",
     "user_stopped": "caller stops",
-    "user_finished": "caller has finished",
     "robot_started": "robot speaks",
     "robot_stopped": "robot stops",
     "interruption": "INTERRUPTION",
