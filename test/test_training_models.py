@@ -25,6 +25,7 @@ from personaplex_ros.training.conversations.corpus import Example
 from personaplex_ros.training.conversations.text_row import EPAD, PAD, text_row
 from personaplex_ros.training.export import export_codec, export_voice, with_prompt_codes
 from personaplex_ros.training.learning import parallel
+from personaplex_ros.training.learning.blending import blend
 from personaplex_ros.training.learning.codec import (
     CodecTrainer,
     CodecTraining,
@@ -38,7 +39,6 @@ from personaplex_ros.training.learning.language import (
     Batches,
     LanguageTrainer,
     LanguageTraining,
-    blend,
 )
 from personaplex_ros.training.learning.listening import ListeningTrainer
 from personaplex_ros.training.learning.loop import Batch, Run, Schedule, drawn

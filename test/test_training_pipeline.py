@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from personaplex_ros.checkpoint.files import MIMI, MODEL, TOKENIZER, resolve
 from personaplex_ros.cli import main
 from personaplex_ros.engine import Engine, Persona
+from personaplex_ros.resources import share_directory
 from personaplex_ros.training import pipeline
 from personaplex_ros.training.conversations.corpus import Materials
 from personaplex_ros.training.evaluation import Bars
@@ -140,6 +141,28 @@ def test_a_finished_checkpoint_learns_to_hear_recorded_voices(
         moved = {key for key in before if not torch.equal(before[key], after[key])}
         assert moved and all(key.startswith(moves) for key in moved)
 
+    half = replace(recipe, hearing_training=replace(recipe.hearing_training, learnt=0.5))
+    pipeline.train(
+        Workshop(half, work, tmp_path / "half", torch.device("cpu")), ("codec", "hearing")
+    )
+    for name in (MIMI, MODEL):
+        was, learnt = load_file(shipped / name), load_file(output / name)
+        for key, weight in load_file(tmp_path / "half" / name).items():
+            wanted = 0.5 * (was[key].float() + learnt[key].float())
+            torch.testing.assert_close(weight.float(), wanted, rtol=2e-3, atol=1e-5, msg=key)
+
+
+def test_a_model_is_made_surer_of_its_text_once(tmp_path: Path) -> None:
+    recipe = replace(load_recipe("nano"), start="nano", surer=2.0)
+    shop = Workshop(recipe, tmp_path / "work", tmp_path / "out", torch.device("cpu"))
+    pipeline.train(shop, ("codec", "surer"))
+    pipeline.train(shop, ("surer",))
+    before, after = load_file(resolve("nano") / MODEL), load_file(shop.output / MODEL)
+    assert torch.equal(after.pop("text_linear.weight"), 2 * before.pop("text_linear.weight"))
+    assert all(torch.equal(weight, before[key]) for key, weight in after.items())
+    pipeline.train(replace(shop, recipe=replace(recipe, surer=1.0)), ("codec", "surer"))
+    assert (shop.output / MODEL).read_bytes() == (resolve("nano") / MODEL).read_bytes()
+
 
 def test_a_robot_speaks_with_the_codec_that_it_is_told_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -181,9 +204,18 @@ def test_a_robot_that_knows_its_silence_keeps_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("learnt", ["0", "1.5", "-1", "much"])
-def test_a_share_that_is_none_is_refused(tmp_path: Path, learnt: str) -> None:
+@pytest.mark.parametrize("line", ["learnt: {}", "hearing_training: {{learnt: {}}}"])
+def test_a_share_that_is_none_is_refused(tmp_path: Path, learnt: str, line: str) -> None:
     recipe = tmp_path / "toy.yaml"
-    recipe.write_text(f"based_on: nano\nlearnt: {learnt}\n")
+    recipe.write_text(f"based_on: nano\n{line.format(learnt)}\n")
+    with pytest.raises(ValueError, match=r"toy\.yaml"):
+        load_recipe(recipe)
+
+
+@pytest.mark.parametrize("surer", ["0.5", ".nan", "very"])
+def test_a_model_is_made_no_less_sure(tmp_path: Path, surer: str) -> None:
+    recipe = tmp_path / "toy.yaml"
+    recipe.write_text(f"based_on: nano\nsurer: {surer}\n")
     with pytest.raises(ValueError, match=r"toy\.yaml"):
         load_recipe(recipe)
 
@@ -204,6 +236,11 @@ def test_a_recipe_states_what_differs_from_the_one_it_is_based_on(tmp_path: Path
     mine, nano = load_recipe(recipe), load_recipe("nano")
     assert mine.language_training == replace(nano.language_training, batch=5)
     assert replace(mine, language_training=nano.language_training) == nano
+
+
+@pytest.mark.parametrize("path", sorted((share_directory() / "config/training").glob("*.yaml")))
+def test_every_recipe_that_is_shipped_can_be_read(path: Path) -> None:
+    assert load_recipe(path.stem).codec == load_recipe("nano").codec
 
 
 def test_every_recipe_that_is_shipped_is_for_the_same_model() -> None:

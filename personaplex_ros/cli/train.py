@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stages",
         metavar="A,B",
-        help="only these of voices, codec, hearing, corpus, language, listening, decoder, export, "
-        "evaluate",
+        help="only these of voices, codec, hearing, corpus, language, surer, listening, decoder, "
+        "export, evaluate",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     parser.add_argument("--seed", type=int, default=0, help="of what is said (default: 0)")

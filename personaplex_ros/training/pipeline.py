@@ -3,9 +3,10 @@
 A work folder holds what is not shipped: the corpus, the trainings' states and logs. Stages, in
 order: ``voices`` (what natural voices say, recorded), ``codec`` (the whole codec), ``hearing`` (a
 finished codec's encoder, which learns these voices), ``corpus`` (conversations as codes),
-``language`` (the language model), ``listening`` (the head that writes down what the person says),
-``decoder`` (the codec's decoder alone, which changes no codes), ``export`` and ``evaluate``. A
-recipe that starts with a finished checkpoint has its codec and goes on with its language model.
+``language`` (the language model), ``surer`` (it guesses less), ``listening`` (the head that writes
+down what the person says), ``decoder`` (the codec's decoder alone, which changes no codes),
+``export`` and ``evaluate``. A recipe that starts with a finished checkpoint has its codec and goes
+on with its language model.
 """
 
 from __future__ import annotations
@@ -51,10 +52,11 @@ from personaplex_ros.training.export import (
     with_prompt_codes,
 )
 from personaplex_ros.training.hearing.stage import teach_hearing
+from personaplex_ros.training.learning.blending import blend
 from personaplex_ros.training.learning.codec import CodecTrainer, Crops, DecoderTrainer
 from personaplex_ros.training.learning.curves import draw_curves
 from personaplex_ros.training.learning.following import follow
-from personaplex_ros.training.learning.language import Batches, LanguageTrainer, blend
+from personaplex_ros.training.learning.language import Batches, LanguageTrainer
 from personaplex_ros.training.learning.listening import ListeningTrainer, known_head
 from personaplex_ros.training.learning.loop import Run
 from personaplex_ros.training.learning.reading import Prompts, ReadingTrainer
@@ -63,16 +65,16 @@ from personaplex_ros.training.voices.making import record_voices
 from personaplex_ros.training.voices.speakers import AGENTS
 from personaplex_ros.training.voices.speech import RATE
 from personaplex_ros.training.voices.speech_bank import SpeechBank, build_bank
-from personaplex_ros.training.workshop import BEGUN, Workshop
+from personaplex_ros.training.workshop import BEGUN, LEARNT, Workshop
 
 STAGES = (
-    "voices", "codec", "hearing", "corpus", "language", "listening", "decoder", "export",
+    "voices", "codec", "hearing", "corpus", "language", "surer", "listening", "decoder", "export",
     "evaluate",
 )  # fmt: skip
 HEARD_SENTENCES = 25  # of each voice, to find out how loud it is
 RUNS = ("codec", "understanding", "hearing", "reading", "language", "listening", "decoder")
 LOGS, STATES = ([name + suffix for name in RUNS] for suffix in (".jsonl", ".pt"))
-WORK = (*STATES, *LOGS, BEGUN, "curves.png", "evaluation.md", "evaluation.json")
+WORK = (*STATES, *LOGS, BEGUN, LEARNT, "curves.png", "evaluation.md", "evaluation.json")
 CHECKPOINT = (MIMI, MIMI_CONFIG, TOKENIZER, MODEL, "config.json")
 GENERIC_PROMPTS = (
     "You enjoy having a good conversation.",
@@ -95,6 +97,7 @@ def train(shop: Workshop, stages: tuple[str, ...] = STAGES) -> None:
                 "hearing": teach_hearing,
                 "corpus": make_corpus,
                 "language": train_language_model,
+                "surer": make_surer,
                 "listening": train_listening_head,
                 "decoder": train_decoder,
                 "export": export,
@@ -114,7 +117,7 @@ def train_codec(shop: Workshop) -> None:
     """Train the codec and write it, and the text tokenizer, into the checkpoint folder."""
     if shop.recipe.start is not None:
         _take_over(resolve(shop.recipe.start), shop.output)
-        (shop.work / BEGUN).unlink(missing_ok=True)
+        shop.forget_copies()
         return
     recipe, bank = shop.recipe, _bank(shop)
     trainer = CodecTrainer(recipe.codec, len(bank.phones), recipe.codec_training)
@@ -161,7 +164,7 @@ def train_language_model(shop: Workshop) -> None:
     materials = Materials.load(shop.output)
     corpus = load_corpus(shop.work / "corpus", shop.world, materials, recipe.corpus.seconds)
     config = replace(recipe.language, text_cardinality=materials.tokenizer.size)
-    known = _begun(shop) if recipe.start is not None else None
+    known = _copied(shop, BEGUN) if recipe.start is not None else None
     if known is None:
         config = with_prompt_codes(config, materials.codec)
     else:
@@ -193,12 +196,25 @@ def train_language_model(shop: Workshop) -> None:
     follow(run, batches.draw, shop.work / "language")
     if known is not None:
         blend(trainer.model, known, recipe.learnt)
+    (shop.work / LEARNT).unlink(missing_ok=True)
     export_language_model(trainer.model, shop.output)
 
 
-def _begun(shop: Workshop) -> LanguageModel:
-    """Return the language model that a training goes on with, however often its stage is run."""
-    files, kept = CheckpointFiles.find(shop.output), shop.work / BEGUN
+@torch.no_grad()
+def make_surer(shop: Workshop) -> None:
+    """Let the language model choose its text as it would at a lower temperature.
+
+    What it does not understand it guesses at less (docs/nano.md), whoever sets the temperature.
+    """
+    if shop.recipe.surer != 1:
+        model = _copied(shop, LEARNT)
+        model.text_linear.weight *= shop.recipe.surer
+        export_language_model(model, shop.output)
+
+
+def _copied(shop: Workshop, name: str) -> LanguageModel:
+    """Return the language model as a stage found it first, however often that stage is run."""
+    files, kept = CheckpointFiles.find(shop.output), shop.work / name
     if not kept.is_file():
         write_whole(kept, partial(Path.write_bytes, data=files.model.read_bytes()))
     return load_language_model(kept, files.config, "cpu", torch.float32)

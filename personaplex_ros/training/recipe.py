@@ -64,6 +64,7 @@ class Recipe:
     start: str | None = None  # a checkpoint to go on with, by path or name
     spoken_with: str | None = None  # whose codec its language model speaks with, where not its own
     learnt: float = 1.0  # share in its language model's weights of what they then became
+    surer: float = 1.0  # by how much it is surer of its text in the end than it has learnt to be
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
@@ -90,8 +91,11 @@ def load_recipe(recipe: str | Path) -> Recipe:
         learnt = float(content.get("learnt", 1.0))
         if not 0 < learnt <= 1:
             raise ValueError(f"learnt is {learnt}; it is a share, above 0 and up to 1")
+        surer = float(content.get("surer", 1.0))
+        if not surer >= 1:
+            raise ValueError(f"surer is {surer}; it is a factor of 1 or more")
         begin: dict[str, Any] = {name: content.get(name) for name in ("start", "spoken_with")}
-        return Recipe(codec=codec, learnt=learnt, **begin, **parts)
+        return Recipe(codec=codec, learnt=learnt, surer=surer, **begin, **parts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 

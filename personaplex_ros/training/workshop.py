@@ -12,6 +12,8 @@ from personaplex_ros.training.world import World, load_world
 
 BEGUN = "begun.safetensors"
 """In the work folder: the language model that a training goes on with."""
+LEARNT = "learnt.safetensors"
+"""In the work folder: the language model as it was when it had learnt."""
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,8 @@ class Workshop:
     def world(self) -> World:
         """The closed world."""
         return load_world()
+
+    def forget_copies(self) -> None:
+        """Take away the language models that stages found: from now on there is another."""
+        for name in (BEGUN, LEARNT):
+            (self.work / name).unlink(missing_ok=True)

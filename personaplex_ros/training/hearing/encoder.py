@@ -49,11 +49,14 @@ class HearingTraining:
     softness: float = 0.5  # of the choice among codes, against the usual distance
     coarse: float = 0.3  # share of the sentences of which finer codebooks are hidden, from any on
     dropped: float = 0.05  # share of the codes that are hidden
+    learnt: float = 1.0  # share in the weights of what they then became, see `blend`
     seed: int = 4
 
     def __post_init__(self) -> None:
         if not 0 < self.fresh <= self.batch:
             raise ValueError(f"fresh is {self.fresh}; of a batch of {self.batch}, 1 to all are new")
+        if not 0 < self.learnt <= 1:
+            raise ValueError(f"learnt is {self.learnt}; it is a share, above 0 and up to 1")
 
 
 class HearingTrainer(Trainer):

@@ -18,9 +18,10 @@ from personaplex_ros.training.hearing.kept import KeptMoments
 from personaplex_ros.training.hearing.moments import Moments
 from personaplex_ros.training.hearing.understanding import Understanding
 from personaplex_ros.training.hearing.utterances import build_utterances, load_utterances
+from personaplex_ros.training.learning.blending import blend
 from personaplex_ros.training.learning.following import beside_another, follow
 from personaplex_ros.training.learning.loop import Run
-from personaplex_ros.training.workshop import BEGUN, Workshop
+from personaplex_ros.training.workshop import Workshop
 
 UTTERANCES = 200  # of a file
 
@@ -54,6 +55,8 @@ def teach_hearing(shop: Workshop) -> None:
     with beside_another():
         follow(run, kept.draw, shop.work / "hearing", processes=1)
     trainer.cpu()
+    blend(trainer.codec, understanding.codec, settings.learnt)
+    blend(trainer.lm, understanding.lm, settings.learnt)
+    shop.forget_copies()
     export_codec(trainer.codec, shop.output)
     export_language_model(trainer.lm, shop.output)
-    (shop.work / BEGUN).unlink(missing_ok=True)

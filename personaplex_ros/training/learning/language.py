@@ -197,17 +197,6 @@ def middle(layers: list[Tensor]) -> Tensor:
     return layers[len(layers) * 2 // 3 - 1]
 
 
-@torch.no_grad()
-def blend(model: LanguageModel, before: LanguageModel, learnt: float) -> None:
-    """Move a model's weights back towards what they were before a training: ``learnt`` is kept.
-
-    Between both lie models that know the new and have not forgotten the old (Wortsman et al. 2022,
-    "Robust fine-tuning of zero-shot models").
-    """
-    for weight, was in zip(model.parameters(), before.parameters(), strict=True):
-        weight.lerp_(was.to(weight), 1 - learnt)
-
-
 def initialise(model: LanguageModel) -> None:
     """Start with signals of about unit size, and residual branches that add little."""
     layers = {"transformer.": model.config.layers, "depformer.": model.config.depth_layers}
