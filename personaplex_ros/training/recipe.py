@@ -13,6 +13,7 @@ from personaplex_ros.lm import LMConfig
 from personaplex_ros.mimi import MimiConfig
 from personaplex_ros.resources import share_directory
 from personaplex_ros.training.hearing.encoder import HearingTraining
+from personaplex_ros.training.learning.blending import check_share
 from personaplex_ros.training.learning.codec import CodecTraining
 from personaplex_ros.training.learning.language import LanguageTraining
 from personaplex_ros.training.learning.loop import Schedule
@@ -89,8 +90,7 @@ def load_recipe(recipe: str | Path) -> Recipe:
         parts = {name: _build(kind, content[name], name) for name, kind in kinds.items()}
         codec = MimiConfig.from_json(content["codec"])
         learnt = float(content.get("learnt", 1.0))
-        if not 0 < learnt <= 1:
-            raise ValueError(f"learnt is {learnt}; it is a share, above 0 and up to 1")
+        check_share(learnt)
         surer = float(content.get("surer", 1.0))
         if not surer >= 1:
             raise ValueError(f"surer is {surer}; it is a factor of 1 or more")

@@ -27,6 +27,7 @@ from personaplex_ros.training.hearing.understanding import (
     projected,
     quantise,
 )
+from personaplex_ros.training.learning.blending import check_share
 from personaplex_ros.training.learning.codec import downsampled, encoded_from
 from personaplex_ros.training.learning.loop import Batch, Trainer
 from personaplex_ros.training.learning.precision import half_products
@@ -55,8 +56,7 @@ class HearingTraining:
     def __post_init__(self) -> None:
         if not 0 < self.fresh <= self.batch:
             raise ValueError(f"fresh is {self.fresh}; of a batch of {self.batch}, 1 to all are new")
-        if not 0 < self.learnt <= 1:
-            raise ValueError(f"learnt is {self.learnt}; it is a share, above 0 and up to 1")
+        check_share(self.learnt)
 
 
 class HearingTrainer(Trainer):

@@ -6,6 +6,12 @@ import torch
 from torch import nn
 
 
+def check_share(learnt: float) -> None:
+    """Raise ValueError for what is no share of a training that can be kept."""
+    if not 0 < learnt <= 1:
+        raise ValueError(f"learnt is {learnt}; it is a share, above 0 and up to 1")
+
+
 @torch.no_grad()
 def blend(model: nn.Module, before: nn.Module, learnt: float) -> None:
     """Move a model's weights back towards what they were before a training: ``learnt`` is kept.
