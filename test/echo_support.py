@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from personaplex_ros.audio import read_wave
-from personaplex_ros.resources import share_directory
+import numpy as np
+import soundfile
 
 RATE, FRAME = 24_000, 1_920
-CALLER = share_directory() / "config" / "demo" / "caller.wav"
+SPEECH = Path(__file__).resolve().parent / "data" / "speech.flac"  # of espeak-ng, in a room
 
 
 def speech(seconds: float) -> np.ndarray:
-    """Return somebody's clean speech, without long pauses."""
-    samples = read_wave(CALLER).samples[:, 0]
-    blocks = samples[: len(samples) // 4800 * 4800].reshape(-1, 4800)
-    samples = blocks[np.abs(blocks).max(axis=1) > 0.01].ravel()
+    """Return somebody's speech, without long pauses."""
+    samples, rate = soundfile.read(SPEECH, dtype="float32")
+    assert rate == RATE
     return np.tile(samples, int(seconds * RATE / len(samples)) + 1)[: round(seconds * RATE)]
 
 
