@@ -24,10 +24,10 @@ from personaplex_ros.training.world import World
 QUESTIONS, INTERRUPTIONS, BACKCHANNELS = 22, 8, 5  # in a recording
 # Of what is asked, more than in an examination: what cannot be known comes in many words, and what
 # is short in many voices.
-BEYOND_SHARE, COURTESY_SHARE = 0.1, 0.08
+BEYOND_SHARE, COURTESY_SHARE = 0.14, 0.12
 COURTESIES = ("greeting", "thanks", "goodbye")
 STORY_CHANCE, STORY_PARTS = 0.35, 4
-NOISES, SOFTER_DB = 10, (0, 20)  # that nobody should answer, against the caller
+NOISES, SOFTER_DB = 12, (0, 20)  # that nobody should answer, against the caller
 GAP_S = (0.9, 1.6)
 # Of a recording, to be as easy as what the model learns first, which it is not to forget: one of
 # the synthesiser's voices, with neither the robot's echo nor anything around.
@@ -35,6 +35,7 @@ EASY_CHANCE = 0.4
 ROBOT_CHANCE, ROBOT_LEAD_S = 0.4, (0.6, 1.6)
 INTO_ROBOT = ("interruption", "backchannel", "noise")
 SURROUNDED_CHANCE, BELOW_DB = 0.3, (0, 25)  # music, people or a television, against the caller
+AROUND_S = 30.0  # of that, again and again: many people take long to make
 TAIL_FRAMES = 4  # after speech, until the codes are those of the room again
 
 
@@ -98,9 +99,10 @@ def _heard(
     microphone = Microphone.draw(rng)
     wave = microphone.noise(count, rng)
     if around is not None:
-        sound = at_level(surroundings(world.elsewhere, count / RATE, around, rng)[:count])
+        sound = at_level(surroundings(world.elsewhere, AROUND_S, around, rng))
+        sound = np.resize(sound, count)
         below = 10 ** (-float(rng.uniform(*BELOW_DB)) / 20)
-        wave[: len(sound)] += microphone.level * below * sound / LEVEL
+        wave += microphone.level * below * sound / LEVEL
     heard = [(one.start_s, one.gain * microphone.hear(one.samples)) for one in clips]
     return wave + placed(heard, count)
 
