@@ -71,9 +71,6 @@ class LinearCanceller:
         self._prior = np.repeat(PRIOR * DECAY ** np.arange(PARTITIONS), bins)
         self._prior = self._prior.reshape(PARTITIONS, bins).astype(np.float32)
         self._references = np.zeros((PARTITIONS, bins), np.complex64)
-        self._powers = np.zeros((PARTITIONS, bins), np.float32)
-        self._share = np.empty_like(self._powers)
-        self._step = np.empty_like(self._references)
         self._quiet = PARTITIONS
         self.reset()
 
@@ -124,8 +121,6 @@ class LinearCanceller:
         self._padded[self._size :] = reference
         self._references[1:] = self._references[:-1]
         self._references[0] = np.fft.rfft(self._padded)
-        self._powers[1:] = self._powers[:-1]
-        self._powers[0] = _power(self._references[0])
         silent = float(np.mean(np.square(reference))) < LEAST
         self._quiet = self._quiet + 1 if silent else 0
 
@@ -157,21 +152,17 @@ class LinearCanceller:
 
     def _adapt(self, error: NDArray[np.complex64], wander: float, gain: float) -> None:
         """Learn from what is left, as far as each frequency is unsure and not drowned."""
-        doubt, share, step = self._doubt, self._share, self._step
-        np.multiply(doubt, self._powers, out=share)
-        unsure = np.sum(share, axis=0)
+        references, doubt = self._references, self._doubt
+        powers = _power(references)
+        unsure = np.sum(doubt * powers, axis=0)
         self.residual = float(np.sum(unsure)) / (2 * self._size**2)
         # Half of a padded frame is silence, which halves what it tells.
-        trust = 1.0 / (0.5 * unsure + self._noise + LEAST * self._size)
-        np.conj(self._references, out=step)
-        step *= doubt
-        step *= trust * error
-        taps = np.fft.irfft(step, axis=1)
-        taps[:, self._size :] = 0.0
-        self._response += np.fft.rfft(taps, axis=1)
-        share *= -0.5 * trust
-        share += 1.0
-        doubt *= share
+        spread = 0.5 * unsure + self._noise + LEAST * self._size
+        trust = doubt / spread
+        steps = np.fft.irfft(trust * np.conj(references) * error, axis=1)
+        steps[:, self._size :] = 0.0
+        self._response += np.fft.rfft(steps, axis=1)
+        doubt *= 1.0 - 0.5 * trust * powers
         self._forget(wander, gain)
 
     def _forget(self, wander: float, gain: float) -> None:
