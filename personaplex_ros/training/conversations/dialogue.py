@@ -28,9 +28,9 @@ THANKS_S = 0.35  # so much later after thanks: a goodbye may follow
 YIELD_S = (0.36, 0.40)
 KINDS = ("plain", "interruption", "backchannel", "late_backchannel", "story", "silence")
 CHANCES = (0.24, 0.42, 0.13, 0.05, 0.06, 0.10)
-NOISE_CHANCE = 0.7  # in a silence, and of another after it
+NOISE_CHANCE = 0.6  # in a silence, and of another after it
 NOISE_INTO = 0.15  # in place of a backchannel: who hears more of it does not give way to people
-NOBODY_CHANCE = 0.18  # of a conversation in which nobody asks anything
+NOBODY_CHANCE = 0.15  # of a conversation in which nobody asks anything
 # That the robot speaks of its own accord, as it is made to by `~/say` and a greeting: before
 # anybody does, and when nobody does. Mostly it greets.
 OPENED_CHANCE, SAYS_CHANCE, GREETS_CHANCE = 0.25, 0.2, 0.6

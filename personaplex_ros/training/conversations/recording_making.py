@@ -24,10 +24,10 @@ from personaplex_ros.training.world import World
 QUESTIONS, INTERRUPTIONS, BACKCHANNELS = 22, 8, 5  # in a recording
 # Of what is asked, more than in an examination: what cannot be known comes in many words, and what
 # is short in many voices.
-BEYOND_SHARE, COURTESY_SHARE = 0.14, 0.12
+BEYOND_SHARE, COURTESY_SHARE = 0.1, 0.08
 COURTESIES = ("greeting", "thanks", "goodbye")
 STORY_CHANCE, STORY_PARTS = 0.35, 4
-NOISES, SOFTER_DB = 12, (0, 20)  # that nobody should answer, against the caller
+NOISES, SOFTER_DB = 10, (0, 20)  # that nobody should answer, against the caller
 GAP_S = (0.9, 1.6)
 # Of a recording, to be as easy as what the model learns first, which it is not to forget: one of
 # the synthesiser's voices, with neither the robot's echo nor anything around.
