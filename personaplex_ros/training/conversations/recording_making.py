@@ -15,7 +15,7 @@ from personaplex_ros.training.conversations.recordings import FRAME_S, Take
 from personaplex_ros.training.sound.augment import placed
 from personaplex_ros.training.sound.microphone import Microphone, through_input
 from personaplex_ros.training.sound.robot_echo import RobotEcho, robot_speech
-from personaplex_ros.training.sound.sounds import moment, surroundings
+from personaplex_ros.training.sound.sounds import SURROUNDINGS_S, moment, surroundings
 from personaplex_ros.training.voices.speakers import Callers, random_caller
 from personaplex_ros.training.voices.speech import RATE, Speaker, Speech
 from personaplex_ros.training.voices.speech_bank import LEVEL, at_level
@@ -35,7 +35,6 @@ EASY_CHANCE = 0.4
 ROBOT_CHANCE, ROBOT_LEAD_S = 0.4, (0.6, 1.6)
 INTO_ROBOT = ("interruption", "backchannel", "noise")
 SURROUNDED_CHANCE, BELOW_DB = 0.3, (0, 25)  # music, people or a television, against the caller
-AROUND_S = 30.0  # of that, again and again: many people take long to make
 TAIL_FRAMES = 4  # after speech, until the codes are those of the room again
 
 
@@ -99,7 +98,8 @@ def _heard(
     microphone = Microphone.draw(rng)
     wave = microphone.noise(count, rng)
     if around is not None:
-        sound = at_level(surroundings(world.elsewhere, AROUND_S, around, rng))
+        # Again and again: many people at a time take long to make.
+        sound = at_level(surroundings(world.elsewhere, SURROUNDINGS_S, around, rng))
         sound = np.resize(sound, count)
         below = 10 ** (-float(rng.uniform(*BELOW_DB)) / 20)
         wave += microphone.level * below * sound / LEVEL

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from personaplex_ros.children import worker_pool
 from personaplex_ros.files import write_whole
 from personaplex_ros.training.hearing.utterances import scaled
-from personaplex_ros.training.sound.sounds import surroundings
+from personaplex_ros.training.sound.sounds import SURROUNDINGS_S, surroundings
 from personaplex_ros.training.voices.speakers import Callers
 from personaplex_ros.training.voices.speech_bank import at_level
 from personaplex_ros.training.world import load_world
-
-SECONDS = 30.0  # of each
 
 
 def build_surroundings(folder: Path, voices: Path, count: int, processes: int) -> Iterator[Path]:
@@ -43,7 +41,7 @@ def load_surroundings(folder: Path) -> list[NDArray[np.int16]]:
 def _build(job: tuple[Path, int, Path]) -> Path:
     path, number, voices = job
     rng = np.random.default_rng((16, number))
-    sound = surroundings(load_world().elsewhere, SECONDS, Callers.open(voices), rng)
+    sound = surroundings(load_world().elsewhere, SURROUNDINGS_S, Callers.open(voices), rng)
     samples = scaled(at_level(sound))
 
     def save(place: Path) -> None:

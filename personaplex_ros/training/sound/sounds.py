@@ -22,6 +22,7 @@ from personaplex_ros.training.voices.speech_bank import at_level
 Sound = NDArray[np.float32]
 BABBLE = (3, 6)  # people
 MOMENT_S = (1.0, 7.0)
+SURROUNDINGS_S = 30.0  # that are made at a time
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9))  # semitones
 LAUGHS = ("ha ha ha ha", "he he he he he", "hahaha ha", "ho ho ho")
 HA_S, BREATH_S = (0.06, 0.14), (0.04, 0.14)  # of a laugh: a syllable, and what is between two
